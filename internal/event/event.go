@@ -1,0 +1,85 @@
+// Package event knows what an event is: its settings and their rules, its
+// lifecycle by the clock, and how its numbered seats lie in rows.
+package event
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Status is where an event stands in its life.
+type Status string
+
+// The lifecycle. All but Cancelled follow from the clock.
+const (
+	Upcoming  Status = "upcoming"
+	Ongoing   Status = "ongoing"
+	Completed Status = "completed"
+	Cancelled Status = "cancelled"
+)
+
+// Visibility says who may see and book an event.
+type Visibility string
+
+// Public events are seen by everybody and booked by anyone signed in;
+// members-only events exist for the organization's members alone.
+const (
+	Public  Visibility = "public"
+	Members Visibility = "members"
+)
+
+// WaitlistPolicy says whether a party may be served before one that has
+// waited longer.
+type WaitlistPolicy string
+
+// Strict never overtakes; Fit serves the first in order that fits.
+const (
+	Strict WaitlistPolicy = "strict"
+	Fit    WaitlistPolicy = "fit"
+)
+
+// Event is everything that is stored of an event. Times are UTC.
+type Event struct {
+	ID          uuid.UUID
+	OrgID       uuid.UUID
+	Name        string
+	Description string // Markdown without HTML
+	Category    string // a short lower-case word
+	Venue       string
+	Settings
+	AvailableSlots int32 // total − sold − blocked
+	WaitingParties int32
+	Version        int64 // moves with every change of seats, waitlist or settings
+	Revision       int64 // moves with the settings only; the ETag
+	CreatedBy      uuid.UUID
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
+// Settings is the part of an event that booking rules read.
+type Settings struct {
+	StartsAt        time.Time
+	EndsAt          time.Time
+	TimeZone        string // IANA
+	TotalSlots      int32
+	MaxSeatsPerUser int32 // 0: no limit
+	Visibility      Visibility
+	WaitlistPolicy  WaitlistPolicy
+	CancelledAt     time.Time // zero: not cancelled
+	OrgSuspended    bool      // the organization is suspended: readable, not bookable
+}
+
+// StatusAt gives the status by the clock; no job needs to have run.
+func (s *Settings) StatusAt(now time.Time) Status {
+	switch {
+	case !s.CancelledAt.IsZero():
+		return Cancelled
+	case now.Before(s.StartsAt):
+		return Upcoming
+	case now.Before(s.EndsAt):
+		return Ongoing
+	default:
+		return Completed
+	}
+}

@@ -1,0 +1,95 @@
+// Package testkit gives tests what they would otherwise fake: a real
+// PostgreSQL with a fresh database from a migrated template.
+package testkit
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"happening/internal/postgres"
+)
+
+// ClusterEnv names a PostgreSQL cluster to test on, as a connection string of
+// its superuser in key=value form without a database; without it every test
+// process starts one of its own.
+const ClusterEnv = "HAPPENING_TEST_CLUSTER"
+
+// cluster is the test process's PostgreSQL with its template database.
+var cluster struct {
+	once     sync.Once
+	base     string // connection string without user and database
+	template string
+	err      error
+}
+
+// DB is a fresh database of a test.
+type DB struct {
+	*postgres.DB
+	Name string
+	base string
+}
+
+// ConnString gives the connection string for a role; "happening" owns all.
+func (db *DB) ConnString(role string) string {
+	return fmt.Sprintf("%s user=%s dbname=%s", db.base, role, db.Name)
+}
+
+// NewDB gives the test a database of its own, copied from a template to which
+// all migrations were applied, and drops it at the end.
+func NewDB(t testing.TB) *DB {
+	t.Helper()
+	cluster.once.Do(func() { cluster.err = prepare(context.Background()) })
+	if cluster.err != nil {
+		t.Fatalf("testkit: no PostgreSQL to test on: %v", cluster.err)
+	}
+	ctx := context.Background()
+	name := "t_" + strings.ReplaceAll(uuid.NewString(), "-", "")[:20]
+	if err := owner(ctx, cluster.base, "postgres", "CREATE DATABASE "+name+" TEMPLATE "+cluster.template); err != nil {
+		t.Fatalf("testkit: create database: %v", err)
+	}
+	db := &DB{Name: name, base: cluster.base}
+	pools, err := postgres.Open(ctx, db.ConnString)
+	if err != nil {
+		t.Fatalf("testkit: open: %v", err)
+	}
+	db.DB = pools
+	t.Cleanup(func() {
+		pools.Close()
+		if err := owner(context.Background(), cluster.base, "postgres", "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+			t.Errorf("testkit: drop database: %v", err)
+		}
+	})
+	return db
+}
+
+// prepare finds or starts the cluster and makes the template database.
+func prepare(ctx context.Context) error {
+	base := os.Getenv(ClusterEnv)
+	if base == "" {
+		return fmt.Errorf("%s is not set", ClusterEnv)
+	}
+	cluster.base = base
+	cluster.template = "template_" + strings.ReplaceAll(uuid.NewString(), "-", "")[:16]
+	if err := owner(ctx, base, "postgres", "CREATE DATABASE "+cluster.template); err != nil {
+		return err
+	}
+	return postgres.Migrate(ctx, base+" user=happening dbname="+cluster.template)
+}
+
+// owner runs one statement as the cluster's superuser.
+func owner(ctx context.Context, base, database, sql string) error {
+	conn, err := pgx.Connect(ctx, base+" user=happening dbname="+database)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, sql)
+	return err
+}
