@@ -1,0 +1,109 @@
+// Bookings of the person signed in, and changing them.
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { answer, api } from './client';
+import { keys } from './keys';
+import type { Booking } from './types';
+
+export function useMyBookings(userId: string | undefined, filter: { status?: string; event_id?: string } = {}) {
+  return useInfiniteQuery({
+    queryKey: keys.bookings.mine(userId ?? '', filter),
+    queryFn: ({ pageParam, signal }) =>
+      answer(
+        api.GET('/bookings/user/{userId}', {
+          params: {
+            path: { userId: userId ?? '' },
+            query: { ...filter, limit: 50, ...(pageParam ? { cursor: pageParam } : {}) },
+          },
+          signal,
+        }),
+      ),
+    initialPageParam: '',
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+    enabled: userId !== undefined,
+  });
+}
+
+export function useBooking(id: string) {
+  return useQuery({
+    queryKey: keys.bookings.one(id),
+    queryFn: ({ signal }) => answer(api.GET('/bookings/{id}', { params: { path: { id } }, signal })),
+  });
+}
+
+export function useBookingHistory(id: string) {
+  return useQuery({
+    queryKey: keys.bookings.history(id),
+    queryFn: ({ signal }) => answer(api.GET('/bookings/{id}/history', { params: { path: { id } }, signal })),
+  });
+}
+
+export interface BookingWish {
+  readonly eventId: string;
+  readonly seats: number;
+  /** The seats wanted; without them the server chooses the best. */
+  readonly seatNumbers?: readonly number[] | undefined;
+  /** One per intent and kept over retries, so that a wish is never granted twice. */
+  readonly idempotencyKey: string;
+}
+
+export function useBook() {
+  const cache = useQueryClient();
+  return useMutation({
+    mutationFn: (wish: BookingWish) =>
+      answer(
+        api.POST('/bookings', {
+          params: { header: { 'Idempotency-Key': wish.idempotencyKey } },
+          body: {
+            event_id: wish.eventId,
+            seats: wish.seats,
+            ...(wish.seatNumbers ? { seat_numbers: [...wish.seatNumbers] } : {}),
+          },
+        }),
+      ),
+    onSuccess: (booking) => forget(cache, booking),
+  });
+}
+
+export function useCancelBooking() {
+  const cache = useQueryClient();
+  return useMutation({
+    mutationFn: ({ id, idempotencyKey }: { id: string; idempotencyKey: string }) =>
+      answer(
+        api.POST('/bookings/{id}/cancel', {
+          params: { path: { id }, header: { 'Idempotency-Key': idempotencyKey } },
+        }),
+      ),
+    onSuccess: (booking) => forget(cache, booking),
+  });
+}
+
+export function useCancelSeats() {
+  const cache = useQueryClient();
+  return useMutation({
+    mutationFn: ({
+      id,
+      change,
+      idempotencyKey,
+    }: {
+      id: string;
+      change: { seat_numbers: number[] } | { seats: number };
+      idempotencyKey: string;
+    }) =>
+      answer(
+        api.POST('/bookings/{id}/cancel-seats', {
+          params: { path: { id }, header: { 'Idempotency-Key': idempotencyKey } },
+          body: change,
+        }),
+      ),
+    onSuccess: (booking) => forget(cache, booking),
+  });
+}
+
+// A change of a booking moves lists, history, the event's counters and the
+// waitlist; all of them are asked for again.
+async function forget(cache: ReturnType<typeof useQueryClient>, booking: Booking): Promise<void> {
+  await Promise.all([
+    cache.invalidateQueries({ queryKey: keys.bookings.all }),
+    cache.invalidateQueries({ queryKey: keys.events.one(booking.event_id) }),
+  ]);
+}

@@ -1,0 +1,42 @@
+// One factory for every query key, so that what is refetched after a change or
+// a reconnect is named in one place.
+
+export interface EventFilter {
+  readonly q?: string | undefined;
+  readonly category?: string | undefined;
+  readonly status?: string | undefined;
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+  readonly org_id?: string | undefined;
+}
+
+export const keys = {
+  me: ['me'] as const,
+  events: {
+    all: ['events'] as const,
+    list: (filter: EventFilter) => ['events', 'list', filter] as const,
+    one: (id: string) => ['events', 'one', id] as const,
+    seats: (id: string) => ['events', 'one', id, 'seats'] as const,
+    holds: (id: string) => ['events', 'one', id, 'holds'] as const,
+    bookings: (id: string, status: string) => ['events', 'one', id, 'bookings', status] as const,
+    waitlist: (id: string) => ['events', 'one', id, 'waitlist'] as const,
+  },
+  bookings: {
+    all: ['bookings'] as const,
+    mine: (userId: string, filter: { status?: string; event_id?: string }) =>
+      ['bookings', 'mine', userId, filter] as const,
+    one: (id: string) => ['bookings', 'one', id] as const,
+    history: (id: string) => ['bookings', 'one', id, 'history'] as const,
+  },
+  organizations: {
+    all: ['organizations'] as const,
+    members: (id: string) => ['organizations', id, 'members'] as const,
+    invites: (id: string) => ['organizations', id, 'invites'] as const,
+  },
+  invites: ['invites'] as const,
+  notifications: {
+    all: ['notifications'] as const,
+    list: (unread: boolean) => ['notifications', 'list', unread] as const,
+    recent: ['notifications', 'recent'] as const,
+  },
+};

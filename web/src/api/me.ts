@@ -1,0 +1,57 @@
+// Who is signed in, and leaving.
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { answer, api } from './client';
+import { keys } from './keys';
+import { ApiError } from './problem';
+import type { Me, Role } from './types';
+
+const ME_STALE_MS = 60_000;
+
+async function fetchMe(): Promise<Me | null> {
+  try {
+    return await answer(api.GET('/users/me'));
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) return null;
+    throw error;
+  }
+}
+
+/** The person signed in, null for a visitor, undefined while not known. */
+export function useMe(): Me | null | undefined {
+  return useQuery({ queryKey: keys.me, queryFn: fetchMe, staleTime: ME_STALE_MS }).data;
+}
+
+/** The same with its state, for screens that wait on it. */
+export function useMeQuery() {
+  return useQuery({ queryKey: keys.me, queryFn: fetchMe, staleTime: ME_STALE_MS });
+}
+
+const RUNNERS: readonly Role[] = ['organizer', 'orgAdmin'];
+
+/** The organizations in which the person may run events. */
+export function runs(me: Me | null | undefined) {
+  return (me?.organizations ?? []).filter((org) => RUNNERS.includes(org.role));
+}
+
+/** Where signing in starts; one returns to the page that one was on. */
+export function signInUrl(returnTo?: string): string {
+  const to = returnTo ?? `${window.location.pathname}${window.location.search}`;
+  return `/auth/login?return_to=${encodeURIComponent(to)}`;
+}
+
+/** Ends the session and follows where the server sends one. */
+export function useSignOut(): () => Promise<void> {
+  const cache = useQueryClient();
+  return async () => {
+    const response = await fetch('/auth/logout', { method: 'POST', headers: { Accept: 'application/json' } });
+    let to = '/';
+    if (response.headers.get('Content-Type')?.includes('json')) {
+      const body: unknown = await response.json();
+      if (typeof body === 'object' && body !== null && 'redirect' in body && typeof body.redirect === 'string') {
+        to = body.redirect;
+      }
+    }
+    cache.clear();
+    window.location.assign(to);
+  };
+}

@@ -1,0 +1,32 @@
+// The seats' states and the caller's holds.
+import { useQuery } from '@tanstack/react-query';
+import { answer, api } from './client';
+import { keys } from './keys';
+import type { Holds, HoldsResult, SeatStates } from './types';
+
+/** A snapshot of all seats. It is not cached here: the live map keeps it and patches it. */
+export function fetchSeats(eventId: string, signal?: AbortSignal): Promise<SeatStates> {
+  return answer(api.GET('/events/{id}/seats', { params: { path: { id: eventId } }, ...(signal ? { signal } : {}) }));
+}
+
+export function fetchHolds(eventId: string): Promise<Holds> {
+  return answer(api.GET('/events/{id}/holds', { params: { path: { id: eventId } } }));
+}
+
+export function useHolds(eventId: string, enabled: boolean) {
+  return useQuery({ queryKey: keys.events.holds(eventId), queryFn: () => fetchHolds(eventId), enabled });
+}
+
+/** Replaces the caller's holds; sending the same list again renews them, an empty one lets all go. */
+export function putHolds(eventId: string, seatNumbers: readonly number[]): Promise<HoldsResult> {
+  return answer(
+    api.PUT('/events/{id}/holds', { params: { path: { id: eventId } }, body: { seat_numbers: [...seatNumbers] } }),
+  );
+}
+
+/** Lets all holds go, also while the page is being left. */
+export function releaseHoldsOnLeave(eventId: string): void {
+  void fetch(`/api/events/${encodeURIComponent(eventId)}/holds`, { method: 'DELETE', keepalive: true }).catch(() => {
+    // The holds expire by themselves.
+  });
+}
