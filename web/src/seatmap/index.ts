@@ -1,0 +1,59 @@
+/**
+ * The live seat map, pure and framework-free: layout + snapshot + versioned deltas → state → drawing. Nothing here
+ * fetches, knows React, or imports anything from outside this folder.
+ *
+ * - `defaultLayout` says where seats lie, `seatName` and `seatRuns` what to call them.
+ * - `startSync`, `receiveSnapshot`, `receiveDelta` keep the server's truth; `Mine` is the overlay that only I see.
+ * - `SeatMap` shows both in an element and reports presses; `nextSeat` moves the keyboard through its DOM twin.
+ */
+export { type SeatRun, type SummaryWords, seatRuns, summariseSeats } from './best';
+export { CanvasSeatRenderer } from './canvas';
+export { SeatMap, type SeatMapOptions } from './controller';
+export type { Point, Rect, Size } from './geometry';
+export { drawSeat } from './glyphs';
+export {
+  boundsOfSeats,
+  defaultLayout,
+  type Layout,
+  MAX_SEATS,
+  ROWS_PER_SECTION,
+  rowLabel,
+  rowOfSeat,
+  SEATS_PER_ROW,
+  type SeatName,
+  type SeatRow,
+  type SeatSection,
+  seatName,
+  sectionOfSeat,
+} from './layout';
+export { changedLooks, isChoosable, Look, lookOf, looksOf, type Mine, NOTHING_MINE } from './looks';
+export { moveForKey, type NavKey, type NavMove, nextSeat, ROWS_PER_PAGE } from './nav';
+export type { SeatMarks, SeatRenderer } from './renderer';
+export {
+  applyDelta,
+  availableSeats,
+  type Delta,
+  type DeltaOutcome,
+  decodeStates,
+  formatVersion,
+  parseVersion,
+  readDelta,
+  readSnapshot,
+  type SeatCounts,
+  SeatDataError,
+  SeatState,
+  type Seats,
+  type SnapshotBody,
+  stateOf,
+  type Version,
+} from './state';
+export {
+  beginRefetch,
+  MAX_BUFFERED_DELTAS,
+  receiveDelta,
+  receiveSnapshot,
+  type SeatSync,
+  type SyncStep,
+  startSync,
+} from './sync';
+export { DARK_THEME, LIGHT_THEME, type SeatTheme } from './theme';
