@@ -5,6 +5,8 @@ package access
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -24,6 +26,14 @@ const (
 
 // Valid says whether the role is one that a member can have.
 func (r Role) Valid() bool { return r == User || r == Organizer || r == OrgAdmin }
+
+// Above says whether the role allows more than the other one.
+func (r Role) Above(other Role) bool {
+	return slices.Index(order, r) > slices.Index(order, other)
+}
+
+// order is from least to most; what is no role at all is below everything.
+var order = []Role{NoRole, User, Organizer, OrgAdmin}
 
 // Principal is who asks. The zero value is a visitor who is not signed in.
 type Principal struct {
@@ -106,6 +116,9 @@ var table = map[Action]rule{
 // another fails the build's tests.
 func Known(a Action) bool { _, ok := table[a]; return ok || a == OperatorAction }
 
+// Actions lists what stands in the table, for tests that must cover it.
+func Actions() []Action { return slices.Sorted(maps.Keys(table)) }
+
 // Allows says whether a caller with this role in the thing's organization may
 // do the action. It looks at nothing but its arguments.
 func Allows(a Action, p Principal, role Role, t Thing) bool {
@@ -138,16 +151,22 @@ func Check(ctx context.Context, roles Roles, a Action, p Principal, t Thing) err
 			return err
 		}
 	}
-	if Allows(a, p, role, t) {
+	return Decide(a, p, role, t)
+}
+
+// Decide is Check for a caller whose role is known already, for instance
+// because it was read together with the thing.
+func Decide(a Action, p Principal, role Role, t Thing) error {
+	switch {
+	case Allows(a, p, role, t):
 		return nil
-	}
-	if table[a].hidden || (t.MembersOnly && role == NoRole) {
+	case table[a].hidden, t.MembersOnly && role == NoRole:
 		return fault.ErrNotFound
-	}
-	if !p.SignedIn() {
+	case !p.SignedIn():
 		return fault.ErrUnauthenticated
+	default:
+		return fault.ErrForbidden
 	}
-	return fault.ErrForbidden
 }
 
 // needsRole spares the lookup where the answer is yes without it, above all

@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"happening/internal/access"
+	"happening/internal/audit"
 )
 
 // Status is where an event stands in its life.
@@ -43,6 +46,7 @@ const (
 type Event struct {
 	ID          uuid.UUID
 	OrgID       uuid.UUID
+	OrgName     string // read along with the event, never written through it
 	Name        string
 	Description string // Markdown without HTML
 	Category    string // a short lower-case word
@@ -82,4 +86,31 @@ func (s *Settings) StatusAt(now time.Time) Status {
 	default:
 		return Completed
 	}
+}
+
+// Thing gives what the access table needs to know of the event. The events of
+// a suspended organization exist for its members alone.
+func (e *Event) Thing() access.Thing {
+	return access.Thing{OrgID: e.OrgID, MembersOnly: e.Visibility == Members || e.OrgSuspended}
+}
+
+// Audit gives the settings that the record keeps; the texts stand in the
+// event itself.
+func (e *Event) Audit() audit.Details {
+	d := audit.Details{
+		"starts_at":       e.StartsAt,
+		"ends_at":         e.EndsAt,
+		"time_zone":       e.TimeZone,
+		"total_slots":     e.TotalSlots,
+		"visibility":      e.Visibility,
+		"waitlist_policy": e.WaitlistPolicy,
+		"revision":        e.Revision,
+	}
+	if e.MaxSeatsPerUser > 0 {
+		d["max_seats_per_user"] = e.MaxSeatsPerUser
+	}
+	if !e.CancelledAt.IsZero() {
+		d["cancelled_at"] = e.CancelledAt
+	}
+	return d
 }
