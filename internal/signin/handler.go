@@ -1,0 +1,329 @@
+package signin
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/google/uuid"
+	"golang.org/x/oauth2"
+
+	"happening/internal/fault"
+)
+
+//go:embed page.html page.css
+var pageFiles embed.FS
+
+var pageTemplate = template.Must(template.ParseFS(pageFiles, "page.html"))
+
+// attempt is what a browser carries, sealed, from /auth/login to
+// /auth/callback.
+type attempt struct {
+	State    string `json:"s"`
+	Nonce    string `json:"n"`
+	Verifier string `json:"v"`
+	ReturnTo string `json:"r"`
+}
+
+const attemptPurpose = "attempt"
+
+// Handler serves /auth/login, /auth/callback and /auth/logout.
+func (a *Authenticator) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /auth/login", a.login)
+	mux.HandleFunc("GET /auth/callback", a.callback)
+	mux.Handle("POST /auth/logout", a.origins.Handler(http.HandlerFunc(a.logout)))
+	mux.HandleFunc("GET /auth/logout/continue", a.continueLogout)
+	mux.HandleFunc("GET /auth/page.css", func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFileFS(w, r, pageFiles, "page.css")
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Content-Type-Options", "nosniff")
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// login sends the browser to the provider.
+func (a *Authenticator) login(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	returnTo := localPath(query.Get("return_to"))
+	// Cookies belong to the public URL's host. Who came by another name of
+	// this machine, such as 127.0.0.1, is brought there first; the mark keeps
+	// a proxy that rewrites Host from sending people in circles.
+	if public := strings.TrimPrefix(strings.TrimPrefix(a.cfg.PublicURL, "https://"), "http://"); r.Host != public && !query.Has("here") {
+		query.Set("here", "1")
+		http.Redirect(w, r, a.cfg.PublicURL+"/auth/login?"+query.Encode(), http.StatusSeeOther)
+		return
+	}
+	found, err := a.provider.get(r.Context())
+	if err != nil {
+		a.fail(w, r, http.StatusServiceUnavailable, "Signing in is not possible at the moment. Try again in a few seconds.", err)
+		return
+	}
+	t := attempt{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), ReturnTo: returnTo}
+	sealed, err := a.seal.seal(attemptPurpose, t, a.cfg.Now().Add(attemptLifetime))
+	if err != nil {
+		a.fail(w, r, http.StatusInternalServerError, "Something went wrong on our side.", err)
+		return
+	}
+	a.setCookie(w, attemptCookieName(t.State), sealed, attemptLifetime)
+	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(t.Verifier), oidc.Nonce(t.Nonce)}
+	if query.Get("intent") == "signup" {
+		options = append(options, oauth2.SetAuthURLParam("prompt", "create"))
+	}
+	http.Redirect(w, r, found.oauth.AuthCodeURL(t.State, options...), http.StatusSeeOther)
+}
+
+// attemptCookieName gives each attempt a cookie of its own, so that signing
+// in in two tabs works in both.
+func attemptCookieName(state string) string { return attemptCookie + state[:min(8, len(state))] }
+
+// callback takes the code that the provider gave the browser, and makes a
+// session of it.
+func (a *Authenticator) callback(w http.ResponseWriter, r *http.Request) {
+	ctx, query := r.Context(), r.URL.Query()
+	var t attempt
+	state := query.Get("state")
+	cookie, err := r.Cookie(a.cookieName(attemptCookieName(state)))
+	if err == nil {
+		err = a.seal.open(attemptPurpose, cookie.Value, a.cfg.Now(), &t)
+	}
+	if err == nil && (t.State == "" || subtle.ConstantTimeCompare([]byte(t.State), []byte(state)) != 1) {
+		err = errors.New("signin: the state is another one")
+	}
+	if err != nil {
+		// Reloading a callback that succeeded is no failure.
+		if p, err := a.Authenticate(r); err == nil && p.SignedIn() {
+			http.Redirect(w, r, "/", http.StatusSeeOther)
+			return
+		}
+		a.fail(w, r, http.StatusBadRequest, "This sign-in took too long or was begun in another browser.", err)
+		return
+	}
+	a.dropCookie(w, attemptCookieName(t.State)) // one try
+	if code := query.Get("error"); code != "" {
+		a.fail(w, r, http.StatusBadRequest, "The sign-in was not completed.", fmt.Errorf("signin: the provider said %q", code))
+		return
+	}
+	raw, identity, err := a.exchange(ctx, query.Get("code"), t)
+	if err != nil {
+		status := http.StatusBadRequest
+		var f *fault.Error
+		if errors.As(err, &f) && f.Kind == fault.Unavailable {
+			status = http.StatusServiceUnavailable
+		}
+		a.fail(w, r, status, "The sign-in was not completed.", err)
+		return
+	}
+	if err := a.begin(w, r, raw, identity); err != nil {
+		a.fail(w, r, http.StatusInternalServerError, "Something went wrong on our side.", err)
+		return
+	}
+	http.Redirect(w, r, t.ReturnTo, http.StatusSeeOther)
+}
+
+// verifiedIdentity is who the provider says has signed in.
+type verifiedIdentity struct {
+	subject string
+	profile profile
+}
+
+func (a *Authenticator) exchange(ctx context.Context, code string, t attempt) (string, verifiedIdentity, error) {
+	found, err := a.provider.get(ctx)
+	if err != nil {
+		return "", verifiedIdentity{}, err
+	}
+	ask, cancel := context.WithTimeout(a.provider.clientContext(ctx), providerTimeout)
+	defer cancel()
+	tokens, err := found.oauth.Exchange(ask, code, oauth2.VerifierOption(t.Verifier))
+	if err != nil {
+		return "", verifiedIdentity{}, fmt.Errorf("signin: exchange: %w", err)
+	}
+	raw, ok := tokens.Extra("id_token").(string)
+	if !ok {
+		return "", verifiedIdentity{}, errors.New("signin: the provider gave no ID token")
+	}
+	verified, err := found.idTokens.Verify(ask, raw)
+	if err != nil {
+		return "", verifiedIdentity{}, fmt.Errorf("signin: ID token: %w", err)
+	}
+	if subtle.ConstantTimeCompare([]byte(verified.Nonce), []byte(t.Nonce)) != 1 {
+		return "", verifiedIdentity{}, errors.New("signin: the ID token has another nonce")
+	}
+	identity := verifiedIdentity{subject: verified.Subject}
+	if err := verified.Claims(&identity.profile); err != nil {
+		return "", verifiedIdentity{}, fmt.Errorf("signin: ID token: %w", err)
+	}
+	if identity.profile.Email == "" {
+		info, err := found.oidc.UserInfo(ask, oauth2.StaticTokenSource(tokens))
+		if err != nil {
+			return "", verifiedIdentity{}, fmt.Errorf("signin: user info: %w", err)
+		}
+		if info.Subject != verified.Subject {
+			return "", verifiedIdentity{}, errors.New("signin: user info is about somebody else")
+		}
+		if err := info.Claims(&identity.profile); err != nil {
+			return "", verifiedIdentity{}, fmt.Errorf("signin: user info: %w", err)
+		}
+	}
+	return raw, identity, nil
+}
+
+// begin makes the session. One that the browser had before ends, so that a
+// session's token never outlives a sign-in.
+func (a *Authenticator) begin(w http.ResponseWriter, r *http.Request, idToken string, identity verifiedIdentity) error {
+	ctx := r.Context()
+	person, err := a.people.Resolve(ctx, a.cfg.Issuer, identity.subject, identity.profile.claims())
+	if err != nil {
+		return fmt.Errorf("signin: %w", err)
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("signin: session id: %w", err)
+	}
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	token := encodeToken(secret)
+	hash, now := sha256.Sum256([]byte(token)), a.cfg.Now()
+	if err := a.end(r); err != nil {
+		return err
+	}
+	if err := a.store.CreateSession(ctx, hash[:], Session{
+		ID: id, UserID: person.ID, Issuer: a.cfg.Issuer, Subject: identity.subject, IDToken: idToken,
+		UserAgent: userAgentLabel(r.UserAgent()), CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(SessionLifetime),
+	}); err != nil {
+		return fmt.Errorf("signin: %w", err)
+	}
+	a.setCookie(w, sessionCookie, token, SessionLifetime)
+	return nil
+}
+
+// end ends the session of the request's cookie, if there is one.
+func (a *Authenticator) end(r *http.Request) error {
+	_, err := a.endAndTell(r)
+	return err
+}
+
+func (a *Authenticator) endAndTell(r *http.Request) (Session, error) {
+	cookie, err := r.Cookie(a.SessionCookieName())
+	if err != nil {
+		return Session{}, nil
+	}
+	hash := sha256.Sum256([]byte(cookie.Value))
+	session, err := a.store.DeleteSession(r.Context(), hash[:])
+	if errors.Is(err, fault.ErrNotFound) {
+		return Session{}, nil
+	}
+	if err != nil {
+		return Session{}, fmt.Errorf("signin: end session: %w", err)
+	}
+	a.ended(session)
+	return session, nil
+}
+
+// logout ends the session and sends the browser on to the provider, so that
+// the sign-in there ends too. A script that asks for JSON learns where to go;
+// the way leads through a page of ours, as the address at the provider
+// carries the ID token, which is not for scripts.
+func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request) {
+	session, err := a.endAndTell(r)
+	if err != nil {
+		a.fail(w, r, http.StatusInternalServerError, "You could not be signed out. Try again.", err)
+		return
+	}
+	a.dropCookie(w, sessionCookie)
+	next := "/"
+	if address := a.endSessionURL(r.Context(), session); address != "" {
+		sealed, err := a.seal.seal(logoutCookie, address, a.cfg.Now().Add(providerTimeout))
+		if err == nil && len(sealed) < 3_500 { // what browsers take of one cookie, with room
+			a.setCookie(w, logoutCookie, sealed, providerTimeout)
+			next = "/auth/logout/continue"
+		}
+	}
+	if strings.Contains(r.Header.Get("Accept"), "application/json") {
+		w.Header().Set("Content-Type", "application/json")
+		if err := json.NewEncoder(w).Encode(map[string]string{"redirect": next}); err != nil {
+			a.cfg.Logger.DebugContext(r.Context(), "sign-out: answer not taken", "error", err)
+		}
+		return
+	}
+	http.Redirect(w, r, next, http.StatusSeeOther)
+}
+
+// endSessionURL is where the provider ends its part; empty where it has none
+// or can't be asked: signing out here doesn't wait for it.
+func (a *Authenticator) endSessionURL(ctx context.Context, session Session) string {
+	if session.ID == uuid.Nil {
+		return ""
+	}
+	found, err := a.provider.get(ctx)
+	if err != nil || found.endSession == "" {
+		return ""
+	}
+	address, err := url.Parse(found.endSession)
+	if err != nil {
+		return ""
+	}
+	query := address.Query()
+	query.Set("id_token_hint", session.IDToken)
+	query.Set("client_id", a.cfg.ClientID)
+	query.Set("post_logout_redirect_uri", a.cfg.PublicURL+"/")
+	address.RawQuery = query.Encode()
+	return address.String()
+}
+
+func (a *Authenticator) continueLogout(w http.ResponseWriter, r *http.Request) {
+	var address string
+	cookie, err := r.Cookie(a.cookieName(logoutCookie))
+	if err != nil || a.seal.open(logoutCookie, cookie.Value, a.cfg.Now(), &address) != nil {
+		address = "/"
+	}
+	a.dropCookie(w, logoutCookie)
+	http.Redirect(w, r, address, http.StatusSeeOther)
+}
+
+// localPath keeps a path of this very site and makes "/" of everything else,
+// so that nobody can send people away through us.
+func localPath(text string) string {
+	const fallback, maxLength = "/", 2_000
+	if len(text) > maxLength || !strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//") || strings.ContainsAny(text, "\\\r\n\t\x00") {
+		return fallback
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || strings.HasPrefix(u.Path, "//") ||
+		strings.HasPrefix(u.Path, "/auth/") || strings.HasPrefix(u.Path, "/idp/") {
+		return fallback
+	}
+	return text
+}
+
+// fail shows a page that says what happened and offers to try again.
+func (a *Authenticator) fail(w http.ResponseWriter, r *http.Request, status int, message string, cause error) {
+	level := a.cfg.Logger.InfoContext
+	if status >= http.StatusInternalServerError {
+		level = a.cfg.Logger.ErrorContext
+	}
+	level(r.Context(), "sign-in failed", "path", r.URL.Path, "error", cause)
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "5")
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	if err := pageTemplate.Execute(w, map[string]string{"Message": message}); err != nil {
+		a.cfg.Logger.DebugContext(r.Context(), "sign-in: page not taken", "error", err)
+	}
+}

@@ -1,0 +1,143 @@
+package signin
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/google/uuid"
+	"golang.org/x/oauth2"
+
+	"happening/internal/access"
+	"happening/internal/fault"
+	"happening/internal/user"
+)
+
+// Token says whose an access token is, or fault.ErrUnauthenticated. A token
+// that was verified is remembered for seconds, never beyond its expiry, so
+// that the signature is checked once and not with every request.
+func (a *Authenticator) Token(ctx context.Context, token string) (access.Principal, error) {
+	if token == "" || len(token) > maxTokenLength {
+		return access.Principal{}, fault.ErrUnauthenticated
+	}
+	hash, now := sha256.Sum256([]byte(token)), a.cfg.Now()
+	if known, ok := a.tokens.Get(hash); ok && now.Before(known.until) {
+		return known.principal, nil
+	}
+	begun := a.endings.Load()
+	found, err := a.provider.get(ctx)
+	if err != nil {
+		return access.Principal{}, err
+	}
+	verified, err := found.access.Verify(ctx, token)
+	switch {
+	case errors.Is(err, errKeysAway):
+		return access.Principal{}, ErrProviderAway.Because(err)
+	case err != nil:
+		return access.Principal{}, fault.ErrUnauthenticated.Because(err)
+	case verified.Subject == "":
+		return access.Principal{}, fault.ErrUnauthenticated.Because(errors.New("signin: a token without subject"))
+	}
+	if err := isAccessToken(token, verified); err != nil {
+		return access.Principal{}, fault.ErrUnauthenticated.Because(err)
+	}
+	id, err := a.personOf(ctx, found, verified, token)
+	if err != nil {
+		return access.Principal{}, err
+	}
+	principal := access.Principal{UserID: id}
+	until := now.Add(tokenCacheLived)
+	if verified.Expiry.Before(until) {
+		until = verified.Expiry
+	}
+	a.rememberUnlessEnded(begun, func() { a.tokens.Add(hash, rememberedToken{principal, until}) })
+	return principal, nil
+}
+
+// isAccessToken tells access tokens from ID tokens, whose audience a provider
+// may be made to widen: RFC 9068 types them in the header, Keycloak by a
+// claim. What says neither is refused.
+func isAccessToken(token string, verified *oidc.IDToken) error {
+	first, _, _ := strings.Cut(token, ".")
+	text, err := base64.RawURLEncoding.DecodeString(first)
+	if err != nil {
+		return fmt.Errorf("signin: token header: %w", err)
+	}
+	var header struct {
+		Type string `json:"typ"`
+	}
+	if err := json.Unmarshal(text, &header); err != nil {
+		return fmt.Errorf("signin: token header: %w", err)
+	}
+	typ := strings.TrimPrefix(strings.ToLower(header.Type), "application/")
+	if typ == "at+jwt" {
+		return nil
+	}
+	var claims struct {
+		Type string `json:"typ"`
+	}
+	if err := verified.Claims(&claims); err != nil {
+		return fmt.Errorf("signin: token claims: %w", err)
+	}
+	if typ == "jwt" && claims.Type == "Bearer" {
+		return nil
+	}
+	return fmt.Errorf("signin: a token of type %q, %q is not an access token", header.Type, claims.Type)
+}
+
+// personOf gives the person whose token it is. Somebody who never signed in
+// with a browser is made from what the provider's user info says.
+func (a *Authenticator) personOf(ctx context.Context, found *discovered, verified *oidc.IDToken, token string) (uuid.UUID, error) {
+	id, err := a.people.Lookup(ctx, a.cfg.Issuer, verified.Subject)
+	if err == nil || !errors.Is(err, fault.ErrNotFound) {
+		return id, err
+	}
+	ask, cancel := context.WithTimeout(a.provider.clientContext(ctx), providerTimeout)
+	defer cancel()
+	info, err := found.oidc.UserInfo(ask, oauth2.StaticTokenSource(&oauth2.Token{AccessToken: token, TokenType: "Bearer"}))
+	if err != nil {
+		return uuid.Nil, fault.ErrUnauthenticated.Because(fmt.Errorf("signin: user info: %w", err))
+	}
+	if info.Subject != verified.Subject {
+		return uuid.Nil, fault.ErrUnauthenticated.Because(errors.New("signin: user info is about somebody else"))
+	}
+	var claims profile
+	if err := info.Claims(&claims); err != nil {
+		return uuid.Nil, fault.ErrUnauthenticated.Because(fmt.Errorf("signin: user info: %w", err))
+	}
+	person, err := a.people.Resolve(ctx, a.cfg.Issuer, verified.Subject, claims.claims())
+	if err != nil {
+		return uuid.Nil, err
+	}
+	return person.ID, nil
+}
+
+// profile is what ID token and user info say of a person.
+type profile struct {
+	Name          string `json:"name"`
+	Username      string `json:"preferred_username"`
+	Email         string `json:"email"`
+	EmailVerified flag   `json:"email_verified"`
+}
+
+func (p profile) claims() user.Claims {
+	name := p.Name
+	if name == "" {
+		name = p.Username
+	}
+	return user.Claims{Name: name, Email: p.Email, EmailVerified: bool(p.EmailVerified)}
+}
+
+// flag reads true and "true": some providers quote it.
+type flag bool
+
+// UnmarshalJSON implements json.Unmarshaler; what is neither is no.
+func (f *flag) UnmarshalJSON(text []byte) error {
+	*f = string(text) == "true" || string(text) == `"true"`
+	return nil
+}

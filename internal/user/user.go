@@ -1,0 +1,188 @@
+// Package user knows people: who somebody is, by which identities at which
+// provider they sign in, and to which organizations they belong. A person is
+// known by issuer and subject, never by an address: an address moves between
+// people, and whoever could claim one would own the account behind it.
+package user
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"happening/internal/access"
+	"happening/internal/fault"
+)
+
+// Person is somebody who signed in at least once. An Email that is not
+// verified counts for nothing; it is only shown to the person.
+type Person struct {
+	ID            uuid.UUID
+	Name          string
+	Email         string
+	EmailVerified bool
+}
+
+// Claims is what the provider says of a person.
+type Claims struct {
+	Name          string
+	Email         string
+	EmailVerified bool
+}
+
+// Membership is a person's place in one organization.
+type Membership struct {
+	OrgID   uuid.UUID
+	OrgName string
+	Role    access.Role
+}
+
+// Store keeps people. Absent ones answer fault.ErrNotFound.
+type Store interface {
+	// PersonByIdentity gives the person behind an identity.
+	PersonByIdentity(ctx context.Context, issuer, subject string) (uuid.UUID, error)
+	// LinkPerson gives the person behind an identity, with name and address
+	// brought up to the claims; a new one gets newID. It may be called by
+	// many at once with one identity and makes one person. An address that
+	// somebody else holds verified stays unverified here.
+	LinkPerson(ctx context.Context, issuer, subject string, newID uuid.UUID, claims Claims, now time.Time) (Person, error)
+	Person(ctx context.Context, id uuid.UUID) (Person, error)
+	Memberships(ctx context.Context, id uuid.UUID) ([]Membership, error)
+	// People gives those of the ids that exist.
+	People(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Person, error)
+}
+
+// Limits of what a provider may make us keep and of the memory of identities.
+const (
+	MaxNameLength  = 200 // characters
+	MaxEmailLength = 254 // characters; RFC 5321
+	MaxPeople      = 1000
+
+	cachedIdentities   = 65_536
+	identityCacheLived = time.Minute
+)
+
+// Service answers who somebody is.
+type Service struct {
+	store Store
+	now   func() time.Time
+	// identities spares a query per request: an identity never moves to
+	// another person, so the entries age only for the sake of erasure.
+	identities *lru.Cache[identity, known]
+}
+
+type identity struct{ issuer, subject string }
+
+type known struct {
+	id    uuid.UUID
+	until time.Time
+}
+
+// NewService makes the service; now is the application's clock.
+func NewService(store Store, now func() time.Time) *Service {
+	cache, err := lru.New[identity, known](cachedIdentities)
+	if err != nil {
+		panic(err) // only for a size below one
+	}
+	return &Service{store: store, now: now, identities: cache}
+}
+
+// Lookup gives the person behind an identity and fault.ErrNotFound for one
+// that was never seen.
+func (s *Service) Lookup(ctx context.Context, issuer, subject string) (uuid.UUID, error) {
+	key, now := identity{issuer, subject}, s.now()
+	if k, ok := s.identities.Get(key); ok && now.Before(k.until) {
+		return k.id, nil
+	}
+	id, err := s.store.PersonByIdentity(ctx, issuer, subject)
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("user: look up identity: %w", err)
+	}
+	s.identities.Add(key, known{id: id, until: now.Add(identityCacheLived)})
+	return id, nil
+}
+
+// Resolve gives the person behind an identity, made at first sight, with name
+// and address brought up to what the provider says now.
+func (s *Service) Resolve(ctx context.Context, issuer, subject string, claims Claims) (Person, error) {
+	if issuer == "" || subject == "" {
+		return Person{}, errors.New("user: an identity needs issuer and subject")
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Person{}, fmt.Errorf("user: new id: %w", err)
+	}
+	now := s.now()
+	person, err := s.store.LinkPerson(ctx, issuer, subject, id, claims.clean(), now)
+	if err != nil {
+		return Person{}, fmt.Errorf("user: resolve: %w", err)
+	}
+	s.identities.Add(identity{issuer, subject}, known{id: person.ID, until: now.Add(identityCacheLived)})
+	return person, nil
+}
+
+// Get gives a person.
+func (s *Service) Get(ctx context.Context, id uuid.UUID) (Person, error) {
+	return s.store.Person(ctx, id)
+}
+
+// Me gives the caller and the organizations that they belong to, by name.
+func (s *Service) Me(ctx context.Context, p access.Principal) (Person, []Membership, error) {
+	if !p.SignedIn() {
+		return Person{}, nil, fault.ErrUnauthenticated
+	}
+	person, err := s.store.Person(ctx, p.UserID)
+	if err != nil {
+		return Person{}, nil, err
+	}
+	memberships, err := s.store.Memberships(ctx, p.UserID)
+	if err != nil {
+		return Person{}, nil, err
+	}
+	return person, memberships, nil
+}
+
+// People gives those of the ids that exist, in one query; at most MaxPeople.
+func (s *Service) People(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Person, error) {
+	switch {
+	case len(ids) == 0:
+		return map[uuid.UUID]Person{}, nil
+	case len(ids) > MaxPeople:
+		return nil, fmt.Errorf("user: %d people asked for at once, at most %d", len(ids), MaxPeople)
+	}
+	return s.store.People(ctx, ids)
+}
+
+// Forget drops what is remembered of a person's identities, for erasure.
+func (s *Service) Forget(id uuid.UUID) {
+	for _, key := range s.identities.Keys() {
+		if k, ok := s.identities.Peek(key); ok && k.id == id {
+			s.identities.Remove(key)
+		}
+	}
+}
+
+// clean bounds what a provider says and gives everybody a name to be shown.
+func (c Claims) clean() Claims {
+	c.Email = truncate(strings.TrimSpace(c.Email), MaxEmailLength)
+	c.Name = truncate(strings.TrimSpace(c.Name), MaxNameLength)
+	if c.Name == "" {
+		c.Name, _, _ = strings.Cut(c.Email, "@")
+	}
+	if c.Name == "" {
+		c.Name = "Somebody"
+	}
+	c.EmailVerified = c.EmailVerified && c.Email != ""
+	return c
+}
+
+func truncate(s string, characters int) string {
+	if r := []rune(s); len(r) > characters {
+		return string(r[:characters])
+	}
+	return s
+}
