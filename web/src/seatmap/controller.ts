@@ -1,5 +1,6 @@
+import { Camera } from './camera';
 import { CanvasSeatRenderer } from './canvas';
-import { centreOf, type Point, type Size } from './geometry';
+import type { Point } from './geometry';
 import {
   type GestureStep,
   isDragging,
@@ -16,23 +17,19 @@ import type { SeatRenderer } from './renderer';
 import type { Seats } from './state';
 import type { SeatTheme } from './theme';
 import { SEAT_PITCH } from './venue';
-import type { View } from './view';
-import * as views from './view';
+import { toWorld } from './view';
 
 /** Seats this far apart (CSS pixels) can be aimed at; a tap on smaller ones zooms in instead. */
 const MIN_MOUSE_PITCH_PX = 9;
 const MIN_TOUCH_PITCH_PX = 15;
-/** What such a tap zooms to, and what `showSeats` shows at most. */
-const COMFORTABLE_PITCH_PX = 34;
 /** One press of a zoom button. */
 const ZOOM_STEP = 1.7;
 /** Wheel travel in pixels that doubles the scale; a pinch on a trackpad arrives as a wheel with Control. */
 const WHEEL_DOUBLING_PX = 360;
 const PINCH_DOUBLING_PX = 70;
 const WHEEL_LINE_PX = 16;
-const GLIDE_MS = 260;
-/** Space kept around a seat that is brought into view. */
-const REVEAL_SPACE_PX = 48;
+/** A press this far from a seat's middle, in seat distances, still means the seat. */
+const HIT_REACH = 0.55;
 
 /** What a seat map is made with. */
 export interface SeatMapOptions {
@@ -57,19 +54,18 @@ export interface SeatMapOptions {
 export class SeatMap {
   private readonly canvas = document.createElement('canvas');
   private readonly renderer: SeatRenderer;
+  private readonly camera: Camera;
   private readonly unbind = new AbortController();
   private readonly observer: ResizeObserver;
   private layout: Layout | undefined;
   private grid: SeatGrid | undefined;
   private looks = new Uint8Array();
-  private view: View = { scale: 1, x: 0, y: 0 };
-  private screen: Size = { width: 1, height: 1 };
-  private glide: { readonly from: View; readonly to: View; readonly since: number } | undefined;
   private gesture = NO_GESTURE;
   private focus: number | undefined;
   private hover: number | undefined;
   private frame: number | undefined;
 
+  /** The element's size must not depend on its content, for example by a height of its own. */
   constructor(
     private readonly host: HTMLElement,
     private readonly options: SeatMapOptions,
@@ -77,6 +73,7 @@ export class SeatMap {
     this.renderer =
       options.renderer?.(this.canvas) ??
       new CanvasSeatRenderer(this.canvas, options.theme, options.stageLabel);
+    this.camera = new Camera(options.reducedMotion ?? false);
     this.canvas.setAttribute('aria-hidden', 'true');
     Object.assign(this.canvas.style, { display: 'block', width: '100%', height: '100%', userSelect: 'none' });
     host.append(this.canvas);
@@ -94,10 +91,8 @@ export class SeatMap {
     } else {
       this.layout = layout;
       this.grid = new SeatGrid(layout);
-      this.hover = undefined;
       this.renderer.setLayout(layout, this.looks);
-      this.glide = undefined;
-      this.setView(views.fitView(layout.bounds, this.screen));
+      this.camera.enter(layout.bounds);
     }
     this.wake();
   }
@@ -110,45 +105,33 @@ export class SeatMap {
   /** Marks the seat that the keyboard is on and brings it into view; undefined takes the mark away. */
   setFocus(seat: number | undefined): void {
     this.focus = seat;
-    this.renderer.setMarks({ focus: this.focus, hover: this.hover });
+    this.renderer.setMarks({ focus: seat, hover: this.hover });
     const bounds = this.layout && seat !== undefined ? boundsOfSeats(this.layout, [seat]) : undefined;
-    if (bounds) {
-      const scale = Math.max(this.target().scale, views.scaleForPitch(MIN_TOUCH_PITCH_PX));
-      const near =
-        scale === this.target().scale ? this.target() : views.centredView(bounds, scale, this.screen);
-      this.glideTo(views.revealed(near, bounds, this.screen, REVEAL_SPACE_PX));
-    }
+    if (bounds) this.camera.reveal(bounds, MIN_TOUCH_PITCH_PX, performance.now());
     this.wake();
   }
 
   /** Shows the whole hall. */
   fit(): void {
-    if (this.layout) this.glideTo(views.fitView(this.layout.bounds, this.screen));
+    this.camera.fit(performance.now());
+    this.wake();
   }
 
   zoomIn(): void {
-    this.zoomBy(ZOOM_STEP);
+    this.camera.glideZoom(ZOOM_STEP, performance.now());
+    this.wake();
   }
 
   zoomOut(): void {
-    this.zoomBy(1 / ZOOM_STEP);
+    this.camera.glideZoom(1 / ZOOM_STEP, performance.now());
+    this.wake();
   }
 
   /** Shows some seats, for example those just chosen for the person, large enough to press. */
   showSeats(seats: Iterable<number>): void {
     const bounds = this.layout && boundsOfSeats(this.layout, seats);
-    if (!bounds) return;
-    const room = Math.min(
-      this.screen.width / (bounds.width + 6 * SEAT_PITCH),
-      this.screen.height / (bounds.height + 6 * SEAT_PITCH),
-    );
-    this.glideTo(
-      views.centredView(
-        centreOf(bounds),
-        Math.min(room, views.scaleForPitch(COMFORTABLE_PITCH_PX)),
-        this.screen,
-      ),
-    );
+    if (bounds) this.camera.showRect(bounds, performance.now());
+    this.wake();
   }
 
   /** Takes the map out of its element, with all listeners and frames. */
@@ -178,13 +161,13 @@ export class SeatMap {
     );
     canvas.addEventListener('pointerleave', (event) => this.setHover(undefined, this.at(event)), { signal });
     canvas.addEventListener('wheel', (event) => this.wheeled(event), { signal, passive: false });
-    // Another screen or the browser's zoom changes the pixel ratio; both also fire resize, though not the observer.
+    // The browser's zoom and a move to another screen change the pixel ratio without changing the element's size.
     window.addEventListener('resize', () => this.measure(), { signal });
   }
 
   private pressed(event: PointerEvent): void {
     if (event.pointerType === 'mouse' && event.button !== 0) return;
-    this.glide = undefined;
+    this.camera.stop();
     this.canvas.setPointerCapture(event.pointerId);
     this.step(event, pointerDown(this.gesture, event.pointerId, this.at(event)));
   }
@@ -192,18 +175,20 @@ export class SeatMap {
   private moved(event: PointerEvent): void {
     const at = this.at(event);
     this.step(event, pointerMove(this.gesture, event.pointerId, at));
-    if (event.pointerType === 'mouse')
-      this.setHover(isDragging(this.gesture) ? undefined : this.seatAt(at, MIN_MOUSE_PITCH_PX), at);
+    if (event.pointerType !== 'mouse') return;
+    this.setHover(isDragging(this.gesture) ? undefined : this.seatAt(at, MIN_MOUSE_PITCH_PX), at);
   }
 
   private step(event: PointerEvent, { gesture, effect }: GestureStep): void {
     this.gesture = gesture;
     switch (effect.kind) {
       case 'pan':
-        this.setView(views.panned(this.view, effect.dx, effect.dy));
+        this.camera.pan(effect.dx, effect.dy);
+        this.wake();
         break;
       case 'pinch':
-        if (this.layout) this.setView(views.pinched(this.view, effect.from, effect.to, this.limits()));
+        this.camera.pinch(effect.from, effect.to);
+        this.wake();
         break;
       case 'tap':
         this.tapped(effect.at, event.pointerType === 'mouse' ? MIN_MOUSE_PITCH_PX : MIN_TOUCH_PITCH_PX);
@@ -215,9 +200,9 @@ export class SeatMap {
   }
 
   private tapped(at: Point, minPitch: number): void {
-    if (SEAT_PITCH * this.view.scale < minPitch) {
-      const factor = views.scaleForPitch(COMFORTABLE_PITCH_PX) / this.view.scale;
-      this.glideTo(views.zoomedAt(this.view, at, factor, this.limits()));
+    if (this.camera.pitch < minPitch) {
+      this.camera.approach(at, performance.now());
+      this.wake();
       return;
     }
     const seat = this.seatAt(at, minPitch);
@@ -225,87 +210,27 @@ export class SeatMap {
   }
 
   private wheeled(event: WheelEvent): void {
-    const unit =
-      event.deltaMode === WheelEvent.DOM_DELTA_LINE
-        ? WHEEL_LINE_PX
-        : event.deltaMode === WheelEvent.DOM_DELTA_PAGE
-          ? this.screen.height
-          : 1;
-    const factor = 2 ** ((-event.deltaY * unit) / (event.ctrlKey ? PINCH_DOUBLING_PX : WHEEL_DOUBLING_PX));
-    const next = this.clamped(views.zoomedAt(this.view, this.at(event), factor, this.limits()));
-    // Where there is nothing left to zoom, the wheel goes on scrolling the page.
-    if (views.sameView(next, this.view) && !event.ctrlKey) return;
-    event.preventDefault();
-    this.glide = undefined;
-    this.setView(next);
-  }
-
-  private zoomBy(factor: number): void {
-    const middle = { x: this.screen.width / 2, y: this.screen.height / 2 };
-    this.glideTo(views.zoomedAt(this.target(), middle, factor, this.limits()));
-  }
-
-  /** Where the view is, or will be when it has arrived. */
-  private target(): View {
-    return this.glide?.to ?? this.view;
-  }
-
-  private glideTo(view: View): void {
-    const to = this.clamped(view);
-    if (views.sameView(to, this.view)) {
-      this.glide = undefined;
-      return;
-    }
-    if (this.options.reducedMotion) return this.setView(to);
-    this.glide = { from: this.view, to, since: performance.now() };
+    const travel = event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? 1 : WHEEL_LINE_PX);
+    const zoomed = this.camera.zoom(
+      this.at(event),
+      2 ** (-travel / (event.ctrlKey ? PINCH_DOUBLING_PX : WHEEL_DOUBLING_PX)),
+    );
+    // Where there is nothing left to zoom the wheel scrolls the page; a pinch must never zoom the page instead.
+    if (zoomed || event.ctrlKey) event.preventDefault();
     this.wake();
-  }
-
-  private setView(view: View): void {
-    this.view = this.clamped(view);
-    this.renderer.setView(this.view);
-    // A fitted map leaves one-finger swipes to the page, which on a phone would otherwise be stuck under the map.
-    const fitted =
-      this.layout && views.sameView(this.view, this.clamped(views.fitView(this.layout.bounds, this.screen)));
-    this.canvas.style.touchAction = fitted ? 'pan-y' : 'none';
-    this.wake();
-  }
-
-  private clamped(view: View): View {
-    return this.layout ? views.clampedView(view, this.layout.bounds, this.screen) : view;
-  }
-
-  private limits(): views.ZoomLimits {
-    return this.layout
-      ? views.zoomLimits(this.layout.bounds, this.screen)
-      : { min: this.view.scale, max: this.view.scale };
   }
 
   private measure(): void {
-    const { layout, screen: before } = this;
-    this.screen = { width: Math.max(1, this.host.clientWidth), height: Math.max(1, this.host.clientHeight) };
-    this.renderer.resize(this.screen, window.devicePixelRatio);
-    if (layout) {
-      const wasFitted = views.sameView(
-        this.target(),
-        views.clampedView(views.fitView(layout.bounds, before), layout.bounds, before),
-      );
-      const middle = views.toWorld(this.view, { x: before.width / 2, y: before.height / 2 });
-      const { min, max } = this.limits();
-      this.glide = undefined;
-      this.setView(
-        wasFitted
-          ? views.fitView(layout.bounds, this.screen)
-          : views.centredView(middle, Math.max(min, Math.min(max, this.view.scale)), this.screen),
-      );
-    }
+    const screen = { width: Math.max(1, this.host.clientWidth), height: Math.max(1, this.host.clientHeight) };
+    this.renderer.resize(screen, window.devicePixelRatio);
+    this.camera.resize(screen);
     this.wake();
   }
 
   private seatAt(at: Point, minPitch: number): number | undefined {
-    if (SEAT_PITCH * this.view.scale < minPitch) return undefined;
-    const { x, y } = views.toWorld(this.view, at);
-    return this.grid?.hit(x, y, SEAT_PITCH * 0.55);
+    if (this.camera.pitch < minPitch) return undefined;
+    const { x, y } = toWorld(this.camera.view, at);
+    return this.grid?.hit(x, y, SEAT_PITCH * HIT_REACH);
   }
 
   private setHover(seat: number | undefined, at: Point): void {
@@ -320,8 +245,7 @@ export class SeatMap {
 
   private showCursor(): void {
     const look = this.hover === undefined ? undefined : (this.looks[this.hover - 1] as Look | undefined);
-    const idle =
-      look !== undefined && isChoosable(look) ? 'pointer' : look === undefined ? 'grab' : 'default';
+    const idle = look === undefined ? 'grab' : isChoosable(look) ? 'pointer' : 'default';
     this.canvas.style.cursor = isDragging(this.gesture) ? 'grabbing' : idle;
   }
 
@@ -336,13 +260,11 @@ export class SeatMap {
 
   private tick(now: number): void {
     this.frame = undefined;
-    if (this.glide) {
-      const share = Math.min(1, Math.max(0, (now - this.glide.since) / GLIDE_MS));
-      const { from, to } = this.glide;
-      if (share === 1) this.glide = undefined;
-      this.setView(views.viewBetween(from, to, 1 - (1 - share) ** 3));
-    }
-    if (this.renderer.draw() || this.glide) this.wake();
+    this.camera.tick(now);
+    this.renderer.setView(this.camera.view);
+    // A fitted map leaves one-finger swipes to the page, which on a phone would otherwise be stuck under the map.
+    this.canvas.style.touchAction = this.camera.fitted ? 'pan-y' : 'none';
+    if (this.renderer.draw() || this.camera.gliding) this.wake();
   }
 }
 

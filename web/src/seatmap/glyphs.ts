@@ -25,39 +25,49 @@ export function drawSeat(
   theme: SeatTheme,
   plain = false,
 ): void {
-  if (radius < GLYPH_RADIUS) return drawTinySeat(c, look, x, y, radius, theme);
+  if (radius < GLYPH_RADIUS) {
+    drawTinySeat(c, look, x, y, radius, theme);
+    return;
+  }
   const line = Math.max(1, radius * 0.17);
   c.lineWidth = line;
   c.lineCap = 'round';
   c.lineJoin = 'round';
   switch (look) {
     case Look.free:
-      return disc(c, x, y, radius, theme.free);
+      disc(c, x, y, radius, theme.free);
+      break;
     case Look.held:
       ring(c, x, y, radius - line / 2, theme.held);
       c.fillStyle = theme.held;
       c.beginPath();
       c.arc(x, y, radius - line * 0.5, Math.PI * 0.75, Math.PI * 1.75);
-      return c.fill();
+      c.fill();
+      break;
     case Look.booked:
       disc(c, x, y, radius, theme.booked);
-      return stroke(c, theme.onBooked, cross(x, y, radius * 0.3));
+      stroke(c, theme.onBooked, cross(x, y, radius * 0.3));
+      break;
     case Look.blocked:
       c.lineWidth = line * 0.75;
       ring(c, x, y, radius - line / 2, theme.blocked);
-      return stroke(c, theme.blocked, [[x - radius * 0.36, y, x + radius * 0.36, y]]);
+      stroke(c, theme.blocked, [[x - radius * 0.36, y, x + radius * 0.36, y]]);
+      break;
     case Look.selected:
       c.lineWidth = line * 1.35;
       ring(c, x, y, radius - line * 0.7, theme.mine);
-      return plain ? undefined : disc(c, x, y, radius * 0.36, theme.mine);
+      if (!plain) disc(c, x, y, radius * 0.36, theme.mine);
+      break;
     case Look.mineHeld:
       disc(c, x, y, radius, theme.mine);
-      return plain ? undefined : drawCheck(c, x, y, radius, theme.onMine);
+      if (!plain) drawCheck(c, x, y, radius, theme.onMine);
+      break;
     case Look.mineBooked:
       c.lineWidth = line * 0.8;
       ring(c, x, y, radius + line * 0.7, theme.mine);
       disc(c, x, y, radius - line * 0.75, theme.mine);
-      return plain ? undefined : drawCheck(c, x, y, radius * 0.9, theme.onMine);
+      if (!plain) drawCheck(c, x, y, radius * 0.9, theme.onMine);
+      break;
   }
 }
 
@@ -73,15 +83,20 @@ export function drawCheck(c: Context, x: number, y: number, radius: number, colo
 function drawTinySeat(c: Context, look: Look, x: number, y: number, radius: number, theme: SeatTheme): void {
   switch (look) {
     case Look.free:
-      return disc(c, x, y, radius, theme.free);
+      disc(c, x, y, radius, theme.free);
+      break;
     case Look.held:
-      return disc(c, x, y, radius * 0.85, theme.held);
+      disc(c, x, y, radius * 0.85, theme.held);
+      break;
     case Look.booked:
-      return disc(c, x, y, radius * 0.8, theme.booked);
+      disc(c, x, y, radius * 0.8, theme.booked);
+      break;
     case Look.blocked:
-      return disc(c, x, y, radius * 0.5, theme.blocked);
+      disc(c, x, y, radius * 0.5, theme.blocked);
+      break;
     default:
-      return disc(c, x, y, radius * 1.2, theme.mine);
+      disc(c, x, y, radius * 1.2, theme.mine);
+      break;
   }
 }
 
@@ -115,11 +130,6 @@ export class SeatSprites {
     const left = snap ? Math.round(x) - half : x - half;
     const top = snap ? Math.round(y) - half : y - half;
     c.drawImage(this.canvas, look * this.cell, 0, this.cell, this.cell, left, top, this.cell, this.cell);
-  }
-
-  /** Makes the next `prepare` draw anew; for another theme. */
-  forget(): void {
-    this.radius = 0;
   }
 
   /** Frees the bitmap. */

@@ -66,7 +66,10 @@ export class Overview {
     const x = (this.layout.x[i] ?? 0) * this.scale;
     const y = (this.layout.y[i] ?? 0) * this.scale;
     const radius = SEAT_RADIUS * this.scale;
-    if (radius >= SQUARE_RADIUS) return this.sprites.stamp(c, look, x, y);
+    if (radius >= SQUARE_RADIUS) {
+      this.sprites.stamp(c, look, x, y);
+      return;
+    }
     const half = radius * (look === Look.booked || look === Look.blocked ? 0.7 : 0.9);
     c.fillStyle = this.colourOf(look);
     c.fillRect(x - half, y - half, 2 * half, 2 * half);
