@@ -1,0 +1,42 @@
+// Package notify decides who is told what over which channel, and sees to it
+// that they are.
+//
+// What happened stands in the outbox as a fact, written in the transaction of
+// the change itself. From there on:
+//
+//	outbox ──claim──▶ Relay ──one transaction──▶ notifications ──lease──▶ Deliverer ──▶ Sender
+//	        (fair per organization)              app: sent          (fair per organization)
+//	                     │                       e-mail: pending
+//	                     └──after the commit──▶ Pushed: open browsers refetch the bell
+//
+// Messages is the pure part: a fact and what it refers to in, messages out.
+//
+// The relay claims facts with SKIP LOCKED, never by "id > last", because a
+// transaction that began earlier may commit later. Claim, messages and the
+// mark on the fact are one transaction, so a crash anywhere leaves either all
+// or nothing, and a unique index on (fact, person, channel) answers for what
+// is left: in the application a fact is shown at most once to a person. The
+// id of a message is made from the same three, so that a mail which is sent
+// twice, because its worker died between sending and saying so, carries one
+// Message-ID both times. This also lets the relay commit without waiting for
+// the disk: what a crash of PostgreSQL takes back is made again, the same.
+//
+// A fact about a whole event (it was moved, renamed) concerns everybody with
+// a live booking. It is told page by page, a page a transaction, the place
+// reached kept with the fact, so that it goes on where a crash stopped it.
+//
+// A fact that cannot be understood is put aside with its reason; a mail that
+// cannot be delivered is tried again with growing pauses and given up as
+// failed after MaxAttempts. Neither stands in the way of others.
+//
+// # Giving way
+//
+// This all shares two cores with the sale. While the allocator is busy, the
+// relay and the deliverer rest after each batch for BusyRest times as long as
+// the batch took, so that they take a small, fixed part of the machine, and
+// the backlog drains after the rush. Browsers see their bookings at once all
+// the same: realtime doesn't go through here.
+//
+// The secret of a link (confirm an address, reset a password, accept an
+// invitation) is minted when its mail is sent and stands in no table or queue.
+package notify

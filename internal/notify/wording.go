@@ -1,0 +1,206 @@
+package notify
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// wording is what a message says. The title is also the mail's subject, the
+// text stands in the bell, the lead opens the mail, which lists time, place
+// and seats beneath.
+type wording struct {
+	kind  string // the message's type
+	title string
+	text  string
+	lead  string
+}
+
+// wordBooking words a change of one person's booking.
+func wordBooking(f Fact, c *bookingChange, card EventCard) wording {
+	switch f.Kind {
+	case BookingConfirmed:
+		return wording{
+			kind: TypeBookingConfirmed, title: "Booked: " + card.Name,
+			text: SeatLabels(c.To.SeatNumbers) + ", " + shortTime(card) + ".",
+			lead: "Your " + plural(c.To.Seats, "seat is", "seats are") + " booked. See you there!",
+		}
+	case BookingWaitlisted:
+		lead := "There are not enough seats for you right now, so you are on the waitlist"
+		if c.Position > 0 {
+			lead += ", at position " + strconv.Itoa(c.Position)
+		}
+		return wording{
+			kind: TypeBookingWaitlisted, title: "On the waitlist: " + card.Name,
+			text: waitingText(c), lead: lead + ". As soon as seats are yours, we tell you.",
+		}
+	case BookingPromoted:
+		text := "Seats became free and are yours now: "
+		if c.To.Seats == 1 {
+			text = "A seat became free and is yours now: "
+		}
+		return wording{
+			kind: TypeWaitlistPromoted, title: "You are in: " + card.Name,
+			text: text + SeatLabels(c.To.SeatNumbers) + ".",
+			lead: "Good news: your wait is over. " + plural(c.To.Seats, "A seat became free and is", "Seats became free and are") + " booked for you.",
+		}
+	case BookingChanged:
+		text := changedText(f, c)
+		return wording{kind: TypeBookingChanged, title: "Booking changed: " + card.Name, text: text, lead: text}
+	}
+	return wordCancellation(f, c, card)
+}
+
+func waitingText(c *bookingChange) string {
+	text := "You wait for " + strconv.Itoa(c.To.Seats) + plural(c.To.Seats, " seat", " seats")
+	if c.Position > 0 {
+		text += ", at position " + strconv.Itoa(c.Position)
+	}
+	return text + ". We tell you as soon as " + plural(c.To.Seats, "it is", "they are") + " yours."
+}
+
+// changedText says what became of a booking that goes on: fewer seats, other
+// seats, or a smaller party on the waitlist.
+func changedText(f Fact, c *bookingChange) string {
+	who, gave := "You", "gave back "
+	if c.by(f.UserID) != bySelf {
+		who, gave = "The organizer", "cancelled "
+	}
+	released, added := c.released(), c.added()
+	switch {
+	case c.To.Status == "waiting":
+		return fmt.Sprintf("Your party on the waitlist is now %d instead of %d. Your place in line stays.", c.To.Seats, c.From.Seats)
+	case len(released) > 0 && len(added) > 0:
+		return "Your seats are now " + SeatLabels(c.To.SeatNumbers) + ", instead of " + SeatLabels(c.From.SeatNumbers) + "."
+	case len(released) > 0:
+		return who + " " + gave + SeatLabels(released) + ". You keep " + SeatLabels(c.To.SeatNumbers) + "."
+	default:
+		return "Your seats are now " + SeatLabels(c.To.SeatNumbers) + "."
+	}
+}
+
+// wordCancellation words the end of a booking by what ended it.
+func wordCancellation(f Fact, c *bookingChange, card EventCard) wording {
+	w := wording{kind: TypeBookingCancelled, title: "Booking cancelled: " + card.Name}
+	waited := c.From.Status == "waiting"
+	seats := SeatLabels(c.From.SeatNumbers)
+	switch {
+	case c.Reason == reasonEventCancelled:
+		w.kind, w.title = TypeEventCancelled, "Cancelled: "+card.Name
+		w.text = "The event on " + shortTime(card) + " does not take place. Your booking is cancelled with it."
+	case c.Reason == reasonEventStarted:
+		w.title = "Waitlist closed: " + card.Name
+		w.text = "The event has started, and not enough seats became free for you. Your place on the waitlist is closed."
+	case c.Reason == reasonCapacity:
+		w.title = "Waitlist closed for you: " + card.Name
+		w.text = fmt.Sprintf("The event has become smaller than your party of %d, so your place on the waitlist is closed.", c.From.Seats)
+	case c.by(f.UserID) == bySelf && waited:
+		w.text = "You left the waitlist."
+	case c.by(f.UserID) == bySelf:
+		w.text = "You cancelled your booking: " + seats + "."
+	case waited:
+		w.text = "The organizer took you off the waitlist."
+	default:
+		w.text = "The organizer cancelled your booking: " + seats + "."
+	}
+	w.lead = w.text
+	return w
+}
+
+// tellsAnybody says whether anything changed that people with a booking need
+// to know.
+func (c *eventChange) tellsAnybody() bool {
+	return c.has("name", "starts_at", "ends_at", "time_zone", "venue")
+}
+
+// wordEventUpdate words a change of the event's name, time or place. Whatever
+// the payload leaves out is taken from the event as it is now.
+func wordEventUpdate(c *eventChange, card EventCard) wording {
+	before, after := c.Before.apply(card), c.After.apply(card)
+	var said []string
+	if c.has("name") {
+		said = append(said, fmt.Sprintf("It is now called “%s” (was “%s”).", after.Name, before.Name))
+	}
+	if c.has("starts_at", "ends_at", "time_zone") {
+		said = append(said, fmt.Sprintf("New time: %s (was %s).", longTime(after), longTime(before)))
+	}
+	if c.has("venue") {
+		switch {
+		case after.Venue == "":
+			said = append(said, fmt.Sprintf("The place is open again (was %s).", before.Venue))
+		case before.Venue == "":
+			said = append(said, fmt.Sprintf("The place: %s.", after.Venue))
+		default:
+			said = append(said, fmt.Sprintf("New place: %s (was %s).", after.Venue, before.Venue))
+		}
+	}
+	text := strings.Join(said, " ")
+	return wording{
+		kind: TypeEventUpdated, title: "Changed: " + after.Name, text: text,
+		lead: "The organizer changed an event that you booked. " + text,
+	}
+}
+
+func wordInvite(orgName, role string) wording {
+	text := "You are invited to join " + orgName + " as " + roleName(role) + "."
+	return wording{kind: TypeOrgInvited, title: "Invitation to " + orgName, text: text, lead: text}
+}
+
+func roleName(role string) string {
+	switch role {
+	case "orgAdmin":
+		return "an administrator"
+	case "organizer":
+		return "an organizer"
+	default:
+		return "a member"
+	}
+}
+
+func wordAccount(factKind string) wording {
+	switch factKind {
+	case ConfirmAddress:
+		return wording{kind: TypeConfirmAddress, title: "Confirm your address",
+			text: "Welcome to Happening! Confirm that this address is yours, and your account is ready."}
+	case ResetPassword:
+		return wording{kind: TypeResetPassword, title: "Reset your password",
+			text: "Somebody, hopefully you, asked to reset the password of your account."}
+	default:
+		return wording{kind: TypeAlreadyRegistered, title: "You already have an account",
+			text: "Somebody, hopefully you, tried to sign up with this address, which already has an account."}
+	}
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// shortTime is a start for the bell: "Fri 5 Dec 2026, 19:30".
+func shortTime(card EventCard) string {
+	return card.StartsAt.In(zone(card.TimeZone)).Format("Mon 2 Jan 2006, 15:04")
+}
+
+// longTime is when an event takes place, in its own zone, for a mail:
+// "Friday, 5 December 2026, 19:30–22:00 CET".
+func longTime(card EventCard) string {
+	const day, clock = "Monday, 2 January 2006", "15:04"
+	loc := zone(card.TimeZone)
+	from, to := card.StartsAt.In(loc), card.EndsAt.In(loc)
+	end := to.Format(clock)
+	if !sameDay(from, to) {
+		end = " " + to.Format(day+", "+clock)
+	}
+	text := from.Format(day+", "+clock) + "–" + end
+	if name := to.Format("MST"); !strings.ContainsAny(name, "+-") {
+		return text + " " + name
+	}
+	return text + " (" + card.TimeZone + ")"
+}
+
+func sameDay(a, b time.Time) bool {
+	return a.Year() == b.Year() && a.YearDay() == b.YearDay()
+}

@@ -1,0 +1,87 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"happening/internal/fault"
+	"happening/internal/notify"
+)
+
+// KeepMail implements mailbox.Store. The same mail again replaces the first:
+// a link that was minted anew is the one that works.
+func (s *NotifyStore) KeepMail(ctx context.Context, m notify.KeptMail) error {
+	_, err := s.db.System.Exec(ctx, `
+INSERT INTO mailbox_mails (id, recipient, subject, text_body, html_body, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (id) DO UPDATE
+SET recipient = excluded.recipient, subject = excluded.subject,
+    text_body = excluded.text_body, html_body = excluded.html_body`,
+		m.ID, m.To, m.Subject, m.Text, m.HTML, m.At)
+	if err != nil {
+		return fmt.Errorf("postgres: keep mail: %w", err)
+	}
+	return nil
+}
+
+// TrimMails implements mailbox.Store.
+func (s *NotifyStore) TrimMails(ctx context.Context, keep int) error {
+	_, err := s.db.System.Exec(ctx, `
+DELETE FROM mailbox_mails
+WHERE (created_at, id) <= (
+  SELECT created_at, id FROM mailbox_mails
+  ORDER BY created_at DESC, id DESC
+  OFFSET $1 LIMIT 1
+)`, keep)
+	if err != nil {
+		return fmt.Errorf("postgres: trim mails: %w", err)
+	}
+	return nil
+}
+
+// Mails implements mailbox.Store. The mailbox is small, so that a search by
+// address may read all of it.
+func (s *NotifyStore) Mails(ctx context.Context, to string, limit int) ([]notify.KeptMail, error) {
+	rows, err := s.db.System.Query(ctx, `
+SELECT id, recipient, subject, text_body, html_body, created_at
+FROM mailbox_mails
+WHERE $1 = '' OR lower(recipient) = lower($1)
+ORDER BY created_at DESC, id DESC
+LIMIT $2`, to, limit)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: mails: %w", err)
+	}
+	mails, err := pgx.CollectRows(rows, scanMail)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: mails: %w", err)
+	}
+	return mails, nil
+}
+
+// Mail implements mailbox.Store.
+func (s *NotifyStore) Mail(ctx context.Context, id string) (notify.KeptMail, error) {
+	rows, err := s.db.System.Query(ctx, `
+SELECT id, recipient, subject, text_body, html_body, created_at
+FROM mailbox_mails
+WHERE id = $1`, id)
+	if err != nil {
+		return notify.KeptMail{}, fmt.Errorf("postgres: mail: %w", err)
+	}
+	mail, err := pgx.CollectExactlyOneRow(rows, scanMail)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return notify.KeptMail{}, fault.ErrNotFound
+	}
+	if err != nil {
+		return notify.KeptMail{}, fmt.Errorf("postgres: mail: %w", err)
+	}
+	return mail, nil
+}
+
+func scanMail(row pgx.CollectableRow) (notify.KeptMail, error) {
+	var m notify.KeptMail
+	err := row.Scan(&m.ID, &m.To, &m.Subject, &m.Text, &m.HTML, &m.At)
+	return m, err
+}
