@@ -1,0 +1,168 @@
+package org
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/mail"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/google/uuid"
+
+	"happening/internal/access"
+	"happening/internal/audit"
+	"happening/internal/fault"
+)
+
+// The limits of invites.
+const (
+	InviteLife = 7 * 24 * time.Hour
+	// MaxAddress bounds an address, in bytes; no mail server takes a longer one.
+	MaxAddress = 254
+	// MaxPendingInvites bounds what one organization can have sent to people
+	// who did not answer.
+	MaxPendingInvites = 500
+)
+
+// KindInvited is the kind of Invited in the outbox.
+const KindInvited = "org.invited"
+
+// Invited is the fact that somebody was invited. It holds no address: that is
+// read, and the link's secret made, when the mail is sent.
+type Invited struct {
+	InviteID uuid.UUID `json:"invite_id"`
+}
+
+// The faults of invites.
+var (
+	ErrAlreadyMember    = fault.New(fault.Conflict, "already_member", "This person is a member already.")
+	ErrAlreadyInvited   = fault.New(fault.Conflict, "already_invited", "This address has an invite that is not answered yet.")
+	ErrTooManyInvites   = fault.New(fault.Conflict, "too_many_invites", "Too many invites of this organization are not answered yet.")
+	ErrInviteNotPending = fault.New(fault.Conflict, "invite_not_pending", "The invite was answered, withdrawn or has expired.")
+)
+
+// InviteStatus is where an invite stands.
+type InviteStatus string
+
+// Pending is the only status that changes, once.
+const (
+	Pending  InviteStatus = "pending"
+	Accepted InviteStatus = "accepted"
+	Rejected InviteStatus = "rejected"
+	Revoked  InviteStatus = "revoked"
+	Expired  InviteStatus = "expired"
+)
+
+// Invite offers whoever has an address a role in an organization. Times are
+// UTC.
+type Invite struct {
+	ID        uuid.UUID
+	OrgID     uuid.UUID
+	OrgName   string // read along, never written through the invite
+	Email     string
+	Role      access.Role
+	Status    InviteStatus // as stored; see StatusAt
+	InvitedBy uuid.UUID
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+// StatusAt gives the status by the clock: whether the sweep has closed an
+// overdue invite yet makes no difference.
+func (i *Invite) StatusAt(now time.Time) InviteStatus {
+	if i.Status == Pending && !now.Before(i.ExpiresAt) {
+		return Expired
+	}
+	return i.Status
+}
+
+// NewInvite makes an invite, or tells every field that is not valid.
+func NewInvite(id, orgID uuid.UUID, email string, role access.Role, invitedBy uuid.UUID, now time.Time) (Invite, error) {
+	var bad []fault.Field
+	address, ok := NormalAddress(email)
+	if !ok {
+		bad = append(bad, fault.Field{Name: "email", Message: "Use one mail address such as name@example.org."})
+	}
+	if !role.Valid() {
+		bad = append(bad, fault.Field{Name: "role", Message: "Use user, organizer or orgAdmin."})
+	}
+	if len(bad) > 0 {
+		return Invite{}, fault.InvalidFields(bad...)
+	}
+	return Invite{
+		ID: id, OrgID: orgID, Email: address, Role: role, Status: Pending, InvitedBy: invitedBy,
+		CreatedAt: instant(now), ExpiresAt: instant(now.Add(InviteLife)),
+	}, nil
+}
+
+// NormalAddress gives the one spelling of a mail address under which it is
+// stored and compared: without white space around it, in lower case. A name
+// beside the address, a list and a quoted local part are refused.
+func NormalAddress(s string) (string, bool) {
+	s = strings.ToLower(strings.TrimSpace(s))
+	if s == "" || len(s) > MaxAddress || strings.ContainsAny(s, " \"<>(),:;\\") || strings.ContainsFunc(s, unicode.IsControl) {
+		return "", false
+	}
+	parsed, err := mail.ParseAddress(s)
+	if err != nil || parsed.Address != s || strings.Contains(s, "@[") {
+		return "", false
+	}
+	return s, true
+}
+
+// Answer is what the invited person says.
+type Answer string
+
+// The answers.
+const (
+	Accept Answer = "accept"
+	Reject Answer = "reject"
+)
+
+// Status is what the answer makes of a pending invite.
+func (a Answer) Status() InviteStatus {
+	if a == Accept {
+		return Accepted
+	}
+	return Rejected
+}
+
+// AnswerRecord is what the organization's record says of an answer. before is
+// the role that the person had, after the one that they have now.
+func AnswerRecord(i Invite, userID uuid.UUID, a Answer, before, after access.Role, now time.Time) audit.Entry {
+	if a == Reject {
+		return audit.Entry{
+			OrgID: i.OrgID, ActorID: userID, Action: audit.InviteRejected, SubjectID: i.ID, At: now,
+			Before: audit.Details{"role": i.Role},
+		}
+	}
+	e := audit.Entry{
+		OrgID: i.OrgID, ActorID: userID, Action: audit.MemberJoined, SubjectID: userID, At: now,
+		After: audit.Details{"role": after, "invite_id": i.ID},
+	}
+	if before != access.NoRole {
+		e.Before = audit.Details{"role": before}
+	}
+	return e
+}
+
+// tokenBytes is the strength of a link's secret.
+const tokenBytes = 32
+
+// newToken makes a link's secret and the hash that stands for it in the
+// database, where the secret itself is never kept.
+func newToken() (token string, hash []byte) {
+	raw := make([]byte, tokenBytes)
+	rand.Read(raw) // It never fails: without randomness the process ends.
+	token = base64.RawURLEncoding.EncodeToString(raw)
+	return token, hashToken(token)
+}
+
+// hashToken needs no salt and no slowness, since a secret of this strength
+// can't be guessed.
+func hashToken(token string) []byte {
+	sum := sha256.Sum256([]byte(token))
+	return sum[:]
+}

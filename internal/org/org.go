@@ -1,0 +1,66 @@
+// Package org knows organizations, which are the tenants, their members with
+// one role each, and the invites by which people become members.
+package org
+
+import (
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"happening/internal/access"
+	"happening/internal/fault"
+)
+
+// MaxName bounds an organization's name, in characters.
+const MaxName = 200
+
+// ErrSuspended says that nothing new happens in the organization for now.
+var ErrSuspended = fault.New(fault.Conflict, "org_suspended", "The organization is suspended.")
+
+// Organization is a tenant. Times are UTC.
+type Organization struct {
+	ID          uuid.UUID
+	Name        string
+	CreatedBy   uuid.UUID
+	CreatedAt   time.Time
+	SuspendedAt time.Time // zero: not suspended
+}
+
+// Mine is an organization as one caller sees it.
+type Mine struct {
+	Organization
+	Role access.Role // access.NoRole for who is not a member
+}
+
+// Member is a person's place in one organization.
+type Member struct {
+	UserID    uuid.UUID
+	Name      string
+	Email     string
+	Role      access.Role
+	CreatedAt time.Time
+}
+
+// New makes an organization with a tidy name, or tells what is wrong with it.
+func New(name string, id, createdBy uuid.UUID, now time.Time) (Organization, error) {
+	name = strings.TrimSpace(name)
+	message := ""
+	switch n := utf8.RuneCountInString(name); {
+	case n == 0:
+		message = "This must not be empty."
+	case n > MaxName:
+		message = "Use at most 200 characters."
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+		message = "Use plain text on one line."
+	}
+	if message != "" {
+		return Organization{}, fault.InvalidFields(fault.Field{Name: "name", Message: message})
+	}
+	return Organization{ID: id, Name: name, CreatedBy: createdBy, CreatedAt: instant(now)}, nil
+}
+
+// instant is a moment as the database keeps it: UTC, in microseconds.
+func instant(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -1,0 +1,338 @@
+package org
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"happening/internal/access"
+	"happening/internal/audit"
+	"happening/internal/fault"
+)
+
+// The limits of lists and of the sweep.
+const (
+	DefaultPage = 20
+	MaxPage     = 100
+	SweepBatch  = 500
+)
+
+// Addressed is an invite together with what the caller is to it.
+type Addressed struct {
+	Invite
+	CallerRole access.Role // in the inviting organization
+	// ToCaller says whether the invite's address is the caller's verified one.
+	ToCaller bool
+}
+
+// Store keeps organizations, members and invites. Each method is one
+// transaction. What is not there is fault.ErrNotFound. Pages begin after the
+// given id, with the first one after uuid.Nil; organizations and members are
+// listed oldest first, invites newest first.
+type Store interface {
+	access.Roles
+	// InsertOrg adds the organization with its creator as orgAdmin.
+	InsertOrg(ctx context.Context, o Organization, record audit.Entry) error
+	// FindOrg reads an organization and the viewer's role in it.
+	FindOrg(ctx context.Context, id, viewer uuid.UUID) (Mine, error)
+	ListOrgsOf(ctx context.Context, userID, after uuid.UUID, limit int) ([]Mine, error)
+	ListMembers(ctx context.Context, orgID, after uuid.UUID, limit int) ([]Member, error)
+
+	// InsertInvite adds the invite with its record and its fact in the outbox,
+	// and closes an overdue one to the same address; ErrSuspended,
+	// ErrAlreadyMember, ErrAlreadyInvited, ErrTooManyInvites.
+	InsertInvite(ctx context.Context, i Invite, record audit.Entry) (Invite, error)
+	// FindInvite reads an invite whoever may see it; the caller decides.
+	FindInvite(ctx context.Context, id, viewer uuid.UUID) (Addressed, error)
+	// FindInviteByToken is FindInvite by the hash of the mailed secret.
+	FindInviteByToken(ctx context.Context, hash []byte, viewer uuid.UUID) (Addressed, error)
+	ListInvitesOfOrg(ctx context.Context, orgID, after uuid.UUID, limit int) ([]Invite, error)
+	// ListInvitesTo reads the pending, unexpired invites to the user's verified
+	// address.
+	ListInvitesTo(ctx context.Context, userID uuid.UUID, now time.Time, after uuid.UUID, limit int) ([]Invite, error)
+	// AnswerInvite answers a pending, unexpired invite to the user's verified
+	// address and makes who accepts a member, a higher role that is there
+	// staying, with AnswerRecord in the record. ErrInviteNotPending where it is
+	// not pending any more.
+	AnswerInvite(ctx context.Context, id, userID uuid.UUID, a Answer, now time.Time) (Invite, error)
+	// RevokeInvite withdraws a pending invite; else ErrInviteNotPending.
+	RevokeInvite(ctx context.Context, id uuid.UUID, now time.Time, record audit.Entry) error
+	// SetInviteToken stores the hash of the secret that is about to be mailed,
+	// in the place of an earlier one; ErrInviteNotPending.
+	SetInviteToken(ctx context.Context, id uuid.UUID, hash []byte, now time.Time) (Invite, error)
+	// ExpireInvites closes at most limit overdue invites and tells how many.
+	ExpireInvites(ctx context.Context, now time.Time, limit int) (int, error)
+}
+
+// Service is the use cases around organizations.
+type Service struct {
+	store     Store
+	publicURL string
+	now       func() time.Time
+}
+
+// NewService gives the use cases over a store. publicURL is the address that
+// people type, of which links are made; now is the application's clock.
+func NewService(store Store, publicURL string, now func() time.Time) *Service {
+	return &Service{store: store, publicURL: strings.TrimSuffix(publicURL, "/"), now: now}
+}
+
+// RoleOf tells a person's role as the database has it now; it makes the
+// service an access.Roles.
+func (s *Service) RoleOf(ctx context.Context, userID, orgID uuid.UUID) (access.Role, error) {
+	return s.store.RoleOf(ctx, userID, orgID)
+}
+
+// Create founds an organization, in which the caller becomes orgAdmin.
+func (s *Service) Create(ctx context.Context, p access.Principal, name string) (Mine, error) {
+	if !p.SignedIn() {
+		return Mine{}, fault.ErrUnauthenticated
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Mine{}, fmt.Errorf("org: create: %w", err)
+	}
+	now := s.now()
+	o, err := New(name, id, p.UserID, now)
+	if err != nil {
+		return Mine{}, err
+	}
+	record := audit.Entry{OrgID: id, ActorID: p.UserID, Action: audit.OrgCreated, SubjectID: id, At: now, After: audit.Details{"admin_id": p.UserID}}
+	if err := s.store.InsertOrg(ctx, o, record); err != nil {
+		return Mine{}, fmt.Errorf("org: create: %w", err)
+	}
+	return Mine{Organization: o, Role: access.OrgAdmin}, nil
+}
+
+// Get gives an organization, whose name is public, and the caller's role.
+func (s *Service) Get(ctx context.Context, p access.Principal, id uuid.UUID) (Mine, error) {
+	return s.permit(ctx, access.OrgRead, p, id)
+}
+
+// permit gives an organization in which the caller may do the action.
+func (s *Service) permit(ctx context.Context, a access.Action, p access.Principal, id uuid.UUID) (Mine, error) {
+	o, err := s.store.FindOrg(ctx, id, p.UserID)
+	if err != nil {
+		return Mine{}, fmt.Errorf("org: find: %w", err)
+	}
+	if err := access.Decide(a, p, o.Role, access.Thing{OrgID: id}); err != nil {
+		return Mine{}, err
+	}
+	return o, nil
+}
+
+// Mine lists the caller's organizations, the oldest first, and the cursor of
+// the next page, empty at the end.
+func (s *Service) Mine(ctx context.Context, p access.Principal, cursor string, limit int) ([]Mine, string, error) {
+	if !p.SignedIn() {
+		return nil, "", fault.ErrUnauthenticated
+	}
+	return page(cursor, limit, func(after uuid.UUID, limit int) ([]Mine, error) {
+		return s.store.ListOrgsOf(ctx, p.UserID, after, limit)
+	}, func(o Mine) uuid.UUID { return o.ID })
+}
+
+// Members lists an organization's members to its members.
+func (s *Service) Members(ctx context.Context, p access.Principal, orgID uuid.UUID, cursor string, limit int) ([]Member, string, error) {
+	if _, err := s.permit(ctx, access.MembersRead, p, orgID); err != nil {
+		return nil, "", err
+	}
+	return page(cursor, limit, func(after uuid.UUID, limit int) ([]Member, error) {
+		return s.store.ListMembers(ctx, orgID, after, limit)
+	}, func(m Member) uuid.UUID { return m.UserID })
+}
+
+// Invite offers whoever has the address a role. What it answers does not
+// depend on whether anybody has an account with that address; that somebody
+// is a member already is no secret to who may invite.
+func (s *Service) Invite(ctx context.Context, p access.Principal, orgID uuid.UUID, email string, role access.Role) (Invite, error) {
+	if _, err := s.permit(ctx, access.InvitesManage, p, orgID); err != nil {
+		return Invite{}, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Invite{}, fmt.Errorf("org: invite: %w", err)
+	}
+	now := s.now()
+	invite, err := NewInvite(id, orgID, email, role, p.UserID, now)
+	if err != nil {
+		return Invite{}, err
+	}
+	record := audit.Entry{OrgID: orgID, ActorID: p.UserID, Action: audit.InviteCreated, SubjectID: id, At: now, After: audit.Details{"role": role}}
+	if invite, err = s.store.InsertInvite(ctx, invite, record); err != nil {
+		return Invite{}, fmt.Errorf("org: invite: %w", err)
+	}
+	return invite, nil
+}
+
+// InvitesOf lists an organization's invites of any status to its admins, the
+// newest first.
+func (s *Service) InvitesOf(ctx context.Context, p access.Principal, orgID uuid.UUID, cursor string, limit int) ([]Invite, string, error) {
+	if _, err := s.permit(ctx, access.InvitesManage, p, orgID); err != nil {
+		return nil, "", err
+	}
+	now := s.now()
+	invites, next, err := page(cursor, limit, func(after uuid.UUID, limit int) ([]Invite, error) {
+		return s.store.ListInvitesOfOrg(ctx, orgID, after, limit)
+	}, inviteID)
+	for i := range invites {
+		invites[i].Status = invites[i].StatusAt(now)
+	}
+	return invites, next, err
+}
+
+// InvitesToMe lists what the caller can still answer.
+func (s *Service) InvitesToMe(ctx context.Context, p access.Principal, cursor string, limit int) ([]Invite, string, error) {
+	if !p.SignedIn() {
+		return nil, "", fault.ErrUnauthenticated
+	}
+	return page(cursor, limit, func(after uuid.UUID, limit int) ([]Invite, error) {
+		return s.store.ListInvitesTo(ctx, p.UserID, s.now(), after, limit)
+	}, inviteID)
+}
+
+func inviteID(i Invite) uuid.UUID { return i.ID }
+
+// AcceptInvite makes the caller a member, if the invite is addressed to the
+// caller's verified address; to everybody else it does not exist. Of many at
+// once one succeeds, the others get ErrInviteNotPending.
+func (s *Service) AcceptInvite(ctx context.Context, p access.Principal, id uuid.UUID) (Invite, error) {
+	return s.answer(ctx, p, id, Accept)
+}
+
+// RejectInvite declines; otherwise it is like AcceptInvite.
+func (s *Service) RejectInvite(ctx context.Context, p access.Principal, id uuid.UUID) (Invite, error) {
+	return s.answer(ctx, p, id, Reject)
+}
+
+func (s *Service) answer(ctx context.Context, p access.Principal, id uuid.UUID, a Answer) (Invite, error) {
+	if !p.SignedIn() {
+		return Invite{}, fault.ErrUnauthenticated
+	}
+	invite, err := s.store.AnswerInvite(ctx, id, p.UserID, a, s.now())
+	if err != nil {
+		return Invite{}, fmt.Errorf("org: %s invite: %w", a, err)
+	}
+	return invite, nil
+}
+
+// RevokeInvite withdraws a pending invite. Only the organization's admins and
+// the invited know that it exists.
+func (s *Service) RevokeInvite(ctx context.Context, p access.Principal, id uuid.UUID) error {
+	invite, err := s.store.FindInvite(ctx, id, p.UserID)
+	if err != nil {
+		return fmt.Errorf("org: revoke invite: %w", err)
+	}
+	if !access.Allows(access.InvitesManage, p, invite.CallerRole, access.Thing{OrgID: invite.OrgID}) {
+		if invite.ToCaller {
+			return fault.ErrForbidden
+		}
+		return fault.ErrNotFound
+	}
+	now := s.now()
+	record := audit.Entry{OrgID: invite.OrgID, ActorID: p.UserID, Action: audit.InviteRevoked, SubjectID: id, At: now, Before: audit.Details{"role": invite.Role}}
+	if err := s.store.RevokeInvite(ctx, id, now, record); err != nil {
+		return fmt.Errorf("org: revoke invite: %w", err)
+	}
+	return nil
+}
+
+// InviteByToken gives the invite to which a mailed link leads, whoever opens
+// it; ToCaller tells whether the caller's account is the one that can answer.
+// The link of an earlier mail of the same invite leads nowhere.
+func (s *Service) InviteByToken(ctx context.Context, p access.Principal, token string) (Addressed, error) {
+	if len(token) != base64.RawURLEncoding.EncodedLen(tokenBytes) {
+		return Addressed{}, fault.ErrNotFound
+	}
+	invite, err := s.store.FindInviteByToken(ctx, hashToken(token), p.UserID)
+	if err != nil {
+		return Addressed{}, fmt.Errorf("org: invite by token: %w", err)
+	}
+	invite.Status = invite.StatusAt(s.now())
+	return invite, nil
+}
+
+// InviteLink is what the mail to an invited person is made of.
+type InviteLink struct {
+	Email   string
+	OrgName string
+	Role    access.Role
+	URL     string
+}
+
+// MintInviteLink makes the secret of an invite's link at the moment when the
+// mail is sent. It may run again for the same invite; only the newest link
+// counts. ErrInviteNotPending and fault.ErrNotFound mean that there is nothing
+// to send any more.
+func (s *Service) MintInviteLink(ctx context.Context, id uuid.UUID) (InviteLink, error) {
+	token, hash := newToken()
+	invite, err := s.store.SetInviteToken(ctx, id, hash, s.now())
+	if err != nil {
+		return InviteLink{}, fmt.Errorf("org: mint invite link: %w", err)
+	}
+	return InviteLink{
+		Email: invite.Email, OrgName: invite.OrgName, Role: invite.Role,
+		URL: s.publicURL + "/invites?" + url.Values{"token": {token}}.Encode(),
+	}, nil
+}
+
+// Sweep closes overdue invites and tells how many. It may run anywhere, any
+// number of times.
+func (s *Service) Sweep(ctx context.Context) (int, error) {
+	for total := 0; ; {
+		n, err := s.store.ExpireInvites(ctx, s.now(), SweepBatch)
+		if err != nil {
+			return total, fmt.Errorf("org: sweep: %w", err)
+		}
+		total += n
+		if n < SweepBatch {
+			return total, nil
+		}
+	}
+}
+
+// page reads one page after a cursor, which is the id of the last thing of the
+// page before, and gives the next page's cursor, empty at the end.
+func page[T any](cursor string, limit int, list func(after uuid.UUID, limit int) ([]T, error), id func(T) uuid.UUID) (items []T, next string, err error) {
+	var bad []fault.Field
+	if limit < 1 || limit > MaxPage {
+		bad = append(bad, fault.Field{Name: "limit", Message: fmt.Sprintf("Use a number from 1 to %d.", MaxPage)})
+	}
+	after, ok := parseCursor(cursor)
+	if !ok {
+		bad = append(bad, fault.Field{Name: "cursor", Message: "Use next_cursor of the page before, or leave it out."})
+	}
+	if len(bad) > 0 {
+		return nil, "", fault.InvalidFields(bad...)
+	}
+	// One more than asked for tells whether a next page exists.
+	if items, err = list(after, limit+1); err != nil {
+		return nil, "", fmt.Errorf("org: list: %w", err)
+	}
+	if len(items) > limit {
+		items = items[:limit]
+		last := id(items[limit-1])
+		next = base64.RawURLEncoding.EncodeToString(last[:])
+	}
+	return items, next, nil
+}
+
+func parseCursor(s string) (uuid.UUID, bool) {
+	if s == "" {
+		return uuid.Nil, true
+	}
+	var id uuid.UUID
+	if len(s) != base64.RawURLEncoding.EncodedLen(len(id)) {
+		return uuid.Nil, false
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	if err != nil || len(raw) != len(id) {
+		return uuid.Nil, false
+	}
+	return uuid.UUID(raw), true
+}

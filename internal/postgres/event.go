@@ -1,0 +1,272 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"happening/internal/access"
+	"happening/internal/audit"
+	"happening/internal/event"
+	"happening/internal/fault"
+)
+
+// eventColumns are what scanEvent reads, from eventTables.
+const (
+	eventColumns = `
+		e.id, e.org_id, o.name, e.name, e.description, e.category, e.venue,
+		e.starts_at, e.ends_at, e.time_zone, e.total_slots, coalesce(e.max_seats_per_user, 0),
+		e.visibility, e.waitlist_policy, e.cancelled_at, o.suspended_at IS NOT NULL,
+		e.available_slots, e.waiting_parties, e.version, e.revision,
+		e.created_by, e.created_at, e.updated_at`
+	eventTables = `events e JOIN organizations o ON o.id = e.org_id`
+)
+
+// scanEvent reads one row of eventColumns, and what the query names after
+// them into more.
+func scanEvent(row pgx.Row, more ...any) (event.Event, error) {
+	var e event.Event
+	var cancelledAt *time.Time
+	err := row.Scan(append([]any{
+		&e.ID, &e.OrgID, &e.OrgName, &e.Name, &e.Description, &e.Category, &e.Venue,
+		&e.StartsAt, &e.EndsAt, &e.TimeZone, &e.TotalSlots, &e.MaxSeatsPerUser,
+		&e.Visibility, &e.WaitlistPolicy, &cancelledAt, &e.OrgSuspended,
+		&e.AvailableSlots, &e.WaitingParties, &e.Version, &e.Revision,
+		&e.CreatedBy, &e.CreatedAt, &e.UpdatedAt,
+	}, more...)...)
+	if err != nil {
+		return event.Event{}, err
+	}
+	if cancelledAt != nil {
+		e.CancelledAt = cancelledAt.UTC()
+	}
+	for _, t := range []*time.Time{&e.StartsAt, &e.EndsAt, &e.CreatedAt, &e.UpdatedAt} {
+		*t = t.UTC()
+	}
+	return e, nil
+}
+
+// EventStore keeps events; it is the event room's Store.
+type EventStore struct{ db *DB }
+
+var _ event.Store = (*EventStore)(nil)
+
+// NewEventStore keeps events in the database.
+func NewEventStore(db *DB) *EventStore { return &EventStore{db: db} }
+
+// OrgOf tells whether an organization is suspended, and the viewer's role.
+func (s *EventStore) OrgOf(ctx context.Context, orgID, viewer uuid.UUID) (suspended bool, role access.Role, err error) {
+	err = s.db.App.QueryRow(ctx, `
+		SELECT o.suspended_at IS NOT NULL, coalesce(m.role, '')
+		FROM organizations o
+		LEFT JOIN organization_users m ON m.org_id = o.id AND m.user_id = $2
+		WHERE o.id = $1`,
+		orgID, viewer).Scan(&suspended, &role)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, access.NoRole, fault.ErrNotFound
+	}
+	if err != nil {
+		return false, access.NoRole, fmt.Errorf("postgres: organization: %w", err)
+	}
+	return suspended, role, nil
+}
+
+// InsertEvent adds an event to an organization that is not suspended.
+func (s *EventStore) InsertEvent(ctx context.Context, e event.Event, record audit.Entry) (orgName string, err error) {
+	err = inTx(ctx, s.db.App, func(tx pgx.Tx) error {
+		var suspended bool
+		err := tx.QueryRow(ctx, `
+			SELECT name, suspended_at IS NOT NULL FROM organizations WHERE id = $1 FOR SHARE`,
+			e.OrgID).Scan(&orgName, &suspended)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			return fault.ErrNotFound
+		case err != nil:
+			return fmt.Errorf("postgres: insert event: %w", err)
+		case suspended:
+			return event.ErrOrgSuspended
+		}
+		_, err = tx.Exec(ctx, `
+			INSERT INTO events (
+				id, org_id, name, description, category, venue,
+				starts_at, ends_at, time_zone, total_slots, available_slots, max_seats_per_user,
+				visibility, waitlist_policy, version, revision, created_by, created_at, updated_at
+			) VALUES (
+				$1, $2, $3, $4, $5, $6,
+				$7, $8, $9, $10, $11, nullif($12::int, 0),
+				$13, $14, $15, $16, $17, $18, $19
+			)`,
+			e.ID, e.OrgID, e.Name, e.Description, e.Category, e.Venue,
+			e.StartsAt, e.EndsAt, e.TimeZone, e.TotalSlots, e.AvailableSlots, e.MaxSeatsPerUser,
+			string(e.Visibility), string(e.WaitlistPolicy), e.Version, e.Revision, e.CreatedBy, e.CreatedAt, e.UpdatedAt)
+		if err != nil {
+			return fmt.Errorf("postgres: insert event: %w", err)
+		}
+		return insertAudit(ctx, tx, record)
+	})
+	return orgName, err
+}
+
+// FindEvent reads an event and the viewer's role in its organization.
+func (s *EventStore) FindEvent(ctx context.Context, id, viewer uuid.UUID) (event.Found, error) {
+	var found event.Found
+	var err error
+	found.Event, err = scanEvent(s.db.App.QueryRow(ctx, `
+		SELECT `+eventColumns+`, coalesce(m.role, '')
+		FROM `+eventTables+`
+		LEFT JOIN organization_users m ON m.org_id = e.org_id AND m.user_id = $2
+		WHERE e.id = $1`,
+		id, viewer), &found.Role)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return event.Found{}, fault.ErrNotFound
+	}
+	if err != nil {
+		return event.Found{}, fmt.Errorf("postgres: find event: %w", err)
+	}
+	return found, nil
+}
+
+// ListEvents reads events by start, only those that the viewer may see: the
+// public ones of organizations that are not suspended, and all of the
+// viewer's own organizations.
+func (s *EventStore) ListEvents(ctx context.Context, viewer uuid.UUID, f event.Filter, now time.Time, after event.Cursor, limit int) ([]event.Found, error) {
+	where, args := eventConditions(viewer, f, now, after)
+	args = append(args, limit)
+	rows, err := s.db.App.Query(ctx, `
+		SELECT `+eventColumns+`, coalesce(m.role, '')
+		FROM `+eventTables+`
+		LEFT JOIN organization_users m ON m.org_id = e.org_id AND m.user_id = $1
+		WHERE `+where+`
+		ORDER BY e.starts_at, e.id
+		LIMIT $`+strconv.Itoa(len(args)),
+		args...)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: list events: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (event.Found, error) {
+		var e event.Found
+		var err error
+		e.Event, err = scanEvent(row, &e.Role)
+		return e, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("postgres: list events: %w", err)
+	}
+	return found, nil
+}
+
+// eventConditions spells only the conditions that filter, so that each kind of
+// list gets a plan of its own; $1 is the viewer.
+func eventConditions(viewer uuid.UUID, f event.Filter, now time.Time, after event.Cursor) (where string, args []any) {
+	args = []any{viewer}
+	conditions := []string{"(m.role IS NOT NULL OR e.visibility = 'public' AND o.suspended_at IS NULL)"}
+	add := func(condition string, values ...any) {
+		for _, v := range values {
+			args = append(args, v)
+			condition = strings.Replace(condition, "?", "$"+strconv.Itoa(len(args)), 1)
+		}
+		conditions = append(conditions, condition)
+	}
+	if f.OrgID != uuid.Nil {
+		add("e.org_id = ?", f.OrgID)
+	}
+	if f.Category != "" {
+		add("e.category = ?", f.Category)
+	}
+	switch f.Status {
+	case event.Upcoming:
+		add("e.cancelled_at IS NULL AND e.starts_at > ?", now)
+	case event.Ongoing:
+		add("e.cancelled_at IS NULL AND e.starts_at <= ? AND e.ends_at > ?", now, now)
+	case event.Completed:
+		add("e.cancelled_at IS NULL AND e.ends_at <= ?", now)
+	case event.Cancelled:
+		add("e.cancelled_at IS NOT NULL")
+	}
+	if query := prefixQuery(f.Query); query != "" {
+		add("e.search @@ to_tsquery('simple', ?)", query)
+	}
+	if !f.From.IsZero() {
+		add("e.starts_at >= ?", f.From)
+	}
+	if !f.To.IsZero() {
+		add("e.starts_at < ?", f.To)
+	}
+	if after != (event.Cursor{}) {
+		add("(e.starts_at, e.id) > (?, ?)", after.StartsAt, after.ID)
+	}
+	return strings.Join(conditions, " AND "), args
+}
+
+// prefixQuery makes a text search of what a person typed: every word must
+// begin a word that is there. Each is quoted, so that none of its characters
+// is an operator and PostgreSQL takes it apart as it did the stored text.
+func prefixQuery(typed string) string {
+	words := strings.Fields(typed)
+	for i, w := range words {
+		w = strings.ReplaceAll(w, `\`, `\\`)
+		words[i] = "'" + strings.ReplaceAll(w, `'`, `''`) + "':*"
+	}
+	return strings.Join(words, " & ")
+}
+
+// DeleteEvent removes an event while nobody ever booked. The row is locked
+// first, as every sale does, and bookings are looked for in a statement of
+// their own, whose snapshot then shows every sale that came before; one
+// statement for both would miss a sale that it waited for.
+func (s *EventStore) DeleteEvent(ctx context.Context, id uuid.UUID, record audit.Entry) error {
+	return inTx(ctx, s.db.App, func(tx pgx.Tx) error {
+		var locked uuid.UUID
+		err := tx.QueryRow(ctx, `
+			SELECT id FROM events WHERE id = $1 AND org_id = $2 FOR UPDATE`,
+			id, record.OrgID).Scan(&locked)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return fault.ErrNotFound
+		}
+		if err != nil {
+			return fmt.Errorf("postgres: delete event: %w", err)
+		}
+		var booked bool
+		err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM bookings WHERE event_id = $1)`, id).Scan(&booked)
+		if err != nil {
+			return fmt.Errorf("postgres: delete event: %w", err)
+		}
+		if booked {
+			return event.ErrHasBookings
+		}
+		if _, err := tx.Exec(ctx, `DELETE FROM events WHERE id = $1 AND org_id = $2`, id, record.OrgID); err != nil {
+			return fmt.Errorf("postgres: delete event: %w", err)
+		}
+		return insertAudit(ctx, tx, record)
+	})
+}
+
+// SweepStatus brings stored statuses up to the clock. Rows that a sale has
+// locked are left for the next time; version and revision stay, since no rule
+// reads the column.
+func (s *EventStore) SweepStatus(ctx context.Context, now time.Time, limit int) (int, error) {
+	tag, err := s.db.System.Exec(ctx, `
+		UPDATE events e
+		SET status = CASE WHEN e.ends_at <= $1 THEN 'completed' ELSE 'ongoing' END
+		FROM (
+			SELECT id
+			FROM events
+			WHERE status IN ('upcoming', 'ongoing')
+				AND starts_at <= $1 AND (status = 'upcoming' OR ends_at <= $1)
+			ORDER BY id
+			LIMIT $2
+			FOR UPDATE SKIP LOCKED
+		) due
+		WHERE e.id = due.id`,
+		now, limit)
+	if err != nil {
+		return 0, fmt.Errorf("postgres: sweep status: %w", err)
+	}
+	return int(tag.RowsAffected()), nil
+}

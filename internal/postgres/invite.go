@@ -1,0 +1,308 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"happening/internal/access"
+	"happening/internal/audit"
+	"happening/internal/fault"
+	"happening/internal/org"
+)
+
+const (
+	inviteColumns = `i.id, i.org_id, o.name, i.email, i.role, i.status, i.invited_by, i.created_at, i.expires_at`
+	inviteTables  = `organization_invites i JOIN organizations o ON o.id = i.org_id`
+	// addressedTo joins the user $1 where the invite is to their verified
+	// address.
+	addressedTo = `users u ON u.id = $1 AND u.email_verified AND lower(u.email) = lower(i.email)`
+)
+
+func scanInvite(row pgx.Row, more ...any) (org.Invite, error) {
+	var i org.Invite
+	err := row.Scan(append([]any{
+		&i.ID, &i.OrgID, &i.OrgName, &i.Email, &i.Role, &i.Status, &i.InvitedBy, &i.CreatedAt, &i.ExpiresAt,
+	}, more...)...)
+	i.CreatedAt, i.ExpiresAt = i.CreatedAt.UTC(), i.ExpiresAt.UTC()
+	return i, err
+}
+
+// InsertInvite adds an invite, its record and its fact. The unique index of
+// pending invites decides between two that come at once.
+func (s *OrgStore) InsertInvite(ctx context.Context, i org.Invite, record audit.Entry) (org.Invite, error) {
+	fact, err := uuid.NewV7()
+	if err != nil {
+		return org.Invite{}, fmt.Errorf("postgres: insert invite: %w", err)
+	}
+	err = inTx(ctx, s.db.App, func(tx pgx.Tx) error {
+		if i.OrgName, err = mayInvite(ctx, tx, i); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `
+			INSERT INTO organization_invites (id, org_id, email, role, status, invited_by, created_at, expires_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			i.ID, i.OrgID, i.Email, string(i.Role), string(i.Status), i.InvitedBy, i.CreatedAt, i.ExpiresAt)
+		if violates(err, "organization_invites_pending") {
+			return org.ErrAlreadyInvited
+		}
+		if err != nil {
+			return fmt.Errorf("postgres: insert invite: %w", err)
+		}
+		_, err = tx.Exec(ctx, `
+			INSERT INTO outbox (id, org_id, kind, user_id, payload, created_at)
+			VALUES ($1, $2, $3, (SELECT id FROM users WHERE lower(email) = lower($4) AND email_verified), $5, $6)`,
+			fact, i.OrgID, org.KindInvited, i.Email, org.Invited{InviteID: i.ID}, i.CreatedAt)
+		if err != nil {
+			return fmt.Errorf("postgres: fact of invite: %w", err)
+		}
+		return insertAudit(ctx, tx, record)
+	})
+	if err != nil {
+		return org.Invite{}, err
+	}
+	return i, nil
+}
+
+// mayInvite closes what is overdue of the organization's invites and tells why
+// the invite can't be made, or the organization's name.
+func mayInvite(ctx context.Context, tx pgx.Tx, i org.Invite) (orgName string, err error) {
+	_, err = tx.Exec(ctx, `
+		UPDATE organization_invites
+		SET status = 'expired'
+		WHERE org_id = $1 AND status = 'pending' AND expires_at <= $2`,
+		i.OrgID, i.CreatedAt)
+	if err != nil {
+		return "", fmt.Errorf("postgres: close overdue invites: %w", err)
+	}
+	var suspended, member bool
+	var pending int
+	err = tx.QueryRow(ctx, `
+		SELECT
+			o.name,
+			o.suspended_at IS NOT NULL,
+			EXISTS (
+				SELECT FROM organization_users m JOIN users u ON u.id = m.user_id
+				WHERE m.org_id = o.id AND lower(u.email) = lower($2) AND u.email_verified
+			),
+			(SELECT count(*) FROM organization_invites p WHERE p.org_id = o.id AND p.status = 'pending')
+		FROM organizations o
+		WHERE o.id = $1`,
+		i.OrgID, i.Email).Scan(&orgName, &suspended, &member, &pending)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return "", fault.ErrNotFound
+	case err != nil:
+		return "", fmt.Errorf("postgres: may invite: %w", err)
+	case suspended:
+		return "", org.ErrSuspended
+	case member:
+		return "", org.ErrAlreadyMember
+	case pending >= org.MaxPendingInvites:
+		return "", org.ErrTooManyInvites
+	}
+	return orgName, nil
+}
+
+// FindInvite reads an invite and what the viewer is to it.
+func (s *OrgStore) FindInvite(ctx context.Context, id, viewer uuid.UUID) (org.Addressed, error) {
+	return s.findInvite(ctx, viewer, `i.id = $2`, id)
+}
+
+// FindInviteByToken reads the invite to which a mailed secret leads.
+func (s *OrgStore) FindInviteByToken(ctx context.Context, hash []byte, viewer uuid.UUID) (org.Addressed, error) {
+	return s.findInvite(ctx, viewer, `i.token_hash = $2`, hash)
+}
+
+func (s *OrgStore) findInvite(ctx context.Context, viewer uuid.UUID, where string, arg any) (org.Addressed, error) {
+	var a org.Addressed
+	var err error
+	a.Invite, err = scanInvite(s.db.App.QueryRow(ctx, `
+		SELECT `+inviteColumns+`, coalesce(m.role, ''), u.id IS NOT NULL
+		FROM `+inviteTables+`
+		LEFT JOIN organization_users m ON m.org_id = i.org_id AND m.user_id = $1
+		LEFT JOIN `+addressedTo+`
+		WHERE `+where,
+		viewer, arg), &a.CallerRole, &a.ToCaller)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return org.Addressed{}, fault.ErrNotFound
+	}
+	if err != nil {
+		return org.Addressed{}, fmt.Errorf("postgres: find invite: %w", err)
+	}
+	return a, nil
+}
+
+// ListInvitesOfOrg reads an organization's invites, the newest first.
+func (s *OrgStore) ListInvitesOfOrg(ctx context.Context, orgID, after uuid.UUID, limit int) ([]org.Invite, error) {
+	return s.listInvites(ctx, `
+		SELECT `+inviteColumns+`
+		FROM `+inviteTables+`
+		WHERE i.org_id = $1 AND ($2::uuid IS NULL OR i.id < $2)
+		ORDER BY i.id DESC
+		LIMIT $3`,
+		orgID, nilIfZero(after), limit)
+}
+
+// ListInvitesTo reads what a person can still answer, the newest first.
+func (s *OrgStore) ListInvitesTo(ctx context.Context, userID uuid.UUID, now time.Time, after uuid.UUID, limit int) ([]org.Invite, error) {
+	return s.listInvites(ctx, `
+		SELECT `+inviteColumns+`
+		FROM `+inviteTables+`
+		JOIN `+addressedTo+`
+		WHERE i.status = 'pending' AND i.expires_at > $2 AND ($3::uuid IS NULL OR i.id < $3)
+		ORDER BY i.id DESC
+		LIMIT $4`,
+		userID, now, nilIfZero(after), limit)
+}
+
+func (s *OrgStore) listInvites(ctx context.Context, sql string, args ...any) ([]org.Invite, error) {
+	rows, err := s.db.App.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: list invites: %w", err)
+	}
+	invites, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (org.Invite, error) { return scanInvite(row) })
+	if err != nil {
+		return nil, fmt.Errorf("postgres: list invites: %w", err)
+	}
+	return invites, nil
+}
+
+// AnswerInvite answers an invite. That it is pending and addressed to the
+// person is part of the statement that changes it, so of many answers at once
+// one counts.
+func (s *OrgStore) AnswerInvite(ctx context.Context, id, userID uuid.UUID, a org.Answer, now time.Time) (org.Invite, error) {
+	var invite org.Invite
+	err := inTx(ctx, s.db.App, func(tx pgx.Tx) error {
+		var err error
+		invite, err = scanInvite(tx.QueryRow(ctx, `
+			UPDATE organization_invites i
+			SET status = $3, answered_at = $4, answered_by = $1
+			FROM organizations o, users u
+			WHERE i.id = $2 AND i.status = 'pending' AND i.expires_at > $4
+				AND o.id = i.org_id
+				AND u.id = $1 AND u.email_verified AND lower(u.email) = lower(i.email)
+			RETURNING `+inviteColumns,
+			userID, id, string(a.Status()), now))
+		if errors.Is(err, pgx.ErrNoRows) {
+			return notAnswerable(ctx, tx, id, userID)
+		}
+		if err != nil {
+			return fmt.Errorf("postgres: answer invite: %w", err)
+		}
+		before, after := access.NoRole, access.NoRole
+		if a == org.Accept {
+			if before, after, err = join(ctx, tx, invite, userID, now); err != nil {
+				return err
+			}
+		}
+		return insertAudit(ctx, tx, org.AnswerRecord(invite, userID, a, before, after, now))
+	})
+	if err != nil {
+		return org.Invite{}, err
+	}
+	return invite, nil
+}
+
+// notAnswerable tells why an answer found nothing to change: to anybody else
+// than the invited, an invite does not exist.
+func notAnswerable(ctx context.Context, tx pgx.Tx, id, userID uuid.UUID) error {
+	var mine bool
+	err := tx.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM organization_invites i JOIN `+addressedTo+` WHERE i.id = $2)`,
+		userID, id).Scan(&mine)
+	switch {
+	case err != nil:
+		return fmt.Errorf("postgres: answer invite: %w", err)
+	case mine:
+		return org.ErrInviteNotPending
+	default:
+		return fault.ErrNotFound
+	}
+}
+
+// join makes a person a member with the invite's role, unless they have a
+// higher one already.
+func join(ctx context.Context, tx pgx.Tx, i org.Invite, userID uuid.UUID, now time.Time) (before, after access.Role, err error) {
+	if before, err = roleOf(ctx, tx, userID, i.OrgID, "FOR UPDATE"); err != nil {
+		return "", "", fmt.Errorf("postgres: join: %w", err)
+	}
+	// Somebody who became a member since then is found by the conflict; the
+	// roles are compared there, in SQL, from least to most.
+	err = tx.QueryRow(ctx, `
+		INSERT INTO organization_users AS m (org_id, user_id, role, created_at)
+		VALUES ($1, $2, $3, $4)
+		ON CONFLICT (org_id, user_id) DO UPDATE
+		SET role = CASE
+			WHEN array_position($5::text[], EXCLUDED.role) > array_position($5::text[], m.role) THEN EXCLUDED.role
+			ELSE m.role
+		END
+		RETURNING role`,
+		i.OrgID, userID, string(i.Role), now,
+		[]string{string(access.User), string(access.Organizer), string(access.OrgAdmin)}).Scan(&after)
+	if err != nil {
+		return "", "", fmt.Errorf("postgres: join: %w", err)
+	}
+	return before, after, nil
+}
+
+// RevokeInvite withdraws an invite while nobody has answered it.
+func (s *OrgStore) RevokeInvite(ctx context.Context, id uuid.UUID, now time.Time, record audit.Entry) error {
+	return inTx(ctx, s.db.App, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `
+			UPDATE organization_invites
+			SET status = 'revoked', answered_at = $3, answered_by = $4
+			WHERE id = $1 AND org_id = $2 AND status = 'pending' AND expires_at > $3`,
+			id, record.OrgID, now, nilIfZero(record.ActorID))
+		if err != nil {
+			return fmt.Errorf("postgres: revoke invite: %w", err)
+		}
+		if tag.RowsAffected() == 0 {
+			return org.ErrInviteNotPending
+		}
+		return insertAudit(ctx, tx, record)
+	})
+}
+
+// SetInviteToken stores the hash of a link's secret. It runs as the system,
+// which sends the mail.
+func (s *OrgStore) SetInviteToken(ctx context.Context, id uuid.UUID, hash []byte, now time.Time) (org.Invite, error) {
+	invite, err := scanInvite(s.db.System.QueryRow(ctx, `
+		UPDATE organization_invites i
+		SET token_hash = $2
+		FROM organizations o
+		WHERE i.id = $1 AND i.status = 'pending' AND i.expires_at > $3 AND o.id = i.org_id
+		RETURNING `+inviteColumns,
+		id, hash, now))
+	if errors.Is(err, pgx.ErrNoRows) {
+		return org.Invite{}, org.ErrInviteNotPending
+	}
+	if err != nil {
+		return org.Invite{}, fmt.Errorf("postgres: set invite's token: %w", err)
+	}
+	return invite, nil
+}
+
+// ExpireInvites closes overdue invites.
+func (s *OrgStore) ExpireInvites(ctx context.Context, now time.Time, limit int) (int, error) {
+	tag, err := s.db.System.Exec(ctx, `
+		UPDATE organization_invites i
+		SET status = 'expired'
+		FROM (
+			SELECT id FROM organization_invites
+			WHERE status = 'pending' AND expires_at <= $1
+			ORDER BY id
+			LIMIT $2
+			FOR UPDATE SKIP LOCKED
+		) due
+		WHERE i.id = due.id`,
+		now, limit)
+	if err != nil {
+		return 0, fmt.Errorf("postgres: expire invites: %w", err)
+	}
+	return int(tag.RowsAffected()), nil
+}
