@@ -108,6 +108,7 @@ CREATE INDEX events_start ON events (starts_at, id);
 CREATE INDEX events_org_start ON events (org_id, starts_at, id);
 CREATE INDEX events_search ON events USING gin (search);
 CREATE INDEX events_waiting ON events (id) WHERE waiting_parties > 0;
+CREATE INDEX events_cancelled ON events (id) WHERE cancelled_at IS NOT NULL;
 COMMENT ON TABLE events IS 'The row that every sale locks and moves: kept short (long texts go to TOAST) and with room on its page, so that a sale is a HOT update.';
 COMMENT ON COLUMN events.version IS 'Moves with every change of seats, waitlist or settings; a writer that saw an older one must look again.';
 COMMENT ON COLUMN events.revision IS 'Moves with the settings only; the ETag that clients see.';

@@ -1,0 +1,798 @@
+package booking
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"happening/internal/event"
+	"happening/internal/fault"
+)
+
+// Limits of the allocator.
+const (
+	// BatchMax bounds the orders decided and written at once.
+	BatchMax = 512
+	// QueueMax bounds the orders that wait; beyond it ErrBusy is answered.
+	QueueMax = 20_000
+	// linger is how long a batch waits for company once its first order is
+	// there: a durable commit costs several times as much.
+	linger = 200 * time.Microsecond
+	// awayPatience is how long a batch is tried again while the database is
+	// away before its callers are told so.
+	awayPatience = 8 * time.Second
+	// awayPause is the pause between two such tries.
+	awayPause = 50 * time.Millisecond
+	// recentKeys bounds the idempotency keys whose answers are kept in memory.
+	recentKeys = 65_536
+	// entriesMax bounds the events whose inventory is kept in memory.
+	entriesMax = 4_096
+	// sweepEvery is how often the allocator tidies its memory.
+	sweepEvery = 10 * time.Second
+	// idleAfter is how long an event's inventory is kept unused.
+	idleAfter = 15 * time.Minute
+)
+
+// Committed tells what one transaction changed at one event, after it is
+// durable.
+type Committed struct {
+	Live    LiveEvent
+	Changes []Change
+	Edited  bool // settings changed too
+}
+
+// Allocator sells the seats. Orders queue in the process; one worker takes a
+// batch of them, of any events, decides all in memory with the pure
+// Inventory.Decide and writes once through the Ledger. See doc.go.
+type Allocator struct {
+	ledger    Ledger
+	holds     HoldStore
+	now       func() time.Time
+	log       *slog.Logger
+	committed func(Committed)
+
+	mu      sync.Mutex
+	queue   []*request
+	stopped bool
+	wake    chan struct{}
+	done    chan struct{}
+	busy    atomic.Bool
+
+	entriesMu sync.RWMutex
+	entries   map[uuid.UUID]*entry
+
+	keysMu   sync.Mutex
+	inFlight map[KeyOf]struct{}
+	recent   *lru.Cache[KeyOf, Stored]
+}
+
+// entry is one event in memory.
+type entry struct {
+	id uuid.UUID
+	// mu guards inv. The worker holds it while it decides, not while it
+	// writes, so inv runs ahead of what is committed by one batch.
+	mu   sync.Mutex
+	inv  *Inventory // nil: not loaded
+	used time.Time
+	live Live
+	// changed collects the batch's changes of this event; the worker's own.
+	changed []Change
+	edited  bool
+}
+
+// request is an order in the queue.
+type request struct {
+	eventID uuid.UUID
+	actor   uuid.UUID
+	key     Key
+	keyOf   KeyOf
+	order   Order
+	edit    EditFunc
+	state   atomic.Int32
+	done    chan struct{}
+	answer  Answer
+}
+
+const (
+	queued int32 = iota
+	taken
+	givenUp
+)
+
+// Answer is what an order came to.
+type Answer struct {
+	Booking Booking // where the order made or changed one
+	Event   event.Event
+	More    bool // promotions or closings are left
+	Changed int  // how many bookings changed
+	Err     error
+}
+
+// EditFunc turns an event as it is under the lock into what it shall be; a nil
+// Edit says that nothing differs. It may be called again and must have no
+// effect of its own.
+type EditFunc func(current event.Event, now time.Time) (event.Event, *Edit, error)
+
+// NewAllocator makes an allocator; committed is called in the worker after
+// each commit and must not block.
+func NewAllocator(ledger Ledger, holds HoldStore, now func() time.Time, log *slog.Logger, committed func(Committed)) *Allocator {
+	recent, err := lru.New[KeyOf, Stored](recentKeys)
+	if err != nil {
+		panic(err) // the size is a constant above zero
+	}
+	return &Allocator{
+		ledger: ledger, holds: holds, now: now, log: log, committed: committed,
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+		entries: make(map[uuid.UUID]*entry), inFlight: make(map[KeyOf]struct{}), recent: recent,
+	}
+}
+
+// Busy says whether a batch is being written or waits: background work
+// yields meanwhile.
+func (a *Allocator) Busy() bool { return a.busy.Load() }
+
+// QueueLength is how many orders wait.
+func (a *Allocator) QueueLength() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.queue)
+}
+
+// Do answers one order about an event. A caller that gives up while its order
+// is queued is not served; once the order is taken, Do waits for the outcome.
+// key is the caller's idempotency key, if any, in the scope of actor.
+func (a *Allocator) Do(ctx context.Context, eventID, actor uuid.UUID, key Key, order Order) Answer {
+	r := &request{eventID: eventID, actor: actor, key: key, order: order}
+	if key.Value == "" {
+		return a.submit(ctx, r)
+	}
+	r.keyOf = KeyOf{UserID: actor, Value: key.Value}
+	if stored, ok := a.recent.Get(r.keyOf); ok {
+		return replay(stored, key)
+	}
+	if !a.claim(r.keyOf) {
+		return Answer{Err: ErrDuplicate}
+	}
+	answer := a.submit(ctx, r)
+	if answer.Err == nil {
+		a.recent.Add(r.keyOf, Stored{Hash: key.Hash, Booking: answer.Booking})
+	}
+	a.unclaim(r.keyOf)
+	return answer
+}
+
+// Replay answers from an idempotency key alone: what its first use was
+// answered, ok false where it was never used. It is asked before any rule may
+// refuse.
+func (a *Allocator) Replay(ctx context.Context, actor uuid.UUID, key Key) (answer Answer, ok bool, err error) {
+	of := KeyOf{UserID: actor, Value: key.Value}
+	stored, ok := a.recent.Get(of)
+	if !ok {
+		found, err := a.ledger.FindKeys(ctx, []KeyOf{of})
+		if err != nil {
+			return Answer{}, false, err
+		}
+		if stored, ok = found[of]; !ok {
+			return Answer{}, false, nil
+		}
+	}
+	return replay(stored, key), true, nil
+}
+
+func replay(s Stored, key Key) Answer {
+	if s.Hash != key.Hash {
+		return Answer{Err: ErrKeyReused}
+	}
+	return Answer{Booking: s.Booking}
+}
+
+func (a *Allocator) claim(k KeyOf) bool {
+	a.keysMu.Lock()
+	defer a.keysMu.Unlock()
+	if _, taken := a.inFlight[k]; taken {
+		return false
+	}
+	a.inFlight[k] = struct{}{}
+	return true
+}
+
+func (a *Allocator) unclaim(k KeyOf) {
+	a.keysMu.Lock()
+	defer a.keysMu.Unlock()
+	delete(a.inFlight, k)
+}
+
+// Edit changes an event's settings by the same queue as its sales.
+func (a *Allocator) Edit(ctx context.Context, eventID, actor uuid.UUID, edit EditFunc) Answer {
+	return a.submit(ctx, &request{eventID: eventID, actor: actor, edit: edit})
+}
+
+func (a *Allocator) submit(ctx context.Context, r *request) Answer {
+	r.done = make(chan struct{})
+	a.mu.Lock()
+	switch {
+	case a.stopped:
+		a.mu.Unlock()
+		return Answer{Err: ErrAway.After(time.Second)}
+	case len(a.queue) >= QueueMax:
+		a.mu.Unlock()
+		return Answer{Err: ErrBusy.After(time.Second)}
+	}
+	a.queue = append(a.queue, r)
+	a.mu.Unlock()
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		if r.state.CompareAndSwap(queued, givenUp) {
+			return Answer{Err: ctx.Err()}
+		}
+		<-r.done
+	}
+	return r.answer
+}
+
+// touch only wants the event loaded.
+type touch struct{}
+
+func (touch) decide(*decision) error { return nil }
+
+// Live gives what is committed of an event, loading it where it isn't in
+// memory; fault.ErrNotFound where there is none.
+func (a *Allocator) Live(ctx context.Context, eventID uuid.UUID) (*Live, error) {
+	e, err := a.loaded(ctx, eventID)
+	if err != nil {
+		return nil, err
+	}
+	return &e.live, nil
+}
+
+func (a *Allocator) loaded(ctx context.Context, eventID uuid.UUID) (*entry, error) {
+	for {
+		a.entriesMu.RLock()
+		e := a.entries[eventID]
+		a.entriesMu.RUnlock()
+		if e != nil {
+			e.live.mu.RLock()
+			ready := e.live.loaded
+			e.live.mu.RUnlock()
+			if ready {
+				return e, nil
+			}
+		}
+		if answer := a.submit(ctx, &request{eventID: eventID, order: touch{}}); answer.Err != nil {
+			return nil, answer.Err
+		}
+	}
+}
+
+// With runs fn while no decision is made about the event. fn sees seats that
+// are decided but not yet written as taken, so that a hold never lands on
+// them; it must be quick.
+func (a *Allocator) With(ctx context.Context, eventID uuid.UUID, fn func(*Inventory) error) error {
+	for {
+		e, err := a.loaded(ctx, eventID)
+		if err != nil {
+			return err
+		}
+		e.mu.Lock()
+		if e.inv == nil {
+			e.mu.Unlock()
+			if answer := a.submit(ctx, &request{eventID: eventID, order: touch{}}); answer.Err != nil {
+				return answer.Err
+			}
+			continue
+		}
+		err = fn(e.inv)
+		e.mu.Unlock()
+		return err
+	}
+}
+
+// Loaded lists the events in memory.
+func (a *Allocator) Loaded() []uuid.UUID {
+	a.entriesMu.RLock()
+	defer a.entriesMu.RUnlock()
+	ids := make([]uuid.UUID, 0, len(a.entries))
+	for id := range a.entries {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// Run works until Stop; it owns all inventories.
+func (a *Allocator) Run() {
+	defer close(a.done)
+	sweep := time.NewTicker(sweepEvery)
+	defer sweep.Stop()
+	for {
+		select {
+		case <-a.wake:
+		case <-sweep.C:
+			a.tidy()
+			continue
+		}
+		a.busy.Store(true)
+		time.Sleep(linger)
+		for {
+			batch, stopped := a.take()
+			if len(batch) == 0 {
+				if stopped {
+					return
+				}
+				break
+			}
+			a.process(batch)
+			if len(batch) < BatchMax/4 {
+				time.Sleep(linger)
+			}
+		}
+		a.busy.Store(false)
+	}
+}
+
+// Stop lets the worker finish what is queued and waits for it until ctx ends.
+func (a *Allocator) Stop(ctx context.Context) error {
+	a.mu.Lock()
+	a.stopped = true
+	a.mu.Unlock()
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+	select {
+	case <-a.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// take removes up to BatchMax orders from the queue, without those whose
+// callers gave up.
+func (a *Allocator) take() (batch []*request, stopped bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := min(len(a.queue), BatchMax)
+	for _, r := range a.queue[:n] {
+		if r.state.CompareAndSwap(queued, taken) {
+			batch = append(batch, r)
+		}
+	}
+	rest := copy(a.queue, a.queue[n:])
+	clear(a.queue[rest:])
+	a.queue = a.queue[:rest]
+	return batch, a.stopped && rest == 0
+}
+
+func (a *Allocator) entry(id uuid.UUID) *entry {
+	a.entriesMu.RLock()
+	e := a.entries[id]
+	a.entriesMu.RUnlock()
+	if e == nil {
+		e = &entry{id: id}
+		e.live.eventID = id
+		a.entriesMu.Lock()
+		a.entries[id] = e
+		a.entriesMu.Unlock()
+	}
+	return e
+}
+
+// process answers a batch: the events in memory by one optimistic write, the
+// others, and edits, under their locks.
+func (a *Allocator) process(batch []*request) {
+	now := a.now()
+	slowEvents := map[uuid.UUID]bool{}
+	for _, r := range batch {
+		e := a.entry(r.eventID)
+		e.used = now
+		if r.edit != nil || e.inv == nil {
+			slowEvents[r.eventID] = true
+		}
+	}
+	if len(slowEvents) == 0 {
+		a.fast(batch, now)
+		return
+	}
+	var fast, slow []*request
+	for _, r := range batch {
+		if slowEvents[r.eventID] {
+			slow = append(slow, r)
+		} else {
+			fast = append(fast, r)
+		}
+	}
+	if len(fast) > 0 {
+		a.fast(fast, now)
+	}
+	// Edits are written alone, so that a batch has at most one.
+	from := 0
+	for i, r := range slow {
+		if r.edit == nil {
+			continue
+		}
+		if i > from {
+			a.rework(slow[from:i], nil)
+		}
+		a.rework(slow[i:i+1], nil)
+		from = i + 1
+	}
+	if from < len(slow) {
+		a.rework(slow[from:], nil)
+	}
+}
+
+// entriesOf lists a batch's events in the order of their ids, the order in
+// which rows and entries are locked.
+func (a *Allocator) entriesOf(batch []*request) []*entry {
+	seen := make(map[uuid.UUID]struct{}, 8)
+	var list []*entry
+	for _, r := range batch {
+		if _, ok := seen[r.eventID]; !ok {
+			seen[r.eventID] = struct{}{}
+			list = append(list, a.entry(r.eventID))
+		}
+	}
+	slices.SortFunc(list, func(x, y *entry) int { return bytes.Compare(x.id[:], y.id[:]) })
+	return list
+}
+
+// fast decides on the inventories in memory and writes on condition that
+// PostgreSQL has the same versions.
+func (a *Allocator) fast(batch []*request, now time.Time) {
+	entries := a.entriesOf(batch)
+	out := a.decide(batch, entries, now, nil, false)
+	if len(out.Changes) == 0 {
+		a.answerRefusals(batch)
+		return
+	}
+	err := a.ledger.Commit(context.Background(), out)
+	if err == nil {
+		a.settle(batch, entries, out)
+		return
+	}
+	if errors.Is(err, ErrUnknown) {
+		a.rework(batch, out)
+		return
+	}
+	a.undo(entries)
+	if !errors.Is(err, ErrStale) && !errors.Is(err, ErrKeyTaken) && !errors.Is(err, ErrUnreached) {
+		a.log.Warn("booking: a batch was refused and is redone under locks", "orders", len(batch), "error", err)
+	}
+	a.rework(batch, nil)
+}
+
+// undo reverts what a batch decided on inventories that are still there.
+func (a *Allocator) undo(entries []*entry) {
+	for _, e := range entries {
+		e.mu.Lock()
+		if e.inv != nil {
+			e.inv.Revert(e.changed)
+		}
+		e.changed = nil
+		e.mu.Unlock()
+	}
+}
+
+// drop forgets inventories whose truth is not certain.
+func (a *Allocator) drop(entries []*entry) {
+	for _, e := range entries {
+		e.mu.Lock()
+		e.inv, e.changed = nil, nil
+		e.mu.Unlock()
+	}
+}
+
+func knownOf(entries []*entry) []Known {
+	known := make([]Known, len(entries))
+	for i, e := range entries {
+		known[i].EventID = e.id
+		if e.inv != nil {
+			known[i].Version = e.inv.Version
+		}
+	}
+	return known
+}
+
+// rework answers a batch under the locks of its events' rows. lost is an
+// attempt whose outcome is unknown and whose changes the inventories still
+// have: the locks wait for a transaction that is under way, and show whether
+// it was written. Where it was not, it is undone and decided anew, and every
+// event's version moves on, so that the lost attempt can't be written later.
+func (a *Allocator) rework(batch []*request, lost *Batch) {
+	entries := a.entriesOf(batch)
+	keys := keysOf(batch)
+	deadline := time.Now().Add(awayPatience)
+	fence := false
+	for {
+		var out *Batch
+		found := false
+		probe := uuid.Nil
+		if lost != nil {
+			probe = lost.Changes[0].ID
+		}
+		err := a.ledger.Rework(context.Background(), knownOf(entries), keys, probe, func(f Fresh) (*Batch, error) {
+			if lost != nil {
+				if f.Found {
+					found = true
+					return nil, nil
+				}
+				a.undo(entries)
+				lost, fence = nil, true
+			}
+			a.refresh(entries, f)
+			out = a.decide(batch, entries, a.now(), f.Keys, fence)
+			return out, nil
+		})
+		switch {
+		case err == nil && found:
+			a.settle(batch, entries, lost)
+			return
+		case err == nil:
+			a.settle(batch, entries, out)
+			return
+		case errors.Is(err, ErrUnknown) && out != nil && len(out.Changes) > 0:
+			lost = out
+		case lost == nil:
+			a.drop(entries)
+		}
+		away := errors.Is(err, ErrUnreached) || errors.Is(err, ErrUnknown) || lost != nil
+		switch {
+		case away && time.Now().Before(deadline):
+			time.Sleep(awayPause)
+		case away:
+			a.log.Error("booking: the database stays away", "orders", len(batch), "outcome_unknown", lost != nil, "error", err)
+			a.drop(entries)
+			a.fail(batch, ErrAway.After(time.Second).Because(err))
+			return
+		case len(batch) > 1:
+			// One order is poison to all: halve until it stands alone.
+			a.rework(batch[:len(batch)/2], nil)
+			a.rework(batch[len(batch)/2:], nil)
+			return
+		default:
+			a.log.Error("booking: an order was refused by the database", "event", batch[0].eventID, "error", err)
+			a.fail(batch, err)
+			return
+		}
+	}
+}
+
+func keysOf(batch []*request) []KeyOf {
+	var keys []KeyOf
+	for _, r := range batch {
+		if r.key.Value != "" {
+			keys = append(keys, r.keyOf)
+		}
+	}
+	return keys
+}
+
+// refresh brings inventories up to what the locked rows say.
+func (a *Allocator) refresh(entries []*entry, f Fresh) {
+	for _, e := range entries {
+		e.mu.Lock()
+		fresh, ok := f.Events[e.id]
+		switch {
+		case !ok:
+			e.inv = nil
+		case e.inv == nil || fresh.Reload:
+			e.inv = NewInventory(fresh.Event, fresh.LastWaiting, fresh.Parties)
+			e.live.reset(e.inv)
+		default:
+			for i := range fresh.Changes {
+				e.inv.apply(&fresh.Changes[i])
+			}
+			e.inv.configure(fresh.Event.Settings)
+			e.inv.Version, e.inv.LastWaiting = fresh.Event.Version, fresh.LastWaiting
+			e.live.reset(e.inv)
+		}
+		if ok {
+			current := fresh.Event
+			e.inv.row = &current
+		}
+		e.mu.Unlock()
+	}
+}
+
+// decide answers every order of the batch in memory and gathers what is to be
+// written. Holds are seen as they are at this moment; while they can't be
+// read, booking goes on without them.
+func (a *Allocator) decide(batch []*request, entries []*entry, now time.Time, keys map[KeyOf]Stored, fence bool) *Batch {
+	ids := make([]uuid.UUID, len(entries))
+	byID := make(map[uuid.UUID]int, len(entries))
+	for i, e := range entries {
+		ids[i], byID[e.id] = e.id, i
+		e.changed, e.edited = e.changed[:0:0], false
+		e.mu.Lock()
+	}
+	defer func() {
+		for _, e := range entries {
+			e.mu.Unlock()
+		}
+	}()
+	views, err := a.holds.View(context.Background(), ids)
+	if err != nil {
+		views = make([]HoldView, len(ids))
+	}
+	holds := make([]*Choices, len(ids))
+	out := &Batch{Changes: make([]Change, 0, len(batch)), EventOf: make([]uuid.UUID, 0, len(batch))}
+	for _, r := range batch {
+		i := byID[r.eventID]
+		e := entries[i]
+		r.answer = Answer{}
+		if e.inv == nil {
+			r.answer.Err = fault.ErrNotFound
+			continue
+		}
+		if stored, ok := keys[r.keyOf]; ok && r.key.Value != "" {
+			r.answer = replay(stored, r.key)
+			continue
+		}
+		order := r.order
+		if r.edit != nil {
+			changed, edit, err := r.edit(*e.inv.row, now)
+			if err != nil {
+				r.answer.Err = err
+				continue
+			}
+			r.answer.Event = changed
+			if edit == nil { // nothing differs
+				continue
+			}
+			edit.Event = changed
+			order, out.Edit, e.edited = Reconfigure{Settings: changed.Settings}, edit, true
+		}
+		if holds[i] == nil {
+			holds[i] = NewChoices(views[i], e.inv)
+		}
+		d := e.inv.Decide(now, holds[i], r.actor, r.key, newID, order)
+		if d.Refusal != nil {
+			r.answer.Err = d.Refusal
+			if r.edit != nil {
+				out.Edit, e.edited = nil, false
+			}
+			continue
+		}
+		r.answer.More, r.answer.Changed = d.More, len(d.Changes)
+		if d.Result >= 0 {
+			r.answer.Booking = d.Changes[d.Result].booking(e.inv)
+		}
+		e.changed = append(e.changed, d.Changes...)
+		out.Changes = append(out.Changes, d.Changes...)
+		for range d.Changes {
+			out.EventOf = append(out.EventOf, e.id)
+		}
+	}
+	for _, e := range entries {
+		if e.inv == nil {
+			continue
+		}
+		w := EventWrite{
+			EventID: e.id, OrgID: e.inv.OrgID, Version: e.inv.Version,
+			Moved:     fence || e.edited || len(e.changed) > 0,
+			Available: e.inv.Available(), LastWaiting: e.inv.LastWaiting, Waiting: e.inv.WaitingParties(),
+		}
+		if w.Moved && !e.edited {
+			w.Delta = EncodeDelta(e.changed)
+		}
+		out.Events = append(out.Events, w)
+	}
+	return out
+}
+
+// booking is what a caller is told after a change.
+func (c *Change) booking(inv *Inventory) Booking {
+	return Booking{
+		ID: c.BookingID, OrgID: inv.OrgID, EventID: inv.EventID, UserID: c.UserID,
+		State: c.After, Position: c.Position, CreatedAt: c.CreatedAt, UpdatedAt: c.At,
+	}
+}
+
+// newID draws a version 7 UUID: rising, which keeps the indexes' hot ends hot.
+func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
+
+// settle makes a written batch visible and answers its callers.
+func (a *Allocator) settle(batch []*request, entries []*entry, out *Batch) {
+	var told []Committed
+	for i := range out.Events {
+		w := &out.Events[i]
+		if !w.Moved {
+			continue
+		}
+		e := a.entry(w.EventID)
+		e.mu.Lock()
+		e.inv.Version = w.Version + 1
+		if e.edited {
+			e.live.reset(e.inv)
+		} else {
+			e.live.advance(e.inv, e.changed)
+		}
+		changes := e.changed
+		e.changed = nil
+		e.mu.Unlock()
+		var sold []int32
+		for j := range changes {
+			sold = append(sold, changes[j].After.SeatNumbers...)
+		}
+		if err := a.holds.Settle(context.Background(), w.EventID, w.Version+1, sold); err != nil {
+			a.log.Warn("booking: holds could not be told of a sale", "event", w.EventID, "error", err)
+		}
+		told = append(told, Committed{Live: e.live.Event(), Changes: changes, Edited: e.edited})
+	}
+	a.answerRefusals(batch)
+	for i := range told {
+		a.committed(told[i])
+	}
+}
+
+// answerRefusals sends every caller its answer. A refusal is not the last
+// word for an order with a key: the key may have been used before this
+// process began.
+func (a *Allocator) answerRefusals(batch []*request) {
+	var refused []KeyOf
+	for _, r := range batch {
+		if r.answer.Err != nil && r.key.Value != "" {
+			refused = append(refused, r.keyOf)
+		}
+	}
+	if len(refused) > 0 {
+		found, err := a.ledger.FindKeys(context.Background(), refused)
+		for _, r := range batch {
+			if r.answer.Err == nil || r.key.Value == "" {
+				continue
+			}
+			if err != nil {
+				r.answer = Answer{Err: ErrAway.After(time.Second).Because(err)}
+			} else if stored, ok := found[r.keyOf]; ok {
+				r.answer = replay(stored, r.key)
+			}
+		}
+	}
+	for _, r := range batch {
+		close(r.done)
+	}
+}
+
+func (a *Allocator) fail(batch []*request, err error) {
+	for _, r := range batch {
+		r.answer = Answer{Err: err}
+		close(r.done)
+	}
+}
+
+// tidy forgets double submits that are over and inventories that nobody used
+// for long, the longest unused first where there are too many.
+func (a *Allocator) tidy() {
+	now := a.now()
+	a.entriesMu.Lock()
+	defer a.entriesMu.Unlock()
+	list := make([]*entry, 0, len(a.entries))
+	for _, e := range a.entries {
+		list = append(list, e)
+	}
+	slices.SortFunc(list, func(x, y *entry) int { return x.used.Compare(y.used) })
+	for i, e := range list {
+		e.mu.Lock()
+		unused := e.inv == nil || now.Sub(e.used) > idleAfter || len(list)-i > entriesMax
+		if unused {
+			delete(a.entries, e.id)
+			e.inv = nil
+		} else {
+			e.inv.forgetAsked(now)
+		}
+		e.mu.Unlock()
+	}
+}

@@ -1,0 +1,341 @@
+package booking
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"happening/internal/event"
+)
+
+// Order is what somebody wants of one event. The kinds of orders are the
+// types that implement it; Inventory.Decide is the one place that answers
+// them.
+type Order interface {
+	decide(*decision) error
+}
+
+// decision is one order being answered against an inventory at a time.
+type decision struct {
+	inv     *Inventory
+	now     time.Time
+	holds   *Choices
+	actor   uuid.UUID
+	key     Key
+	newID   func() uuid.UUID
+	changes []Change
+	// result is the index of the change that answers the caller, -1 where
+	// none does.
+	result int
+	// more: promotions or closings stopped at PromotionsPerTx.
+	more bool
+}
+
+// Decision is the answer to an order: what it changed, or why it was refused.
+type Decision struct {
+	Changes []Change
+	Result  int   // index of the change that answers the caller, or -1
+	More    bool  // promotions or closings are left for another order
+	Refusal error // a fault; then nothing changed
+}
+
+// Decide answers one order at a time and applies what it changes to the
+// inventory, promotions included, and takes what it sold out of the choices. It looks at nothing but
+// its arguments and draws ids only from newID: the same calls give the same
+// answers.
+func (inv *Inventory) Decide(now time.Time, holds *Choices, actor uuid.UUID, key Key, newID func() uuid.UUID, order Order) Decision {
+	d := &decision{inv: inv, now: now, holds: holds, actor: actor, key: key, newID: newID, result: -1}
+	if err := order.decide(d); err != nil {
+		inv.Revert(d.changes)
+		return Decision{Result: -1, Refusal: err}
+	}
+	return Decision{Changes: d.changes, Result: d.result, More: d.more}
+}
+
+// Revert undoes changes, last first, after their write failed.
+func (inv *Inventory) Revert(changes []Change) {
+	for i := len(changes) - 1; i >= 0; i-- {
+		inv.revert(&changes[i])
+	}
+}
+
+// change applies a change and keeps it.
+func (d *decision) change(c Change) {
+	c.ID = d.newID()
+	c.At = d.now
+	d.inv.apply(&c)
+	d.holds.sold(c.UserID, c.After.SeatNumbers)
+	if c.After.Status == Waiting {
+		c.Position = int32(d.inv.rank(c.After.WaitingNumber)) + 1
+	}
+	d.changes = append(d.changes, c)
+}
+
+// answer applies the change that the caller asked for.
+func (d *decision) answer(c Change) {
+	c.Actor, c.Key = d.actor, d.key
+	d.result = len(d.changes)
+	d.change(c)
+}
+
+// Book asks for seats: those named, or the best of what there is.
+type Book struct {
+	UserID      uuid.UUID
+	Seats       int32
+	SeatNumbers []int32 // rising, distinct, len == Seats; none: choose
+	Asked       uint64  // hash of what was asked for
+}
+
+func (o Book) decide(d *decision) error {
+	inv := d.inv
+	if inv.StatusAt(d.now) != event.Upcoming || inv.OrgSuspended {
+		return ErrNotBookable
+	}
+	if a, ok := inv.asked[o.UserID]; ok && d.key.Value == "" && a.hash == o.Asked && d.now.Sub(a.at) < DuplicateWindow {
+		if _, alive := inv.live[a.booking]; alive {
+			return ErrDuplicate.With("booking_id", a.booking)
+		}
+	}
+	held := d.holds.seenBy(o.UserID)
+	if inv.MaxSeatsPerUser > 0 {
+		if inv.persons[o.UserID]+o.Seats+int32(len(held.own))-o.ownUsed(&held) > inv.MaxSeatsPerUser {
+			return ErrSeatLimit
+		}
+	}
+	strictQueue := inv.WaitlistPolicy == event.Strict && len(inv.waitlist) > 0
+	var seats []int32
+	switch {
+	case len(o.SeatNumbers) > 0:
+		if err := o.explicit(inv, &held, strictQueue); err != nil {
+			return err
+		}
+		seats = o.SeatNumbers
+	case strictQueue || inv.Available() < o.Seats:
+		d.answer(Change{
+			BookingID: d.newID(), UserID: o.UserID, Action: ActWaitlisted, CreatedAt: d.now, Asked: o.Asked,
+			After: State{Status: Waiting, Seats: o.Seats, WaitingNumber: inv.LastWaiting + 1},
+		})
+		return nil
+	default:
+		if seats = inv.seats.best(o.Seats, &held); seats == nil {
+			return ErrSeatsHeld.After(heldRetry)
+		}
+	}
+	d.answer(Change{
+		BookingID: d.newID(), UserID: o.UserID, Action: ActConfirmed, CreatedAt: d.now, Asked: o.Asked,
+		After: State{Status: Confirmed, Seats: o.Seats, SeatNumbers: seats},
+	})
+	return nil
+}
+
+// heldRetry is when it makes sense to ask again for seats that others hold.
+const heldRetry = 10 * time.Second
+
+// ownUsed is how many of the person's holds the booking will use: those count
+// once against the limit.
+func (o Book) ownUsed(held *heldSeats) int32 {
+	if len(o.SeatNumbers) == 0 {
+		return min(int32(len(held.own)), o.Seats)
+	}
+	used := int32(0)
+	for _, s := range o.SeatNumbers {
+		if contains(held.own, s) {
+			used++
+		}
+	}
+	return used
+}
+
+// explicit checks the seats that a request names. While anyone waits under
+// strict, only seats that the caller held before can be named.
+func (o Book) explicit(inv *Inventory, held *heldSeats, strictQueue bool) error {
+	var gone []int32
+	for _, s := range o.SeatNumbers {
+		if s > inv.seats.total || inv.seats.has(s) || held.has(s) {
+			gone = append(gone, s)
+		}
+	}
+	if len(gone) > 0 {
+		return ErrSeatsUnavailable.With("seat_numbers", gone)
+	}
+	if strictQueue {
+		for _, s := range o.SeatNumbers {
+			if !contains(held.own, s) {
+				return ErrWaitlist
+			}
+		}
+	}
+	return nil
+}
+
+// Cancel gives a booking up.
+type Cancel struct{ BookingID uuid.UUID }
+
+func (o Cancel) decide(d *decision) error {
+	p, err := d.changeable(o.BookingID)
+	if err != nil {
+		return err
+	}
+	d.answer(d.cancelled(p, ""))
+	d.promote()
+	return nil
+}
+
+// changeable finds a live booking that may still be changed.
+func (d *decision) changeable(id uuid.UUID) (*Party, error) {
+	switch d.inv.StatusAt(d.now) {
+	case event.Upcoming:
+	case event.Cancelled:
+		return nil, ErrAlreadyCancelled
+	default:
+		return nil, ErrNotBookable
+	}
+	p, ok := d.inv.live[id]
+	if !ok {
+		return nil, ErrAlreadyCancelled
+	}
+	return p, nil
+}
+
+// cancelled is the change that ends a live booking.
+func (d *decision) cancelled(p *Party, reason string) Change {
+	after := p.State
+	after.Status, after.SeatNumbers, after.Reason = Cancelled, nil, reason
+	return Change{
+		BookingID: p.ID, UserID: p.UserID, Action: ActCancelled, CreatedAt: p.CreatedAt,
+		Before: p.State, After: after,
+	}
+}
+
+// CancelSeats gives some seats of a confirmed booking back; all of them
+// cancel it.
+type CancelSeats struct {
+	BookingID   uuid.UUID
+	SeatNumbers []int32 // rising, distinct
+}
+
+func (o CancelSeats) decide(d *decision) error {
+	p, err := d.changeable(o.BookingID)
+	if err != nil {
+		return err
+	}
+	if p.Status != Confirmed {
+		return ErrNotSeats
+	}
+	kept := make([]int32, 0, len(p.SeatNumbers))
+	for _, s := range p.SeatNumbers {
+		if !contains(o.SeatNumbers, s) {
+			kept = append(kept, s)
+		}
+	}
+	if len(kept)+len(o.SeatNumbers) != len(p.SeatNumbers) {
+		return ErrNotSeats
+	}
+	if len(kept) == 0 {
+		d.answer(d.cancelled(p, ""))
+	} else {
+		after := p.State
+		after.Seats, after.SeatNumbers = int32(len(kept)), kept
+		d.answer(Change{
+			BookingID: p.ID, UserID: p.UserID, Action: ActSeatsCancelled, CreatedAt: p.CreatedAt,
+			Before: p.State, After: after,
+		})
+	}
+	d.promote()
+	return nil
+}
+
+// Promote serves the waitlist as far as the policy lets: after a hold ended,
+// and as a sweep.
+type Promote struct{}
+
+func (Promote) decide(d *decision) error {
+	d.promote()
+	return nil
+}
+
+// promote gives free seats to those who wait, in the same transaction as the
+// change that freed them. Held seats are skipped; a party is never split.
+func (d *decision) promote() {
+	inv := d.inv
+	if inv.StatusAt(d.now) != event.Upcoming {
+		return
+	}
+	served := 0
+	for i := 0; i < len(inv.waitlist) && inv.Available() > 0; {
+		if served == PromotionsPerTx {
+			d.more = true
+			return
+		}
+		p := inv.waitlist[i]
+		var seats []int32
+		if p.Seats <= inv.Available() {
+			held := d.holds.seenBy(p.UserID)
+			seats = inv.seats.best(p.Seats, &held)
+		}
+		if seats == nil {
+			if inv.WaitlistPolicy == event.Strict {
+				return
+			}
+			i++
+			continue
+		}
+		after := p.State
+		after.Status, after.SeatNumbers = Confirmed, seats
+		d.change(Change{
+			BookingID: p.ID, UserID: p.UserID, Action: ActPromoted, CreatedAt: p.CreatedAt,
+			Before: p.State, After: after,
+		})
+		served++
+	}
+}
+
+// Close cancels live bookings that the event's state has overtaken, at most
+// PromotionsPerTx at a time: all of a cancelled event, who still waits at a
+// started one.
+type Close struct{}
+
+func (Close) decide(d *decision) error {
+	inv := d.inv
+	switch inv.StatusAt(d.now) {
+	case event.Upcoming:
+	case event.Cancelled:
+		for _, p := range inv.live {
+			if len(d.changes) == PromotionsPerTx {
+				d.more = true
+				break
+			}
+			d.change(d.cancelled(p, ReasonEventCancelled))
+		}
+	default:
+		for len(inv.waitlist) > 0 {
+			if len(d.changes) == PromotionsPerTx {
+				d.more = true
+				break
+			}
+			d.change(d.cancelled(inv.waitlist[0], ReasonEventStarted))
+		}
+	}
+	return nil
+}
+
+// Reconfigure takes over changed settings of the event: a higher capacity
+// serves the waitlist, a lower one cancels the parties that can never fit.
+type Reconfigure struct{ Settings event.Settings }
+
+func (o Reconfigure) decide(d *decision) error {
+	inv := d.inv
+	if o.Settings.TotalSlots < inv.seats.highest() {
+		return ErrCapacity
+	}
+	inv.configure(o.Settings)
+	for i := 0; i < len(inv.waitlist); {
+		if p := inv.waitlist[i]; p.Seats > o.Settings.TotalSlots {
+			d.change(d.cancelled(p, ReasonCapacity))
+			continue
+		}
+		i++
+	}
+	d.promote()
+	return nil
+}

@@ -1,0 +1,137 @@
+package booking
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// deltaFormat is the first byte of an encoded delta. A reader that meets
+// another reloads the event instead.
+const deltaFormat = 1
+
+// errDelta says that bytes are not a delta of this format.
+var errDelta = errors.New("booking: not a delta")
+
+// EncodeDelta packs what one version of an event changed, so that another
+// replica can apply it.
+func EncodeDelta(changes []Change) []byte {
+	b := make([]byte, 0, 1+len(changes)*96)
+	b = append(b, deltaFormat)
+	for i := range changes {
+		c := &changes[i]
+		b = append(b, c.BookingID[:]...)
+		b = append(b, c.UserID[:]...)
+		b = binary.AppendVarint(b, c.At.UnixMicro())
+		b = binary.AppendVarint(b, c.CreatedAt.UnixMicro())
+		b = binary.AppendUvarint(b, c.Asked)
+		b = appendState(b, c.Before)
+		b = appendState(b, c.After)
+	}
+	return b
+}
+
+// statusCode numbers the statuses in a delta; the empty one is a booking that
+// did not exist.
+var statusCode = map[Status]byte{"": 0, Confirmed: 1, Waiting: 2, Cancelled: 3}
+
+var statusOf = [...]Status{"", Confirmed, Waiting, Cancelled}
+
+func appendState(b []byte, s State) []byte {
+	b = append(b, statusCode[s.Status])
+	b = binary.AppendUvarint(b, uint64(s.Seats))
+	b = binary.AppendUvarint(b, uint64(s.WaitingNumber))
+	b = binary.AppendUvarint(b, uint64(len(s.SeatNumbers)))
+	last := int32(0)
+	for _, n := range s.SeatNumbers {
+		b = binary.AppendUvarint(b, uint64(n-last))
+		last = n
+	}
+	return b
+}
+
+// DecodeDelta unpacks what EncodeDelta packed. It reports an error for
+// anything else and never panics.
+func DecodeDelta(b []byte) ([]Change, error) {
+	if len(b) == 0 || b[0] != deltaFormat {
+		return nil, errDelta
+	}
+	r := deltaReader{b: b[1:]}
+	var changes []Change
+	for len(r.b) > 0 && !r.bad {
+		var c Change
+		copy(c.BookingID[:], r.take(len(uuid.UUID{})))
+		copy(c.UserID[:], r.take(len(uuid.UUID{})))
+		c.At = time.UnixMicro(r.varint()).UTC()
+		c.CreatedAt = time.UnixMicro(r.varint()).UTC()
+		c.Asked = r.uvarint()
+		c.Before = r.state()
+		c.After = r.state()
+		changes = append(changes, c)
+	}
+	if r.bad {
+		return nil, errDelta
+	}
+	return changes, nil
+}
+
+// deltaReader reads on until something is wrong, which it remembers.
+type deltaReader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *deltaReader) take(n int) []byte {
+	if len(r.b) < n {
+		r.bad, r.b = true, nil
+		return nil
+	}
+	out := r.b[:n]
+	r.b = r.b[n:]
+	return out
+}
+
+func (r *deltaReader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *deltaReader) varint() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *deltaReader) state() State {
+	var s State
+	code := r.take(1)
+	if len(code) == 0 || int(code[0]) >= len(statusOf) {
+		r.bad, r.b = true, nil
+		return s
+	}
+	s.Status = statusOf[code[0]]
+	s.Seats = int32(r.uvarint())
+	s.WaitingNumber = int64(r.uvarint())
+	count := r.uvarint()
+	if count > uint64(len(r.b)) { // each number takes a byte at least
+		r.bad, r.b = true, nil
+		return s
+	}
+	last := int32(0)
+	for range count {
+		last += int32(r.uvarint())
+		s.SeatNumbers = append(s.SeatNumbers, last)
+	}
+	return s
+}

@@ -1,0 +1,162 @@
+package booking
+
+import (
+	"sort"
+	"time"
+
+	"github.com/google/uuid"
+
+	"happening/internal/event"
+)
+
+// Party is a live booking as the inventory keeps it.
+type Party struct {
+	ID        uuid.UUID
+	UserID    uuid.UUID
+	CreatedAt time.Time
+	State
+}
+
+// Inventory is everything of one event that the booking rules read, in
+// memory: the seats, the live bookings, each person's count, the waitlist in
+// order, the settings. It changes by applying Changes only, each of which can
+// be reverted, so that a batch whose write failed leaves no trace.
+//
+// An Inventory is not safe for concurrent use.
+type Inventory struct {
+	EventID     uuid.UUID
+	OrgID       uuid.UUID
+	Version     int64
+	LastWaiting int64
+	event.Settings
+
+	// row is the whole event as it was last locked, for edits.
+	row *event.Event
+
+	seats    seatMap
+	live     map[uuid.UUID]*Party
+	persons  map[uuid.UUID]int32 // confirmed and waiting seats
+	waitlist []*Party            // by rising WaitingNumber
+	asked    map[uuid.UUID]asked // each person's last booking
+}
+
+// asked remembers what a person asked for last, to notice a double submit.
+type asked struct {
+	hash    uint64
+	booking uuid.UUID
+	at      time.Time
+}
+
+// NewInventory makes the inventory of an event from what is stored: the
+// event's row, the highest waiting number given and the live bookings in any
+// order.
+func NewInventory(e event.Event, lastWaiting int64, parties []Party) *Inventory {
+	inv := &Inventory{
+		EventID: e.ID, OrgID: e.OrgID, Version: e.Version, LastWaiting: lastWaiting,
+		Settings: e.Settings,
+		seats:    newSeatMap(e.TotalSlots),
+		live:     make(map[uuid.UUID]*Party, len(parties)),
+		persons:  make(map[uuid.UUID]int32, len(parties)),
+		asked:    make(map[uuid.UUID]asked),
+	}
+	sort.Slice(parties, func(i, j int) bool { return parties[i].WaitingNumber < parties[j].WaitingNumber })
+	for i := range parties {
+		inv.add(&parties[i])
+	}
+	return inv
+}
+
+// Available is how many seats are neither sold nor blocked.
+func (inv *Inventory) Available() int32 { return inv.seats.total - inv.seats.taken }
+
+// WaitingParties is how many bookings wait.
+func (inv *Inventory) WaitingParties() int32 { return int32(len(inv.waitlist)) }
+
+// Live is how many bookings are confirmed or waiting.
+func (inv *Inventory) Live() int { return len(inv.live) }
+
+// SeatsOf is how many confirmed and waiting seats a person has.
+func (inv *Inventory) SeatsOf(user uuid.UUID) int32 { return inv.persons[user] }
+
+// configure takes over changed settings.
+func (inv *Inventory) configure(s event.Settings) {
+	inv.Settings = s
+	if s.TotalSlots != inv.seats.total {
+		inv.seats.resize(s.TotalSlots)
+	}
+}
+
+// apply makes a change true.
+func (inv *Inventory) apply(c *Change) { inv.move(c, c.Before, c.After) }
+
+// revert undoes a change; changes are reverted last first.
+func (inv *Inventory) revert(c *Change) {
+	inv.move(c, c.After, c.Before)
+	if c.Before.Status == "" && inv.asked[c.UserID].booking == c.BookingID {
+		delete(inv.asked, c.UserID)
+	}
+	if c.Before.Status == "" && c.After.Status == Waiting {
+		inv.LastWaiting = c.After.WaitingNumber - 1
+	}
+}
+
+func (inv *Inventory) move(c *Change, from, to State) {
+	if from.Status == Confirmed || from.Status == Waiting {
+		inv.remove(inv.live[c.BookingID])
+	}
+	if to.Status == Confirmed || to.Status == Waiting {
+		inv.add(&Party{ID: c.BookingID, UserID: c.UserID, CreatedAt: c.CreatedAt, State: to})
+	}
+	if from.Status == "" && to.Status == Waiting && to.WaitingNumber > inv.LastWaiting {
+		inv.LastWaiting = to.WaitingNumber
+	}
+	if from.Status == "" && c.Asked != 0 {
+		inv.asked[c.UserID] = asked{hash: c.Asked, booking: c.BookingID, at: c.At}
+	}
+}
+
+func (inv *Inventory) add(p *Party) {
+	inv.live[p.ID] = p
+	inv.persons[p.UserID] += p.Seats
+	if p.Status == Confirmed {
+		inv.seats.take(p.SeatNumbers)
+		return
+	}
+	at := inv.rank(p.WaitingNumber)
+	inv.waitlist = append(inv.waitlist, nil)
+	copy(inv.waitlist[at+1:], inv.waitlist[at:])
+	inv.waitlist[at] = p
+}
+
+func (inv *Inventory) remove(p *Party) {
+	delete(inv.live, p.ID)
+	if left := inv.persons[p.UserID] - p.Seats; left > 0 {
+		inv.persons[p.UserID] = left
+	} else {
+		delete(inv.persons, p.UserID)
+	}
+	if p.Status == Confirmed {
+		inv.seats.free(p.SeatNumbers)
+		return
+	}
+	if at := inv.rank(p.WaitingNumber); at == 0 {
+		inv.waitlist[0] = nil
+		inv.waitlist = inv.waitlist[1:]
+	} else {
+		inv.waitlist = append(inv.waitlist[:at], inv.waitlist[at+1:]...)
+	}
+}
+
+// rank is how many parties wait before the number.
+func (inv *Inventory) rank(number int64) int {
+	return sort.Search(len(inv.waitlist), func(i int) bool { return inv.waitlist[i].WaitingNumber >= number })
+}
+
+// forgetAsked drops what is too old to be a double submit.
+func (inv *Inventory) forgetAsked(now time.Time) {
+	for user, a := range inv.asked {
+		if now.Sub(a.at) > DuplicateWindow {
+			delete(inv.asked, user)
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package booking
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"happening/internal/audit"
+	"happening/internal/event"
+)
+
+// Ledger is where the allocator's decisions become true. It runs as the
+// system role, because a batch holds several tenants' events, and takes the
+// organization from the locked event row, never from a request.
+type Ledger interface {
+	// Commit writes a batch in one round trip and one transaction, provided
+	// that every event still has the version that the batch was decided on.
+	// ErrStale: one has not, nothing was written. ErrKeyTaken: a key was used
+	// before, nothing was written. ErrUnknown: the connection ended before
+	// the answer came. ErrUnreached: the database was not reached, nothing was
+	// written. Anything else: the database refused, nothing was written.
+	Commit(ctx context.Context, b *Batch) error
+
+	// Rework locks the events, tells fn what is fresh about them and writes
+	// the batch that fn returns, in one transaction. An event that no longer
+	// exists is missing from what fn is told. A probe that is not Nil is the
+	// id of a change whose outcome is unknown; found says whether it was
+	// written after all. The errors are those of Commit, without ErrStale.
+	Rework(ctx context.Context, known []Known, keys []KeyOf, probe uuid.UUID, fn func(Fresh) (*Batch, error)) error
+
+	// FindKeys looks idempotency keys up.
+	FindKeys(ctx context.Context, keys []KeyOf) (map[KeyOf]Stored, error)
+}
+
+// The outcomes of a write that are not simply refusals of the database.
+var (
+	ErrStale     = errors.New("booking: an event has moved on")
+	ErrKeyTaken  = errors.New("booking: an idempotency key was used before")
+	ErrUnknown   = errors.New("booking: the outcome of a write is unknown")
+	ErrUnreached = errors.New("booking: the database was not reached")
+)
+
+// Known is an event with the version that the caller has in memory; 0: none.
+type Known struct {
+	EventID uuid.UUID
+	Version int64
+}
+
+// Fresh is what Rework learns under the lock.
+type Fresh struct {
+	Found  bool // the probe was written
+	Keys   map[KeyOf]Stored
+	Events map[uuid.UUID]FreshEvent
+}
+
+// FreshEvent is one locked event. Where the caller's version is current or
+// can be caught up with, Changes are what it missed; else Reload is set and
+// Parties are all live bookings.
+type FreshEvent struct {
+	Event       event.Event
+	LastWaiting int64
+	Reload      bool
+	Parties     []Party
+	Changes     []Change
+}
+
+// KeyOf is an idempotency key in its scope.
+type KeyOf struct {
+	UserID uuid.UUID
+	Value  string
+}
+
+// Stored is what a key stands for: the hash of the request that used it first
+// and what that was answered.
+type Stored struct {
+	Hash    [16]byte
+	Booking Booking
+}
+
+// Batch is what one transaction writes.
+type Batch struct {
+	Events  []EventWrite
+	Changes []Change    // in the order in which they happened
+	EventOf []uuid.UUID // the event of each change
+	Edit    *Edit       // changed settings of the one event of the batch
+}
+
+// EventWrite moves one event forward.
+type EventWrite struct {
+	EventID     uuid.UUID
+	OrgID       uuid.UUID
+	Version     int64 // the one decided on; the write makes it Version+1 where Moved
+	Moved       bool  // false: only locked and checked
+	Available   int32
+	LastWaiting int64
+	Waiting     int32 // parties
+	Delta       []byte
+}
+
+// Edit is the part of a settings change that is not a booking's.
+type Edit struct {
+	Event         event.Event
+	ActorID       uuid.UUID
+	Action        audit.Action
+	Before, After []byte // JSON for the audit, ids and settings only
+	FactKind      string // told to the outbox; empty: nothing that people are told of
+	FactPayload   []byte
+	FactID        uuid.UUID
+	At            time.Time
+}

@@ -1,0 +1,509 @@
+package booking
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"happening/internal/access"
+	"happening/internal/audit"
+	"happening/internal/event"
+	"happening/internal/fault"
+)
+
+// Store reads what was booked. What it answers is true at now: bookings of a
+// cancelled event, and who still waits at a started one, read as cancelled
+// whether or not the rows were rewritten yet.
+type Store interface {
+	// Find reads a booking with its event; fault.ErrNotFound where there is none.
+	Find(ctx context.Context, id uuid.UUID, now time.Time) (Entry, error)
+	// ListByUser pages through a person's bookings, newest first; where
+	// viewer is another, only those at events of organizations that the
+	// viewer runs.
+	ListByUser(ctx context.Context, q UserQuery, now time.Time) ([]Entry, error)
+	// ListByEvent pages through an event's bookings, newest first, or its
+	// waitlist in order, with who booked.
+	ListByEvent(ctx context.Context, q EventQuery, now time.Time) ([]Entry, error)
+	// History reads everything that happened to a booking, oldest first.
+	History(ctx context.Context, id uuid.UUID) ([]HistoryEntry, error)
+	// Runs says whether the person runs any organization.
+	Runs(ctx context.Context, userID uuid.UUID) (bool, error)
+	// Due lists events whose bookings the clock or a cancellation has
+	// overtaken, and events at which a promotion might be possible.
+	Due(ctx context.Context, now time.Time, limit int) (closing, promoting []uuid.UUID, err error)
+}
+
+// Entry is a booking with what a reader wants to see beside it.
+type Entry struct {
+	Booking
+	Event EventBrief
+	User  *PersonBrief // only in lists for those who run the event
+}
+
+// EventBrief is the event of a booking in short.
+type EventBrief struct {
+	ID, OrgID  uuid.UUID
+	Name       string
+	Venue      string
+	Visibility event.Visibility
+	event.Settings
+}
+
+// PersonBrief is who booked.
+type PersonBrief struct {
+	ID    uuid.UUID
+	Name  string
+	Email string
+}
+
+// HistoryEntry is one row of a booking's history.
+type HistoryEntry struct {
+	ID        uuid.UUID
+	Actor     uuid.UUID // Nil: the system
+	Action    Action
+	Details   Details
+	CreatedAt time.Time
+}
+
+// UserQuery asks for a person's bookings.
+type UserQuery struct {
+	UserID  uuid.UUID
+	Viewer  uuid.UUID
+	Status  Status    // empty: all
+	EventID uuid.UUID // Nil: all
+	Before  uuid.UUID // cursor: only older ones; Nil: from the newest
+	Limit   int
+}
+
+// EventQuery asks for an event's bookings.
+type EventQuery struct {
+	EventID  uuid.UUID
+	Status   Status
+	Waitlist bool      // waiting ones by number instead of all by age
+	Before   uuid.UUID // cursor of the list by age
+	After    int64     // cursor of the waitlist: a waiting number
+	Limit    int
+}
+
+// Service is the use cases of booking.
+type Service struct {
+	alloc *Allocator
+	holds HoldStore
+	store Store
+	roles access.Roles
+	now   func() time.Time
+	log   *slog.Logger
+}
+
+// NewService puts the use cases on an allocator.
+func NewService(alloc *Allocator, holds HoldStore, store Store, roles access.Roles, now func() time.Time, log *slog.Logger) *Service {
+	return &Service{alloc: alloc, holds: holds, store: store, roles: roles, now: now, log: log}
+}
+
+// Request asks for a booking.
+type Request struct {
+	EventID     uuid.UUID
+	Seats       int32
+	SeatNumbers []int32 // any order; none: choose
+	Key         Key
+}
+
+// Event gives what is committed of an event that the caller may see.
+func (s *Service) Event(ctx context.Context, who access.Principal, eventID uuid.UUID, action access.Action) (*Live, error) {
+	live, err := s.alloc.Live(ctx, eventID)
+	if err != nil {
+		return nil, err
+	}
+	e := live.Event()
+	thing := access.Thing{OrgID: e.OrgID, MembersOnly: e.Visibility == event.Members || e.OrgSuspended}
+	if err := access.Check(ctx, s.roles, access.EventRead, who, thing); err != nil {
+		return nil, err
+	}
+	if action == access.EventRead {
+		return live, nil
+	}
+	return live, access.Check(ctx, s.roles, action, who, thing)
+}
+
+// Book books seats or joins the waitlist. Errors: fault.ErrNotFound, the
+// refusals of this room, fault.Invalid by field, ErrBusy, ErrAway.
+func (s *Service) Book(ctx context.Context, who access.Principal, q Request) (Booking, error) {
+	if !who.SignedIn() {
+		return Booking{}, fault.ErrUnauthenticated
+	}
+	b, err := s.book(ctx, who, q)
+	if err != nil && q.Key.Value != "" && !errors.Is(err, ErrDuplicate) {
+		// A key's first use is answered again before any rule may refuse.
+		if answer, known, replayErr := s.alloc.Replay(ctx, who.UserID, q.Key); replayErr == nil && known {
+			return answer.Booking, answer.Err
+		}
+	}
+	return b, err
+}
+
+func (s *Service) book(ctx context.Context, who access.Principal, q Request) (Booking, error) {
+	live, err := s.Event(ctx, who, q.EventID, access.EventBook)
+	if err != nil {
+		return Booking{}, err
+	}
+	e := live.Event()
+	numbers, err := checkSeats(q, e.Settings)
+	if err != nil {
+		return Booking{}, err
+	}
+	if err := s.holds.Pin(ctx, q.EventID, who.UserID); err != nil {
+		s.log.Warn("booking: holds could not be pinned", "error", err)
+	} else {
+		defer func() {
+			if err := s.holds.Unpin(context.WithoutCancel(ctx), q.EventID, who.UserID); err != nil {
+				s.log.Warn("booking: holds could not be unpinned", "error", err)
+			}
+		}()
+	}
+	answer := s.alloc.Do(ctx, q.EventID, who.UserID, q.Key, Book{
+		UserID: who.UserID, Seats: q.Seats, SeatNumbers: numbers, Asked: asksFor(q.Seats, numbers),
+	})
+	return answer.Booking, answer.Err
+}
+
+// checkSeats tells bad numbers by field and gives the seats named, rising.
+func checkSeats(q Request, e event.Settings) ([]int32, error) {
+	var bad []fault.Field
+	limit := min(e.TotalSlots, MaxSeats)
+	if e.MaxSeatsPerUser > 0 {
+		limit = min(limit, e.MaxSeatsPerUser)
+	}
+	if q.Seats < 1 || q.Seats > limit {
+		bad = append(bad, fault.Field{Name: "seats", Message: fmt.Sprintf("must be between 1 and %d", limit)})
+	}
+	numbers, err := checkNumbers(q.SeatNumbers, e.TotalSlots)
+	if err != "" {
+		bad = append(bad, fault.Field{Name: "seat_numbers", Message: err})
+	} else if len(numbers) > 0 && len(numbers) != int(q.Seats) {
+		bad = append(bad, fault.Field{Name: "seat_numbers", Message: "must name exactly as many seats as `seats` says"})
+	}
+	if len(bad) > 0 {
+		return nil, fault.InvalidFields(bad...)
+	}
+	return numbers, nil
+}
+
+// checkNumbers gives seat numbers rising, or what is wrong with them.
+func checkNumbers(numbers []int32, total int32) (rising []int32, wrong string) {
+	rising = slices.Clone(numbers)
+	slices.Sort(rising)
+	for i, n := range rising {
+		if n < 1 || n > total {
+			return nil, fmt.Sprintf("seat %d does not exist; the seats are 1 to %d", n, total)
+		}
+		if i > 0 && rising[i-1] == n {
+			return nil, fmt.Sprintf("seat %d is named twice", n)
+		}
+	}
+	return rising, ""
+}
+
+// asksFor hashes what was asked for, never to zero.
+func asksFor(seats int32, numbers []int32) uint64 {
+	h := fnv.New64a()
+	fmt.Fprint(h, seats, numbers)
+	return h.Sum64() | 1
+}
+
+// find reads a booking that the caller may do something about.
+func (s *Service) find(ctx context.Context, who access.Principal, id uuid.UUID, action access.Action) (Entry, error) {
+	if !who.SignedIn() {
+		return Entry{}, fault.ErrUnauthenticated
+	}
+	b, err := s.store.Find(ctx, id, s.now())
+	if err != nil {
+		return Entry{}, err
+	}
+	return b, access.Check(ctx, s.roles, action, who, access.Thing{OrgID: b.OrgID, OwnerID: b.UserID, MembersOnly: true})
+}
+
+// Get reads a booking: its booker, and who runs the event.
+func (s *Service) Get(ctx context.Context, who access.Principal, id uuid.UUID) (Entry, error) {
+	return s.find(ctx, who, id, access.BookingRead)
+}
+
+// History tells everything that happened to a booking, oldest first.
+func (s *Service) History(ctx context.Context, who access.Principal, id uuid.UUID) ([]HistoryEntry, error) {
+	if _, err := s.find(ctx, who, id, access.BookingRead); err != nil {
+		return nil, err
+	}
+	return s.store.History(ctx, id)
+}
+
+// Cancel gives a booking up; its seats go to the waitlist at once.
+func (s *Service) Cancel(ctx context.Context, who access.Principal, id uuid.UUID, key Key) (Entry, error) {
+	b, err := s.find(ctx, who, id, access.BookingChange)
+	if err != nil {
+		return Entry{}, err
+	}
+	return s.changed(b, s.alloc.Do(ctx, b.EventID, who.UserID, key, Cancel{BookingID: id}))
+}
+
+// CancelSeats gives some of a booking's seats back; all of them cancel it.
+func (s *Service) CancelSeats(ctx context.Context, who access.Principal, id uuid.UUID, numbers []int32, key Key) (Entry, error) {
+	b, err := s.find(ctx, who, id, access.BookingChange)
+	if err != nil {
+		return Entry{}, err
+	}
+	rising, wrong := checkNumbers(numbers, b.Event.TotalSlots)
+	if wrong == "" && len(rising) == 0 {
+		wrong = "must name at least one seat"
+	}
+	if wrong != "" {
+		return Entry{}, fault.InvalidFields(fault.Field{Name: "seat_numbers", Message: wrong})
+	}
+	return s.changed(b, s.alloc.Do(ctx, b.EventID, who.UserID, key, CancelSeats{BookingID: id, SeatNumbers: rising}))
+}
+
+func (s *Service) changed(b Entry, answer Answer) (Entry, error) {
+	if answer.Err != nil {
+		return Entry{}, answer.Err
+	}
+	b.Booking = answer.Booking
+	if answer.More {
+		s.Promote(b.EventID)
+	}
+	return b, nil
+}
+
+// ListByUser pages through a person's bookings. Others than the person see
+// those at events of organizations that they run; who runs none is told that
+// there is no such thing.
+func (s *Service) ListByUser(ctx context.Context, who access.Principal, q UserQuery) ([]Entry, error) {
+	if !who.SignedIn() {
+		return nil, fault.ErrUnauthenticated
+	}
+	q.Viewer = who.UserID
+	if who.UserID == q.UserID {
+		return s.store.ListByUser(ctx, q, s.now())
+	}
+	runs, err := s.store.Runs(ctx, who.UserID)
+	if err != nil {
+		return nil, err
+	}
+	if !runs {
+		return nil, fault.ErrNotFound
+	}
+	found, err := s.store.ListByUser(ctx, q, s.now())
+	if err == nil && len(found) == 0 && q.Before == uuid.Nil && q.Status == "" && q.EventID == uuid.Nil {
+		return nil, fault.ErrNotFound
+	}
+	return found, err
+}
+
+// ListByEvent pages through an event's bookings or waitlist, for those who
+// run it.
+func (s *Service) ListByEvent(ctx context.Context, who access.Principal, q EventQuery) ([]Entry, error) {
+	if _, err := s.Event(ctx, who, q.EventID, access.EventSales); err != nil {
+		return nil, err
+	}
+	return s.store.ListByEvent(ctx, q, s.now())
+}
+
+// Holds tells what the caller holds at an event.
+func (s *Service) Holds(ctx context.Context, who access.Principal, eventID uuid.UUID) (Held, error) {
+	if _, err := s.Event(ctx, who, eventID, access.EventBook); err != nil {
+		return Held{}, err
+	}
+	return s.holds.Mine(ctx, eventID, who.UserID)
+}
+
+// Hold replaces the caller's holds at an event; no seats release all. Over a
+// limit, or past a queue, nothing changes.
+func (s *Service) Hold(ctx context.Context, who access.Principal, eventID uuid.UUID, numbers []int32) (Placed, error) {
+	live, err := s.Event(ctx, who, eventID, access.EventBook)
+	if err != nil {
+		return Placed{}, err
+	}
+	seats, wrong := checkNumbers(numbers, live.Event().TotalSlots)
+	if wrong != "" {
+		return Placed{}, fault.InvalidFields(fault.Field{Name: "seat_numbers", Message: wrong})
+	}
+	var placed Placed
+	err = s.alloc.With(ctx, eventID, func(inv *Inventory) error {
+		placed, err = s.place(ctx, who.UserID, inv, seats)
+		return err
+	})
+	return placed, err
+}
+
+// place checks the rules of holds while no decision is made about the event.
+func (s *Service) place(ctx context.Context, user uuid.UUID, inv *Inventory, seats []int32) (Placed, error) {
+	now := s.now()
+	if len(seats) == 0 {
+		return s.holds.Place(ctx, Placement{EventID: inv.EventID, UserID: user, Now: now})
+	}
+	if inv.StatusAt(now) != event.Upcoming || inv.OrgSuspended {
+		return Placed{}, ErrNotBookable
+	}
+	if len(seats) > HoldMaxSeats || inv.MaxSeatsPerUser > 0 && inv.SeatsOf(user)+int32(len(seats)) > inv.MaxSeatsPerUser {
+		return Placed{}, ErrSeatLimit
+	}
+	if inv.WaitlistPolicy == event.Strict && inv.WaitingParties() > 0 {
+		mine, err := s.holds.Mine(ctx, inv.EventID, user)
+		if err != nil {
+			return Placed{}, err
+		}
+		for _, seat := range seats {
+			if !contains(mine.Seats, seat) {
+				return Placed{}, ErrWaitlist
+			}
+		}
+	}
+	var free, sold []int32
+	for _, seat := range seats {
+		if seat > inv.seats.total || inv.seats.has(seat) {
+			sold = append(sold, seat)
+		} else {
+			free = append(free, seat)
+		}
+	}
+	placed, err := s.holds.Place(ctx, Placement{EventID: inv.EventID, UserID: user, Seats: free, Now: now})
+	if err != nil {
+		return Placed{}, err
+	}
+	placed.Conflicts = append(placed.Conflicts, sold...)
+	slices.Sort(placed.Conflicts)
+	return placed, nil
+}
+
+// EditEvent changes the settings that the patch gives and keeps the others.
+// revision is the one that the caller saw, 0 where it doesn't matter; a stale
+// one is event.ErrStaleRevision.
+func (s *Service) EditEvent(ctx context.Context, who access.Principal, eventID uuid.UUID, patch event.Patch, revision int64) (event.Event, error) {
+	if _, err := s.Event(ctx, who, eventID, access.EventWrite); err != nil {
+		return event.Event{}, err
+	}
+	return s.edit(ctx, eventID, who, func(current event.Event, now time.Time) (event.Event, *Edit, error) {
+		if revision != 0 && revision != current.Revision {
+			return event.Event{}, nil, ErrStaleRevision
+		}
+		changed, err := event.Apply(current, patch, now)
+		if err != nil {
+			return event.Event{}, nil, err
+		}
+		if changed.Revision == current.Revision {
+			return current, nil, nil
+		}
+		edit := &Edit{Action: audit.EventUpdated}
+		if fact := event.UpdatedFrom(&current, &changed, who.UserID); len(fact.Changed) > 0 {
+			edit.FactKind = event.KindUpdated
+			edit.FactPayload, err = json.Marshal(fact)
+		}
+		return changed, edit, err
+	})
+}
+
+// ErrStaleRevision says that the settings were changed by another meanwhile.
+var ErrStaleRevision = fault.New(fault.Stale, "stale_revision", "Somebody changed this event meanwhile; look at it again.")
+
+// CancelEvent cancels an event at once and for good. Its bookings read as
+// cancelled from then on; they are rewritten and their people told in steps.
+func (s *Service) CancelEvent(ctx context.Context, who access.Principal, eventID uuid.UUID) (event.Event, error) {
+	if _, err := s.Event(ctx, who, eventID, access.EventWrite); err != nil {
+		return event.Event{}, err
+	}
+	e, err := s.edit(ctx, eventID, who, func(current event.Event, now time.Time) (event.Event, *Edit, error) {
+		changed, err := event.Cancel(current, now)
+		if err != nil {
+			return event.Event{}, nil, err
+		}
+		payload, err := json.Marshal(event.CancelledBy(&changed, who.UserID))
+		return changed, &Edit{Action: audit.EventCancelled, FactKind: event.KindCancelled, FactPayload: payload}, err
+	})
+	if err == nil {
+		s.Close(eventID)
+	}
+	return e, err
+}
+
+func (s *Service) edit(ctx context.Context, eventID uuid.UUID, who access.Principal, change EditFunc) (event.Event, error) {
+	id := newID()
+	answer := s.alloc.Edit(ctx, eventID, who.UserID, func(current event.Event, now time.Time) (event.Event, *Edit, error) {
+		changed, edit, err := change(current, now)
+		if err != nil || edit == nil {
+			return changed, nil, err
+		}
+		edit.ActorID, edit.FactID, edit.At = who.UserID, id, now
+		if edit.Before, err = json.Marshal(current.Audit()); err != nil {
+			return event.Event{}, nil, err
+		}
+		if edit.After, err = json.Marshal(changed.Audit()); err != nil {
+			return event.Event{}, nil, err
+		}
+		return changed, edit, nil
+	})
+	if answer.Err != nil {
+		return event.Event{}, answer.Err
+	}
+	if answer.More {
+		s.Promote(eventID)
+	}
+	e := answer.Event
+	if live, err := s.alloc.Live(ctx, eventID); err == nil {
+		now := live.Event()
+		e.AvailableSlots, e.WaitingParties, e.Version = now.Available, now.WaitingParties, now.Version
+	}
+	return e, nil
+}
+
+// backgroundPatience bounds one promotion or closing that nobody waits for;
+// the sweep comes back to what it left.
+const backgroundPatience = time.Minute
+
+// Promote serves an event's waitlist in the background, as far as its policy
+// and the holds let.
+func (s *Service) Promote(eventID uuid.UUID) { go s.repeat(eventID, Promote{}) }
+
+// Close cancels in the background what a cancellation or the start of an
+// event has overtaken.
+func (s *Service) Close(eventID uuid.UUID) { go s.repeat(eventID, Close{}) }
+
+func (s *Service) repeat(eventID uuid.UUID, order Order) {
+	ctx, cancel := context.WithTimeout(context.Background(), backgroundPatience)
+	defer cancel()
+	for {
+		answer := s.alloc.Do(ctx, eventID, uuid.Nil, Key{}, order)
+		if answer.Err != nil && !errors.Is(answer.Err, fault.ErrNotFound) {
+			s.log.Warn("booking: background work stopped; the sweep takes it up", "event", eventID, "error", answer.Err)
+		}
+		if answer.Err != nil || !answer.More {
+			return
+		}
+	}
+}
+
+// HoldEnded promotes who waits when a hold ends by itself.
+func (s *Service) HoldEnded(eventID uuid.UUID) { s.Promote(eventID) }
+
+// sweepBatch bounds the events that one sweep takes up.
+const sweepBatch = 200
+
+// Sweep takes up what no request triggers: it promotes wherever the policy
+// would, and closes what the clock or a cancellation has overtaken. It may
+// run at any time and twice.
+func (s *Service) Sweep(ctx context.Context) error {
+	closing, promoting, err := s.store.Due(ctx, s.now(), sweepBatch)
+	if err != nil {
+		return fmt.Errorf("booking: sweep: %w", err)
+	}
+	for _, id := range closing {
+		s.repeat(id, Close{})
+	}
+	for _, id := range promoting {
+		s.repeat(id, Promote{})
+	}
+	return nil
+}

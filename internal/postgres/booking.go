@@ -1,0 +1,210 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"happening/internal/booking"
+	"happening/internal/fault"
+)
+
+// BookingStore reads bookings; it is the booking room's Store. Bookings are
+// written by the Ledger alone.
+type BookingStore struct{ db *DB }
+
+var _ booking.Store = (*BookingStore)(nil)
+
+// NewBookingStore reads bookings from the database.
+func NewBookingStore(db *DB) *BookingStore { return &BookingStore{db: db} }
+
+// bookingRows is a query's source of bookings as they read at $1: overtaken
+// by a cancelled event, or by the start of one that they still wait for.
+const bookingRows = `
+	FROM bookings b
+	JOIN events e ON e.id = b.event_id
+	CROSS JOIN LATERAL (
+	  SELECT CASE WHEN b.status <> 'cancelled' AND e.cancelled_at IS NOT NULL THEN 'event_cancelled'
+	              WHEN b.status = 'waiting' AND e.starts_at <= $1 THEN 'event_started' END AS overtaken) o
+	CROSS JOIN LATERAL (
+	  SELECT CASE WHEN o.overtaken IS NULL THEN b.status ELSE 'cancelled' END AS status) t`
+
+// bookingColumns are what scanBooking reads.
+const bookingColumns = `
+	b.id, b.org_id, b.event_id, b.user_id, t.status, b.seats, coalesce(b.waiting_number, 0),
+	coalesce(o.overtaken, b.reason), b.created_at, b.updated_at,
+	CASE WHEN t.status = 'confirmed' THEN
+	  ARRAY(SELECT s.seat_no FROM booking_seats s WHERE s.booking_id = b.id AND s.status = 'booked' ORDER BY s.seat_no)
+	ELSE '{}' END,
+	CASE WHEN t.status = 'waiting' THEN
+	  (SELECT count(*) FROM bookings w
+	   WHERE w.event_id = b.event_id AND w.status = 'waiting' AND w.waiting_number <= b.waiting_number)
+	ELSE 0 END,
+	e.name, e.venue, e.visibility, e.starts_at, e.ends_at, e.time_zone, e.total_slots, e.cancelled_at`
+
+func scanBooking(row pgx.Row, more ...any) (booking.Entry, error) {
+	var b booking.Entry
+	var cancelledAt *time.Time
+	err := row.Scan(append([]any{
+		&b.ID, &b.OrgID, &b.EventID, &b.UserID, &b.Status, &b.Seats, &b.WaitingNumber,
+		&b.Reason, &b.CreatedAt, &b.UpdatedAt, &b.SeatNumbers, &b.Position,
+		&b.Event.Name, &b.Event.Venue, &b.Event.Visibility,
+		&b.Event.StartsAt, &b.Event.EndsAt, &b.Event.TimeZone, &b.Event.TotalSlots, &cancelledAt,
+	}, more...)...)
+	if err != nil {
+		return booking.Entry{}, err
+	}
+	b.Event.ID, b.Event.OrgID = b.EventID, b.OrgID
+	if cancelledAt != nil {
+		b.Event.CancelledAt = cancelledAt.UTC()
+	}
+	for _, t := range []*time.Time{&b.CreatedAt, &b.UpdatedAt, &b.Event.StartsAt, &b.Event.EndsAt} {
+		*t = t.UTC()
+	}
+	return b, nil
+}
+
+// Find implements booking.Store.
+func (s *BookingStore) Find(ctx context.Context, id uuid.UUID, now time.Time) (booking.Entry, error) {
+	b, err := scanBooking(s.db.App.QueryRow(ctx, `SELECT `+bookingColumns+bookingRows+` WHERE b.id = $2`, now, id))
+	if errors.Is(err, pgx.ErrNoRows) {
+		return booking.Entry{}, fault.ErrNotFound
+	}
+	if err != nil {
+		return booking.Entry{}, fmt.Errorf("postgres: booking: %w", err)
+	}
+	return b, nil
+}
+
+// ListByUser implements booking.Store.
+func (s *BookingStore) ListByUser(ctx context.Context, q booking.UserQuery, now time.Time) ([]booking.Entry, error) {
+	rows, err := s.db.App.Query(ctx, `
+		SELECT `+bookingColumns+bookingRows+`
+		WHERE b.user_id = $2
+		  AND ($3::uuid = $2 OR b.org_id IN (
+		    SELECT m.org_id FROM organization_users m WHERE m.user_id = $3 AND m.role IN ('organizer', 'orgAdmin')))
+		  AND ($4::text = '' OR t.status = $4)
+		  AND ($5::uuid IS NULL OR b.event_id = $5)
+		  AND ($6::uuid IS NULL OR b.id < $6)
+		ORDER BY b.id DESC
+		LIMIT $7`,
+		now, q.UserID, q.Viewer, q.Status, orNull(q.EventID), orNull(q.Before), q.Limit)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: bookings of a person: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (booking.Entry, error) { return scanBooking(row) })
+	if err != nil {
+		return nil, fmt.Errorf("postgres: bookings of a person: %w", err)
+	}
+	return found, nil
+}
+
+// ListByEvent implements booking.Store.
+func (s *BookingStore) ListByEvent(ctx context.Context, q booking.EventQuery, now time.Time) ([]booking.Entry, error) {
+	page := `
+		  AND ($3::text = '' OR t.status = $3)
+		  AND ($4::uuid IS NULL OR b.id < $4)
+		ORDER BY b.id DESC
+		LIMIT $5`
+	args := []any{now, q.EventID, q.Status, orNull(q.Before), q.Limit}
+	if q.Waitlist {
+		page = `
+		  AND b.status = 'waiting' AND t.status = 'waiting' AND b.waiting_number > $3
+		ORDER BY b.waiting_number
+		LIMIT $4`
+		args = []any{now, q.EventID, q.After, q.Limit}
+	}
+	rows, err := s.db.App.Query(ctx, `
+		SELECT `+bookingColumns+`, coalesce(u.name, ''), coalesce(u.email, '')`+bookingRows+`
+		LEFT JOIN users u ON u.id = b.user_id
+		WHERE b.event_id = $2`+page, args...)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: bookings of an event: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (booking.Entry, error) {
+		var who booking.PersonBrief
+		b, err := scanBooking(row, &who.Name, &who.Email)
+		who.ID, b.User = b.UserID, &who
+		return b, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("postgres: bookings of an event: %w", err)
+	}
+	return found, nil
+}
+
+// History implements booking.Store.
+func (s *BookingStore) History(ctx context.Context, id uuid.UUID) ([]booking.HistoryEntry, error) {
+	rows, err := s.db.App.Query(ctx, `
+		SELECT id, coalesce(actor_id, '00000000-0000-0000-0000-000000000000'), action, details, created_at
+		FROM booking_history WHERE booking_id = $1 ORDER BY id`, id)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: history: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (booking.HistoryEntry, error) {
+		var h booking.HistoryEntry
+		var details []byte
+		if err := row.Scan(&h.ID, &h.Actor, &h.Action, &details, &h.CreatedAt); err != nil {
+			return h, err
+		}
+		h.CreatedAt = h.CreatedAt.UTC()
+		var err error
+		h.Details, err = booking.ParseDetails(details)
+		return h, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("postgres: history: %w", err)
+	}
+	return found, nil
+}
+
+// Runs implements booking.Store.
+func (s *BookingStore) Runs(ctx context.Context, userID uuid.UUID) (bool, error) {
+	var runs bool
+	if err := s.db.App.QueryRow(ctx, `
+		SELECT EXISTS (SELECT 1 FROM organization_users WHERE user_id = $1 AND role IN ('organizer', 'orgAdmin'))`,
+		userID).Scan(&runs); err != nil {
+		return false, fmt.Errorf("postgres: roles of a person: %w", err)
+	}
+	return runs, nil
+}
+
+// Due implements booking.Store.
+func (s *BookingStore) Due(ctx context.Context, now time.Time, limit int) (closing, promoting []uuid.UUID, err error) {
+	rows, err := s.db.System.Query(ctx, `
+		SELECT e.id FROM events e
+		WHERE e.waiting_parties > 0 AND (e.starts_at <= $1 OR e.cancelled_at IS NOT NULL)
+		UNION
+		SELECT e.id FROM events e
+		WHERE e.cancelled_at IS NOT NULL AND e.available_slots < e.total_slots
+		LIMIT $2`, now, limit)
+	if err != nil {
+		return nil, nil, fmt.Errorf("postgres: events to close: %w", err)
+	}
+	if closing, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID]); err != nil {
+		return nil, nil, fmt.Errorf("postgres: events to close: %w", err)
+	}
+	rows, err = s.db.System.Query(ctx, `
+		SELECT e.id FROM events e
+		WHERE e.waiting_parties > 0 AND e.available_slots > 0 AND e.starts_at > $1 AND e.cancelled_at IS NULL
+		LIMIT $2`, now, limit)
+	if err != nil {
+		return nil, nil, fmt.Errorf("postgres: events to promote: %w", err)
+	}
+	if promoting, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID]); err != nil {
+		return nil, nil, fmt.Errorf("postgres: events to promote: %w", err)
+	}
+	return closing, promoting, nil
+}
+
+// orNull gives nil for Nil, so that SQL sees a null.
+func orNull(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
+}

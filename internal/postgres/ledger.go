@@ -1,0 +1,662 @@
+package postgres
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"happening/internal/booking"
+)
+
+// Limits of the ledger.
+const (
+	// ledgerConns is enough for one worker and its look-ups.
+	ledgerConns = 3
+	// writeTimeout bounds one batch; its outcome is unknown beyond it.
+	writeTimeout = 10 * time.Second
+	// acquireTimeout bounds the wait for a connection.
+	acquireTimeout = 3 * time.Second
+)
+
+// The statements of a batch, prepared on every connection of the ledger.
+// stmtCheck raises a division by zero where an event has moved on; the
+// updates do where a row is not as the inventory has it.
+var ledgerStatements = map[string]string{
+	"check": `
+		SELECT 1 / (count(*) = cardinality($1::uuid[]))::int
+		FROM (SELECT id, version FROM events WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE) locked
+		JOIN unnest($1::uuid[], $2::int8[]) decided(id, version) USING (id, version)`,
+
+	"update_bookings": `
+		WITH u AS (
+		  UPDATE bookings b
+		  SET status = n.status, seats = n.seats, waiting_number = n.waiting_number, reason = n.reason, updated_at = n.at
+		  FROM unnest($1::uuid[], $2::text[], $3::int4[], $4::int8[], $5::text[], $6::timestamptz[])
+		       n(id, status, seats, waiting_number, reason, at)
+		  WHERE b.id = n.id
+		  RETURNING 1)
+		SELECT 1 / (count(*) = cardinality($1::uuid[]))::int FROM u`,
+
+	"cancel_seats": `
+		WITH u AS (
+		  UPDATE booking_seats s
+		  SET status = 'cancelled'
+		  FROM unnest($1::uuid[], $2::int4[]) n(booking_id, seat_no)
+		  WHERE s.booking_id = n.booking_id AND s.seat_no = n.seat_no AND s.status = 'booked'
+		  RETURNING 1)
+		SELECT 1 / (count(*) = cardinality($1::uuid[]))::int FROM u`,
+
+	"write": `
+		WITH b AS (
+		  INSERT INTO bookings (id, org_id, event_id, user_id, seats, status, waiting_number, reason, created_at, updated_at)
+		  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::int4[], $6::text[], $7::int8[], $8::text[], $9::timestamptz[], $10::timestamptz[])),
+		s AS (
+		  INSERT INTO booking_seats (org_id, event_id, booking_id, user_id, seat_no, status)
+		  SELECT o, e, b, u, n, 'booked' FROM unnest($11::uuid[], $12::uuid[], $13::uuid[], $14::uuid[], $15::int4[]) t(o, e, b, u, n)),
+		h AS (
+		  INSERT INTO booking_history (id, org_id, event_id, booking_id, user_id, actor_id, action, details, idempotency_key, request_hash, created_at)
+		  SELECT * FROM unnest($16::uuid[], $17::uuid[], $18::uuid[], $19::uuid[], $20::uuid[], $21::uuid[], $22::text[], $23::jsonb[], $24::text[], $25::bytea[], $26::timestamptz[])),
+		o AS (
+		  INSERT INTO outbox (id, org_id, kind, event_id, booking_id, user_id, payload, created_at)
+		  SELECT i, o, k, e, b, u, d, a
+		  FROM unnest($16::uuid[], $17::uuid[], $27::text[], $18::uuid[], $19::uuid[], $20::uuid[], $23::jsonb[], $26::timestamptz[]) t(i, o, k, e, b, u, d, a)),
+		d AS (
+		  INSERT INTO event_changes (event_id, version, changes, created_at)
+		  SELECT e, v, c, now() FROM unnest($28::uuid[], $29::int8[], $33::bytea[]) t(e, v, c))
+		UPDATE events e
+		SET version = n.version, available_slots = n.available, last_waiting = n.last_waiting, waiting_parties = n.waiting
+		FROM unnest($28::uuid[], $29::int8[], $30::int4[], $31::int8[], $32::int4[]) n(id, version, available, last_waiting, waiting)
+		WHERE e.id = n.id`,
+
+	"commit": `COMMIT`,
+}
+
+// Ledger writes the allocator's batches; it is the booking room's Ledger.
+type Ledger struct {
+	pool *pgxpool.Pool
+	// The arrays of a batch, kept for the next one. Only the allocator's one
+	// worker writes.
+	arrays batchArrays
+}
+
+var _ booking.Ledger = (*Ledger)(nil)
+
+// NewLedger opens the ledger's own few connections as the system role.
+func NewLedger(ctx context.Context, connString func(role string) string) (*Ledger, error) {
+	cfg, err := pgxpool.ParseConfig(connString(SystemRole))
+	if err != nil {
+		return nil, fmt.Errorf("postgres: ledger: %w", err)
+	}
+	cfg.MaxConns = ledgerConns
+	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	cfg.ConnConfig.RuntimeParams["application_name"] = "happening ledger"
+	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		for name, sql := range ledgerStatements {
+			if _, err := c.PgConn().Prepare(ctx, name, sql, nil); err != nil {
+				return fmt.Errorf("prepare %s: %w", name, err)
+			}
+		}
+		return nil
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: ledger: %w", err)
+	}
+	return &Ledger{pool: pool, arrays: newBatchArrays()}, nil
+}
+
+// Close closes the ledger's connections.
+func (l *Ledger) Close() { l.pool.Close() }
+
+// acquire gets a connection; an error means that nothing was written.
+func (l *Ledger) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, acquireTimeout)
+	defer cancel()
+	conn, err := l.pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", booking.ErrUnreached, err)
+	}
+	return conn, nil
+}
+
+// Commit implements booking.Ledger: one round trip, one implicit transaction,
+// which ends at the pipeline's Sync.
+func (l *Ledger) Commit(ctx context.Context, b *booking.Batch) error {
+	conn, err := l.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	return l.write(ctx, conn.Conn().PgConn(), b, true)
+}
+
+// write sends a batch. An optimistic one brings its version check and commits
+// by itself; the other runs in the transaction that holds the locks and ends
+// it.
+func (l *Ledger) write(ctx context.Context, pc *pgconn.PgConn, b *booking.Batch, optimistic bool) error {
+	a := &l.arrays
+	a.fill(b)
+	p := pc.StartPipeline(ctx)
+	if optimistic {
+		send(p, "check", a.checkIDs, a.checkVersions)
+	}
+	if a.updID.n > 0 {
+		send(p, "update_bookings", a.updID, a.updStatus, a.updSeats, a.updWaiting, a.updReason, a.updAt)
+	}
+	if a.dropBooking.n > 0 {
+		send(p, "cancel_seats", a.dropBooking, a.dropSeat)
+	}
+	send(p, "write", a.write()...)
+	if !optimistic {
+		send(p, "commit")
+	}
+	if err := p.Sync(); err != nil {
+		p.Close()
+		return outcome(err)
+	}
+	var first error
+	for {
+		res, err := p.GetResults()
+		if err != nil {
+			if first == nil {
+				first = err
+			}
+			var pg *pgconn.PgError
+			if !errors.As(err, &pg) {
+				break
+			}
+			continue
+		}
+		if reader, ok := res.(*pgconn.ResultReader); ok {
+			if _, err := reader.Close(); err != nil && first == nil {
+				first = err
+			}
+			continue
+		}
+		break // the Sync: all results are in
+	}
+	if err := p.Close(); err != nil && first == nil {
+		first = err
+	}
+	return outcome(first)
+}
+
+func send(p *pgconn.Pipeline, name string, params ...*array) {
+	values := make([][]byte, len(params))
+	formats := make([]int16, len(params))
+	for i, a := range params {
+		values[i], formats[i] = a.bytes(), 1
+	}
+	p.SendQueryPrepared(name, values, formats, []int16{1})
+}
+
+// outcome says what the error of a write means: only an ERROR of the database
+// is certain to have written nothing.
+func outcome(err error) error {
+	if err == nil {
+		return nil
+	}
+	var pg *pgconn.PgError
+	switch {
+	case !errors.As(err, &pg) || pg.Severity == "FATAL" || pg.Severity == "PANIC":
+		return fmt.Errorf("%w: %w", booking.ErrUnknown, err)
+	case pg.Code == "22012", pg.ConstraintName == "booking_seats_live", pg.ConstraintName == "event_changes_pkey",
+		pg.Code == "40001", pg.Code == "40P01":
+		return fmt.Errorf("%w: %w", booking.ErrStale, err)
+	case pg.ConstraintName == "booking_history_key":
+		return booking.ErrKeyTaken
+	default:
+		return fmt.Errorf("postgres: batch: %w", err)
+	}
+}
+
+// Rework implements booking.Ledger: lock, look, decide, write, commit.
+func (l *Ledger) Rework(ctx context.Context, known []booking.Known, keys []booking.KeyOf, probe uuid.UUID, fn func(booking.Fresh) (*booking.Batch, error)) error {
+	conn, err := l.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	rollback := func() {
+		// A connection that can't roll back is closed by the pool, which ends
+		// the transaction too.
+		_, _ = conn.Exec(context.WithoutCancel(ctx), "ROLLBACK")
+	}
+	if _, err := conn.Exec(ctx, "BEGIN"); err != nil {
+		return fmt.Errorf("%w: %w", booking.ErrUnreached, err)
+	}
+	fresh, err := l.fresh(ctx, conn.Conn(), known, keys, probe)
+	if err != nil {
+		rollback()
+		if errors.Is(outcome(err), booking.ErrUnknown) { // nothing was written yet
+			return fmt.Errorf("%w: %w", booking.ErrUnreached, err)
+		}
+		return err
+	}
+	batch, err := fn(fresh)
+	if err != nil || batch == nil || !writes(batch) {
+		rollback()
+		return err
+	}
+	if batch.Edit != nil {
+		if err := writeEdit(ctx, conn.Conn(), batch); err != nil {
+			rollback()
+			return outcome(err)
+		}
+	}
+	if err := l.write(ctx, conn.Conn().PgConn(), batch, false); err != nil {
+		rollback()
+		return err
+	}
+	return nil
+}
+
+// writes says whether a batch changes anything.
+func writes(b *booking.Batch) bool {
+	for i := range b.Events {
+		if b.Events[i].Moved {
+			return true
+		}
+	}
+	return false
+}
+
+// fresh locks the events' rows in the order of their ids and reads what the
+// caller doesn't know yet.
+func (l *Ledger) fresh(ctx context.Context, conn *pgx.Conn, known []booking.Known, keys []booking.KeyOf, probe uuid.UUID) (booking.Fresh, error) {
+	f := booking.Fresh{Events: make(map[uuid.UUID]booking.FreshEvent, len(known))}
+	ids := make([]uuid.UUID, len(known))
+	for i, k := range known {
+		ids[i] = k.EventID
+	}
+	rows, err := conn.Query(ctx, `
+		SELECT `+eventColumns+`, e.last_waiting
+		FROM `+eventTables+`
+		WHERE e.id = ANY($1)
+		ORDER BY e.id
+		FOR NO KEY UPDATE OF e`, ids)
+	if err != nil {
+		return f, err
+	}
+	for rows.Next() {
+		var fe booking.FreshEvent
+		if fe.Event, err = scanEvent(rows, &fe.LastWaiting); err != nil {
+			rows.Close()
+			return f, err
+		}
+		f.Events[fe.Event.ID] = fe
+	}
+	if err := rows.Err(); err != nil {
+		return f, err
+	}
+	if probe != uuid.Nil {
+		if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM booking_history WHERE id = $1)`, probe).Scan(&f.Found); err != nil {
+			return f, err
+		}
+	}
+	if len(keys) > 0 {
+		if f.Keys, err = findKeys(ctx, conn, keys); err != nil {
+			return f, err
+		}
+	}
+	for _, k := range known {
+		fe, ok := f.Events[k.EventID]
+		if !ok || (k.Version == fe.Event.Version) {
+			continue
+		}
+		if k.Version == 0 {
+			fe.Reload = true
+		} else if fe.Changes, err = missedChanges(ctx, conn, k, fe.Event.Version); err != nil {
+			return f, err
+		} else if fe.Changes == nil {
+			fe.Reload = true
+		}
+		if fe.Reload {
+			if fe.Parties, err = liveParties(ctx, conn, k.EventID); err != nil {
+				return f, err
+			}
+		}
+		f.Events[k.EventID] = fe
+	}
+	return f, nil
+}
+
+// missedChanges reads what the versions after the known one changed; nil
+// where they can't all be had or applied.
+func missedChanges(ctx context.Context, conn *pgx.Conn, k booking.Known, current int64) ([]booking.Change, error) {
+	rows, err := conn.Query(ctx, `
+		SELECT changes FROM event_changes
+		WHERE event_id = $1 AND version > $2 ORDER BY version`, k.EventID, k.Version)
+	if err != nil {
+		return nil, err
+	}
+	deltas, err := pgx.CollectRows(rows, pgx.RowTo[[]byte])
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(deltas)) != current-k.Version {
+		return nil, nil
+	}
+	changes := []booking.Change{}
+	for _, d := range deltas {
+		more, err := booking.DecodeDelta(d)
+		if err != nil {
+			return nil, nil //nolint:nilerr // another format: the event is reloaded
+		}
+		changes = append(changes, more...)
+	}
+	return changes, nil
+}
+
+// liveParties reads an event's confirmed and waiting bookings.
+func liveParties(ctx context.Context, conn *pgx.Conn, eventID uuid.UUID) ([]booking.Party, error) {
+	rows, err := conn.Query(ctx, `
+		SELECT id, user_id, created_at, status, seats, coalesce(waiting_number, 0)
+		FROM bookings
+		WHERE event_id = $1 AND status IN ('confirmed', 'waiting')`, eventID)
+	if err != nil {
+		return nil, err
+	}
+	parties, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (booking.Party, error) {
+		var p booking.Party
+		err := row.Scan(&p.ID, &p.UserID, &p.CreatedAt, &p.Status, &p.Seats, &p.WaitingNumber)
+		return p, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	index := make(map[uuid.UUID]int, len(parties))
+	for i := range parties {
+		index[parties[i].ID] = i
+	}
+	rows, err = conn.Query(ctx, `
+		SELECT booking_id, seat_no FROM booking_seats
+		WHERE event_id = $1 AND status = 'booked' ORDER BY seat_no`, eventID)
+	if err != nil {
+		return nil, err
+	}
+	var id uuid.UUID
+	var seat int32
+	_, err = pgx.ForEachRow(rows, []any{&id, &seat}, func() error {
+		i, ok := index[id]
+		if !ok {
+			return fmt.Errorf("postgres: seat %d of event %s belongs to no live booking", seat, eventID)
+		}
+		parties[i].SeatNumbers = append(parties[i].SeatNumbers, seat)
+		return nil
+	})
+	return parties, err
+}
+
+// FindKeys implements booking.Ledger.
+func (l *Ledger) FindKeys(ctx context.Context, keys []booking.KeyOf) (map[booking.KeyOf]booking.Stored, error) {
+	conn, err := l.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Release()
+	found, err := findKeys(ctx, conn.Conn(), keys)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: idempotency keys: %w", err)
+	}
+	return found, nil
+}
+
+func findKeys(ctx context.Context, conn *pgx.Conn, keys []booking.KeyOf) (map[booking.KeyOf]booking.Stored, error) {
+	users, values := make([]uuid.UUID, len(keys)), make([]string, len(keys))
+	for i, k := range keys {
+		users[i], values[i] = k.UserID, k.Value
+	}
+	rows, err := conn.Query(ctx, `
+		SELECT h.actor_id, h.idempotency_key, h.request_hash, h.org_id, h.event_id, h.booking_id, h.user_id,
+		       h.details, h.created_at, b.created_at
+		FROM unnest($1::uuid[], $2::text[]) k(user_id, value)
+		JOIN booking_history h ON h.actor_id = k.user_id AND h.idempotency_key = k.value
+		JOIN bookings b ON b.id = h.booking_id`, users, values)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[booking.KeyOf]booking.Stored)
+	var k booking.KeyOf
+	var b booking.Booking
+	var hash, details []byte
+	_, err = pgx.ForEachRow(rows, []any{&k.UserID, &k.Value, &hash, &b.OrgID, &b.EventID, &b.ID, &b.UserID,
+		&details, &b.UpdatedAt, &b.CreatedAt}, func() error {
+		d, err := booking.ParseDetails(details)
+		if err != nil {
+			return err
+		}
+		s := booking.Stored{Booking: b}
+		s.Booking.State, s.Booking.Position = d.To.State(d.Reason), d.Position
+		s.Booking.CreatedAt, s.Booking.UpdatedAt = b.CreatedAt.UTC(), b.UpdatedAt.UTC()
+		copy(s.Hash[:], hash)
+		found[k] = s
+		return nil
+	})
+	return found, err
+}
+
+// writeEdit writes changed settings with their audit row and, where people
+// are to be told, their fact. The figures come with the batch.
+func writeEdit(ctx context.Context, conn *pgx.Conn, b *booking.Batch) error {
+	ed, e := b.Edit, &b.Edit.Event
+	var available int32
+	for i := range b.Events {
+		if b.Events[i].EventID == e.ID {
+			available = b.Events[i].Available
+		}
+	}
+	var cancelledAt *time.Time
+	if !e.CancelledAt.IsZero() {
+		cancelledAt = &e.CancelledAt
+	}
+	if _, err := conn.Exec(ctx, `
+		UPDATE events
+		SET name = $2, description = $3, category = $4, venue = $5, starts_at = $6, ends_at = $7, time_zone = $8,
+		    total_slots = $9, available_slots = $10, max_seats_per_user = nullif($11, 0), visibility = $12,
+		    waitlist_policy = $13, cancelled_at = $14::timestamptz, revision = $15, updated_at = $16,
+		    status = CASE WHEN $14::timestamptz IS NULL THEN status ELSE 'cancelled' END
+		WHERE id = $1`,
+		e.ID, e.Name, e.Description, e.Category, e.Venue, e.StartsAt, e.EndsAt, e.TimeZone,
+		e.TotalSlots, available, e.MaxSeatsPerUser, e.Visibility, e.WaitlistPolicy, cancelledAt, e.Revision, ed.At,
+	); err != nil {
+		return err
+	}
+	if _, err := conn.Exec(ctx, `
+		INSERT INTO audit_log (id, org_id, actor_id, action, subject_id, before, after, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		ed.FactID, e.OrgID, ed.ActorID, ed.Action, e.ID, ed.Before, ed.After, ed.At); err != nil {
+		return err
+	}
+	if ed.FactKind == "" {
+		return nil
+	}
+	_, err := conn.Exec(ctx, `
+		INSERT INTO outbox (id, org_id, kind, event_id, payload, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6)`,
+		ed.FactID, e.OrgID, ed.FactKind, e.ID, ed.FactPayload, ed.At)
+	return err
+}
+
+// batchArrays are the arrays of a batch, one per column.
+type batchArrays struct {
+	checkIDs, checkVersions *array
+
+	updID, updStatus, updSeats, updWaiting, updReason, updAt *array
+	dropBooking, dropSeat                                    *array
+
+	bID, bOrg, bEvent, bUser, bSeats, bStatus, bWaiting, bReason, bCreated, bUpdated *array
+	sOrg, sEvent, sBooking, sUser, sSeat                                             *array
+	hID, hOrg, hEvent, hBooking, hUser, hActor, hAction, hDetails, hKey, hHash, hAt  *array
+	oKind                                                                            *array
+	eID, eVersion, eAvailable, eLastWaiting, eWaiting, eDelta                        *array
+
+	all     []*array
+	details []byte
+	net     map[uuid.UUID]*netChange
+}
+
+func newBatchArrays() batchArrays {
+	a := batchArrays{net: make(map[uuid.UUID]*netChange)}
+	for _, column := range []struct {
+		oid     uint32
+		columns []**array
+	}{
+		{oidUUID, []**array{&a.checkIDs, &a.updID, &a.dropBooking, &a.bID, &a.bOrg, &a.bEvent, &a.bUser,
+			&a.sOrg, &a.sEvent, &a.sBooking, &a.sUser, &a.hID, &a.hOrg, &a.hEvent, &a.hBooking, &a.hUser, &a.hActor, &a.eID}},
+		{oidInt8, []**array{&a.checkVersions, &a.updWaiting, &a.bWaiting, &a.eVersion, &a.eLastWaiting}},
+		{oidInt4, []**array{&a.updSeats, &a.dropSeat, &a.bSeats, &a.sSeat, &a.eAvailable, &a.eWaiting}},
+		{oidText, []**array{&a.updStatus, &a.updReason, &a.bStatus, &a.bReason, &a.hAction, &a.hKey, &a.oKind}},
+		{oidTimestamptz, []**array{&a.updAt, &a.bCreated, &a.bUpdated, &a.hAt}},
+		{oidJSONB, []**array{&a.hDetails}},
+		{oidBytea, []**array{&a.hHash, &a.eDelta}},
+	} {
+		for _, c := range column.columns {
+			*c = newArray(column.oid)
+			a.all = append(a.all, *c)
+		}
+	}
+	return a
+}
+
+// write lists the parameters of the statement "write" in their order.
+func (a *batchArrays) write() []*array {
+	return []*array{
+		a.bID, a.bOrg, a.bEvent, a.bUser, a.bSeats, a.bStatus, a.bWaiting, a.bReason, a.bCreated, a.bUpdated,
+		a.sOrg, a.sEvent, a.sBooking, a.sUser, a.sSeat,
+		a.hID, a.hOrg, a.hEvent, a.hBooking, a.hUser, a.hActor, a.hAction, a.hDetails, a.hKey, a.hHash, a.hAt,
+		a.oKind,
+		a.eID, a.eVersion, a.eAvailable, a.eLastWaiting, a.eWaiting, a.eDelta,
+	}
+}
+
+// netChange is what a whole batch did to one booking: rows are written once,
+// however often it changed; history tells every step.
+type netChange struct {
+	first, last *booking.Change
+	org, event  uuid.UUID
+}
+
+// fill turns a batch into arrays.
+func (a *batchArrays) fill(b *booking.Batch) {
+	for _, c := range a.all {
+		c.reset()
+		binary.BigEndian.PutUint32(c.b[4:], 0)
+	}
+	clear(a.net)
+	orgs := make(map[uuid.UUID]uuid.UUID, len(b.Events))
+	for i := range b.Events {
+		w := &b.Events[i]
+		orgs[w.EventID] = w.OrgID
+		a.checkIDs.uuid(w.EventID)
+		a.checkVersions.int8(w.Version)
+		if !w.Moved {
+			continue
+		}
+		a.eID.uuid(w.EventID)
+		a.eVersion.int8(w.Version + 1)
+		a.eAvailable.int4(w.Available)
+		a.eLastWaiting.int8(w.LastWaiting)
+		a.eWaiting.int4(w.Waiting)
+		a.eDelta.bytea(w.Delta)
+	}
+	order := make([]*netChange, 0, len(b.Changes))
+	for i := range b.Changes {
+		c := &b.Changes[i]
+		org := orgs[b.EventOf[i]]
+		a.history(c, org, b.EventOf[i])
+		if n := a.net[c.BookingID]; n != nil {
+			n.last = c
+			continue
+		}
+		n := &netChange{first: c, last: c, org: org, event: b.EventOf[i]}
+		a.net[c.BookingID] = n
+		order = append(order, n)
+	}
+	for _, n := range order {
+		a.booking(n)
+	}
+}
+
+func (a *batchArrays) history(c *booking.Change, org, event uuid.UUID) {
+	a.hID.uuid(c.ID)
+	a.hOrg.uuid(org)
+	a.hEvent.uuid(event)
+	a.hBooking.uuid(c.BookingID)
+	a.hUser.uuid(c.UserID)
+	a.hActor.uuidOrNull(c.Actor)
+	a.hAction.text(string(c.Action))
+	a.details = booking.AppendDetails(a.details[:0], c)
+	a.hDetails.jsonb(a.details)
+	if c.Key.Value == "" {
+		a.hKey.null()
+		a.hHash.null()
+	} else {
+		a.hKey.text(c.Key.Value)
+		a.hHash.bytea(c.Key.Hash[:])
+	}
+	a.hAt.time(c.At)
+	a.oKind.text(c.Action.FactKind())
+}
+
+func (a *batchArrays) booking(n *netChange) {
+	before, after := &n.first.Before, &n.last.After
+	if before.Status == "" {
+		a.bID.uuid(n.first.BookingID)
+		a.bOrg.uuid(n.org)
+		a.bEvent.uuid(n.event)
+		a.bUser.uuid(n.first.UserID)
+		a.bSeats.int4(after.Seats)
+		a.bStatus.text(string(after.Status))
+		a.bWaiting.int8OrNull(after.WaitingNumber)
+		a.bReason.text(after.Reason)
+		a.bCreated.time(n.first.CreatedAt)
+		a.bUpdated.time(n.last.At)
+	} else {
+		a.updID.uuid(n.first.BookingID)
+		a.updStatus.text(string(after.Status))
+		a.updSeats.int4(after.Seats)
+		a.updWaiting.int8OrNull(after.WaitingNumber)
+		a.updReason.text(after.Reason)
+		a.updAt.time(n.last.At)
+	}
+	for _, s := range missing(before.SeatNumbers, after.SeatNumbers) {
+		a.dropBooking.uuid(n.first.BookingID)
+		a.dropSeat.int4(s)
+	}
+	for _, s := range missing(after.SeatNumbers, before.SeatNumbers) {
+		a.sOrg.uuid(n.org)
+		a.sEvent.uuid(n.event)
+		a.sBooking.uuid(n.first.BookingID)
+		a.sUser.uuid(n.first.UserID)
+		a.sSeat.int4(s)
+	}
+}
+
+// missing gives the elements of rising a that are not in rising b.
+func missing(a, b []int32) []int32 {
+	if len(b) == 0 {
+		return a
+	}
+	var out []int32
+	for _, s := range a {
+		for len(b) > 0 && b[0] < s {
+			b = b[1:]
+		}
+		if len(b) == 0 || b[0] != s {
+			out = append(out, s)
+		}
+	}
+	return out
+}
