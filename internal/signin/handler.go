@@ -246,22 +246,28 @@ func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.dropCookie(w, sessionCookie)
-	next := "/"
-	if address := a.endSessionURL(r.Context(), session); address != "" {
-		sealed, err := a.seal.seal(logoutCookie, address, a.cfg.Now().Add(providerTimeout))
-		if err == nil && len(sealed) < 3_500 { // what browsers take of one cookie, with room
-			a.setCookie(w, logoutCookie, sealed, providerTimeout)
-			next = "/auth/logout/continue"
-		}
+	next := a.endSessionURL(r.Context(), session)
+	if next == "" {
+		next = "/"
 	}
-	if strings.Contains(r.Header.Get("Accept"), "application/json") {
-		w.Header().Set("Content-Type", "application/json")
-		if err := json.NewEncoder(w).Encode(map[string]string{"redirect": next}); err != nil {
-			a.cfg.Logger.DebugContext(r.Context(), "sign-out: answer not taken", "error", err)
-		}
+	if !strings.Contains(r.Header.Get("Accept"), "application/json") {
+		http.Redirect(w, r, next, http.StatusSeeOther)
 		return
 	}
-	http.Redirect(w, r, next, http.StatusSeeOther)
+	if next != "/" {
+		const maxCookie = 3_500 // bytes; browsers take 4,096 with the name
+		sealed, err := a.seal.seal(logoutCookie, next, a.cfg.Now().Add(logoutLifetime))
+		if err == nil && len(sealed) < maxCookie {
+			a.setCookie(w, logoutCookie, sealed, logoutLifetime)
+			next = "/auth/logout/continue"
+		} else {
+			next = "/" // signed out here, at least
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(map[string]string{"redirect": next}); err != nil {
+		a.cfg.Logger.DebugContext(r.Context(), "sign-out: answer not taken", "error", err)
+	}
 }
 
 // endSessionURL is where the provider ends its part; empty where it has none

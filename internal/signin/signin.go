@@ -32,6 +32,7 @@ const (
 	SessionLifetime = 90 * 24 * time.Hour // used or not, one signs in anew after it
 
 	attemptLifetime   = 30 * time.Minute // from /auth/login to /auth/callback
+	logoutLifetime    = time.Minute      // from /auth/logout to /auth/logout/continue
 	touchEvery        = time.Minute      // how precisely last_seen_at is kept
 	sessionCacheLived = 2 * time.Second
 	tokenCacheLived   = 30 * time.Second
