@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -101,8 +102,12 @@ func NewInvite(id, orgID uuid.UUID, email string, role access.Role, invitedBy uu
 // stored and compared: without white space around it, in lower case. A name
 // beside the address, a list and a quoted local part are refused.
 func NormalAddress(s string) (string, bool) {
+	if !utf8.ValidString(s) {
+		return "", false
+	}
 	s = strings.ToLower(strings.TrimSpace(s))
-	if s == "" || len(s) > MaxAddress || strings.ContainsAny(s, " \"<>(),:;\\") || strings.ContainsFunc(s, unicode.IsControl) {
+	hidden := func(r rune) bool { return !unicode.IsPrint(r) }
+	if s == "" || len(s) > MaxAddress || strings.ContainsAny(s, " \"<>(),:;\\") || strings.ContainsFunc(s, hidden) {
 		return "", false
 	}
 	parsed, err := mail.ParseAddress(s)

@@ -63,7 +63,8 @@ type Store interface {
 	// RevokeInvite withdraws a pending invite; else ErrInviteNotPending.
 	RevokeInvite(ctx context.Context, id uuid.UUID, now time.Time, record audit.Entry) error
 	// SetInviteToken stores the hash of the secret that is about to be mailed,
-	// in the place of an earlier one; ErrInviteNotPending.
+	// in the place of an earlier one; ErrInviteNotPending also where the invite
+	// is gone.
 	SetInviteToken(ctx context.Context, id uuid.UUID, hash []byte, now time.Time) (Invite, error)
 	// ExpireInvites closes at most limit overdue invites and tells how many.
 	ExpireInvites(ctx context.Context, now time.Time, limit int) (int, error)
@@ -267,8 +268,7 @@ type InviteLink struct {
 
 // MintInviteLink makes the secret of an invite's link at the moment when the
 // mail is sent. It may run again for the same invite; only the newest link
-// counts. ErrInviteNotPending and fault.ErrNotFound mean that there is nothing
-// to send any more.
+// counts. ErrInviteNotPending means that there is nothing to send any more.
 func (s *Service) MintInviteLink(ctx context.Context, id uuid.UUID) (InviteLink, error) {
 	token, hash := newToken()
 	invite, err := s.store.SetInviteToken(ctx, id, hash, s.now())

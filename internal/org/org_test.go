@@ -1,0 +1,128 @@
+package org_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"happening/internal/access"
+	"happening/internal/fault"
+	"happening/internal/org"
+)
+
+var (
+	now = time.Date(2031, 5, 1, 12, 0, 0, 0, time.UTC)
+	id  = uuid.MustParse("0190a000-0000-7000-8000-000000000001")
+	me  = uuid.MustParse("0190a000-0000-7000-8000-000000000002")
+)
+
+func fieldsOf(t *testing.T, err error) []string {
+	t.Helper()
+	var f *fault.Error
+	if !errors.As(err, &f) || f.Kind != fault.Invalid {
+		t.Fatalf("got %v, want bad fields", err)
+	}
+	var names []string
+	for _, field := range f.Fields {
+		names = append(names, field.Name)
+	}
+	return names
+}
+
+func TestNames(t *testing.T) {
+	for in, want := range map[string]string{
+		"Mill": "Mill", "  Mill \n": "Mill", strings.Repeat("ü", 200): strings.Repeat("ü", 200),
+		"": "", " ": "", strings.Repeat("u", 201): "", "a\nb": "", "a\x00": "", "a\xff": "",
+	} {
+		o, err := org.New(in, id, me, now)
+		if want == "" {
+			if got := fieldsOf(t, err); !slices.Equal(got, []string{"name"}) {
+				t.Errorf("%q: got %v", in, got)
+			}
+		} else if err != nil || o.Name != want || o.CreatedBy != me {
+			t.Errorf("%q: got %+v, %v", in, o, err)
+		}
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	for in, want := range map[string]string{
+		"ann@example.org":           "ann@example.org",
+		"  Ann.Lee+x@Example.ORG\n": "ann.lee+x@example.org",
+		"admin@demo.test":           "admin@demo.test",
+		"jürgen@exämple.org":        "jürgen@exämple.org",
+		"":                          "", "ann": "", "ann@": "", "@example.org": "", "a b@example.org": "",
+		"Ann <ann@example.org>": "", "<ann@example.org>": "", "ann@example.org, bob@example.org": "",
+		`"ann"@example.org`: "", "ann@[127.0.0.1]": "", "ann@example.org (Ann)": "", "ann\x00@example.org": "",
+		"ann@example.org\r\nBcc: bob@example.org":    "",
+		strings.Repeat("a", 250) + "@example.org":    "",
+		"ann@example..org":                           "",
+		".ann@example.org":                           "",
+		"ann@example.org\u0000":                      "",
+		"ann\xff@example.org":                        "",
+		"group:ann@example.org;":                     "",
+		"ann@example.org\u200b@example.org":          "",
+		"=?utf-8?q?ann?= <ann@example.org>":          "",
+		"ann@" + strings.Repeat("e", 260) + ".org":   "",
+		"ann@example.org;bob@example.org":            "",
+		"\"ann\r\n\"@example.org":                    "",
+		"ann@example.org\tbob@example.org":           "",
+		"mailto:ann@example.org":                     "",
+		"ann@example.org?subject=hello@example.test": "",
+	} {
+		if got, ok := org.NormalAddress(in); got != want || ok != (want != "") {
+			t.Errorf("%q: got %q, %v, want %q", in, got, ok, want)
+		}
+	}
+}
+
+func FuzzNormalAddress(f *testing.F) {
+	f.Add("ann@example.org")
+	f.Add("  Ann.Lee+x@Example.ORG\n")
+	f.Add("K@example.org")
+	f.Fuzz(func(t *testing.T, s string) {
+		got, ok := org.NormalAddress(s)
+		if !ok {
+			return
+		}
+		if again, ok := org.NormalAddress(got); !ok || again != got {
+			t.Errorf("%q is spelled %q, which is spelled %q, %v", s, got, again, ok)
+		}
+		if strings.ContainsAny(got, "\r\n\x00 ,") {
+			t.Errorf("%q can break out of a mail's head", got)
+		}
+	})
+}
+
+func TestNewInviteTellsEveryBadField(t *testing.T) {
+	_, err := org.NewInvite(id, id, "nobody", "owner", me, now)
+	if got := fieldsOf(t, err); !slices.Equal(got, []string{"email", "role"}) {
+		t.Errorf("got %v", got)
+	}
+	_, err = org.NewInvite(id, id, "ann@example.org", access.NoRole, me, now)
+	if got := fieldsOf(t, err); !slices.Equal(got, []string{"role"}) {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestAnInviteExpiresByTheClock(t *testing.T) {
+	i, err := org.NewInvite(id, id, "Ann@Example.org", access.Organizer, me, now)
+	if err != nil || i.Email != "ann@example.org" || i.Status != org.Pending {
+		t.Fatalf("got %+v, %v", i, err)
+	}
+	end := now.Add(7 * 24 * time.Hour)
+	if got := i.StatusAt(end.Add(-1)); got != org.Pending {
+		t.Errorf("just before: %s", got)
+	}
+	if got := i.StatusAt(end); got != org.Expired {
+		t.Errorf("at the end: %s", got)
+	}
+	i.Status = org.Accepted
+	if got := i.StatusAt(end); got != org.Accepted {
+		t.Errorf("accepted in time: %s", got)
+	}
+}
