@@ -1,0 +1,333 @@
+package socket
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/centrifugal/centrifuge"
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"happening/internal/access"
+	"happening/internal/realtime"
+)
+
+const (
+	// maxMessageBytes bounds one message from a client; they only subscribe.
+	maxMessageBytes = 16 << 10
+	// maxQueueBytes bounds what waits to be written to one client. Beyond it
+	// the client is too slow and disconnected; it comes back and recovers.
+	// A whole history of full deltas fits in.
+	maxQueueBytes = 4 << 20
+	// writeTimeout bounds one write to a client.
+	writeTimeout = 2 * time.Second
+	// maxChannels bounds what one connection listens to.
+	maxChannels = 32
+	// maxPersonConnections bounds one person's windows and devices.
+	maxPersonConnections = 32
+	// maxAddressVisitors bounds the visitors of one address, which a campus
+	// may share.
+	maxAddressVisitors = 2_000
+	// maxConnections bounds all connections of the process.
+	maxConnections = 50_000
+	// maxCommandsPerSecond bounds what one connection asks.
+	maxCommandsPerSecond = 64
+	// connectWithin is how long a connection may stay without saying who it is.
+	connectWithin = 5 * time.Second
+	// askWithin bounds one question to the gate.
+	askWithin = time.Second
+
+	eventHistory = 128 // deltas kept for recovery; more than that is a new snapshot
+	userHistory  = 32
+	// historyMeta is how long a channel's position is remembered after its
+	// last message.
+	historyMeta = 10 * realtime.RecoveryWindow
+
+	pingEvery  = 25 * time.Second
+	pongWithin = 10 * time.Second
+)
+
+// Gate says who somebody is and what they may see. Both are asked for every few
+// seconds for everybody who is connected. Answers may be cached for a second,
+// for longer only where the cache is emptied when access changes.
+type Gate interface {
+	// Identify reads the credential of a request: a session cookie, a bearer
+	// token in the header, or the token that the client sent on connecting.
+	// Without any it answers the zero principal, a visitor. A credential that
+	// is sent and not valid is a fault of kind Unauthenticated or Forbidden.
+	// The zero time means that the credential has no end known beforehand.
+	Identify(ctx context.Context, r *http.Request, token string) (p access.Principal, expiresAt time.Time, err error)
+	// MayWatch answers nil where the principal may see the event; a fault of
+	// kind NotFound, Forbidden or Unauthenticated where not.
+	MayWatch(ctx context.Context, p access.Principal, eventID uuid.UUID) error
+}
+
+// Engine puts the broker under the node; channels reach other processes
+// through it.
+type Engine func(*centrifuge.Node) error
+
+// MemoryEngine keeps channels within this process.
+func MemoryEngine(n *centrifuge.Node) error {
+	broker, err := centrifuge.NewMemoryBroker(n, centrifuge.MemoryBrokerConfig{})
+	if err != nil {
+		return fmt.Errorf("make the memory broker: %w", err)
+	}
+	n.SetBroker(broker)
+	return nil
+}
+
+// Options configures a Node; Gate and PublicURL are required.
+type Options struct {
+	Gate      Gate
+	PublicURL *url.URL // whose origin browsers may come from
+	// Watch is told when somebody begins or ceases to look at an event. May
+	// be nil.
+	Watch func(eventID uuid.UUID, joined bool)
+	// Address gives the address that a request counts for; nil takes the
+	// peer's. Trusted proxies are its business.
+	Address func(*http.Request) string
+	Engine  Engine                        // nil: MemoryEngine
+	Metrics centrifuge.RegistererGatherer // nil: a registry of its own
+	Log     *slog.Logger                  // nil: slog.Default
+}
+
+// Node holds the connections of this process. It implements the feed's
+// Publisher and Audience.
+type Node struct {
+	Options
+	node    *centrifuge.Node
+	handler http.Handler
+	stop    context.CancelFunc
+	running context.Context
+	done    sync.WaitGroup
+
+	mu        sync.Mutex
+	conns     map[*conn]struct{}
+	persons   map[uuid.UUID]*person
+	addresses map[string]int // visitors
+	events    map[uuid.UUID]map[string]int
+}
+
+// person is what is known of a signed-in listener.
+type person struct {
+	conns map[*conn]struct{}
+	// leftAt is when the last connection closed; it may come back and
+	// recover.
+	leftAt time.Time
+}
+
+var (
+	_ realtime.Publisher = (*Node)(nil)
+	_ realtime.Audience  = (*Node)(nil)
+)
+
+// New makes a node; Start lets it work.
+func New(o Options) (*Node, error) {
+	if o.Engine == nil {
+		o.Engine = MemoryEngine
+	}
+	if o.Metrics == nil {
+		o.Metrics = prometheus.NewRegistry()
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Watch == nil {
+		o.Watch = func(uuid.UUID, bool) {}
+	}
+	if o.Address == nil {
+		o.Address = peerAddress
+	}
+	n := &Node{
+		Options:   o,
+		conns:     map[*conn]struct{}{},
+		persons:   map[uuid.UUID]*person{},
+		addresses: map[string]int{},
+		events:    map[uuid.UUID]map[string]int{},
+	}
+	var err error
+	n.node, err = centrifuge.New(centrifuge.Config{
+		LogLevel:                    centrifuge.LogLevelWarn,
+		LogHandler:                  n.log,
+		ClientQueueMaxSize:          maxQueueBytes,
+		ClientChannelLimit:          maxChannels,
+		ClientStaleCloseDelay:       connectWithin,
+		ChannelMaxLength:            len(realtime.EventPrefix) + len(uuid.Nil.String()),
+		UserConnectionLimit:         maxPersonConnections,
+		RecoveryMaxPublicationLimit: eventHistory,
+		HistoryMetaTTL:              historyMeta,
+		Metrics:                     centrifuge.MetricsConfig{MetricsNamespace: "happening_socket", RegistererGatherer: o.Metrics},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the socket node: %w", err)
+	}
+	if err := o.Engine(n.node); err != nil {
+		return nil, err
+	}
+	n.node.OnConnecting(n.connecting)
+	n.node.OnConnect(n.connected)
+	n.node.OnCommandRead(limitCommands)
+	n.handler = centrifuge.NewWebsocketHandler(n.node, centrifuge.WebsocketConfig{
+		CheckOrigin:      n.originAllowed,
+		MessageSizeLimit: maxMessageBytes,
+		WriteTimeout:     writeTimeout,
+		PingPongConfig:   centrifuge.PingPongConfig{PingInterval: pingEvery, PongTimeout: pongWithin},
+	})
+	return n, nil
+}
+
+// Start lets the node accept connections.
+func (n *Node) Start() error {
+	if err := n.node.Run(); err != nil {
+		return fmt.Errorf("start the socket node: %w", err)
+	}
+	n.running, n.stop = context.WithCancel(context.Background())
+	n.done.Go(func() { n.recheck(n.running) })
+	return nil
+}
+
+// Stop disconnects everybody, who will try to come back elsewhere, and waits
+// as long as ctx lets it. It may be called again.
+func (n *Node) Stop(ctx context.Context) error {
+	if n.stop != nil {
+		n.stop()
+	}
+	err := n.node.Shutdown(ctx)
+	n.done.Wait()
+	if err != nil {
+		return fmt.Errorf("stop the socket node: %w", err)
+	}
+	return nil
+}
+
+// ServeHTTP upgrades a request to a WebSocket that speaks centrifuge's JSON
+// protocol. A foreign Origin is refused with 403.
+func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.Contains(r.Header.Get("Sec-WebSocket-Protocol"), "protobuf") {
+		http.Error(w, "only the JSON protocol is spoken here", http.StatusBadRequest)
+		return
+	}
+	up := r.WithContext(context.WithValue(r.Context(), requestKey{}, &upgrade{
+		request: keepCredential(r), address: n.Address(r),
+	}))
+	// Parameters would choose another protocol than the one that is tested.
+	up.URL = &url.URL{Path: r.URL.Path}
+	n.handler.ServeHTTP(w, up)
+}
+
+// originAllowed lets in browsers that show the public origin or this very
+// host, and whatever is no browser and sends none.
+func (n *Node) originAllowed(r *http.Request) bool {
+	origins := r.Header.Values("Origin")
+	if len(origins) == 0 {
+		return true
+	}
+	u, err := url.Parse(origins[0])
+	if err != nil || len(origins) > 1 || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return false
+	}
+	if strings.EqualFold(u.Host, r.Host) {
+		return true
+	}
+	return n.PublicURL != nil && u.Scheme == n.PublicURL.Scheme && strings.EqualFold(u.Host, n.PublicURL.Host)
+}
+
+// Publish sends to whoever listens on the channel and keeps the message for
+// those who come back within realtime.RecoveryWindow.
+func (n *Node) Publish(channel string, data []byte) error {
+	size := userHistory
+	if strings.HasPrefix(channel, realtime.EventPrefix) {
+		size = eventHistory
+	}
+	_, err := n.node.Publish(channel, data, centrifuge.WithHistory(size, realtime.RecoveryWindow))
+	return err
+}
+
+// Broadcast sends to whoever listens on the channel now.
+func (n *Node) Broadcast(channel string, data []byte) error {
+	_, err := n.node.Publish(channel, data)
+	return err
+}
+
+// Viewers counts the people who look at the event, each once, and the
+// visitors' connections.
+func (n *Node) Viewers(eventID uuid.UUID) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.events[eventID])
+}
+
+// Listening says whether the person is connected or may come back and recover.
+func (n *Node) Listening(userID uuid.UUID) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.persons[userID] != nil
+}
+
+// DisconnectUser closes the person's connections, after their access ended.
+func (n *Node) DisconnectUser(userID uuid.UUID) {
+	n.disconnectWhere(func(c *conn) bool { return c.principal.UserID == userID })
+}
+
+// DisconnectSession closes the connections of one browser session, after it
+// was signed out.
+func (n *Node) DisconnectSession(sessionID string) {
+	if sessionID == "" {
+		return
+	}
+	n.disconnectWhere(func(c *conn) bool { return c.principal.SessionID == sessionID })
+}
+
+func (n *Node) disconnectWhere(match func(*conn) bool) {
+	for _, c := range n.connections() {
+		if match(c) {
+			c.client.Disconnect(centrifuge.DisconnectExpired)
+		}
+	}
+}
+
+// Unsubscribe ends the person's listening to the event on all their
+// connections, at once.
+func (n *Node) Unsubscribe(userID, eventID uuid.UUID) {
+	channel := realtime.EventChannel(eventID)
+	for _, c := range n.connections() {
+		if c.principal.UserID == userID {
+			c.client.Unsubscribe(channel)
+		}
+	}
+}
+
+// Connections counts the connections of this process, for the operator.
+func (n *Node) Connections() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.conns)
+}
+
+func (n *Node) connections() []*conn {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	all := make([]*conn, 0, len(n.conns))
+	for c := range n.conns {
+		all = append(all, c)
+	}
+	return all
+}
+
+func (n *Node) log(e centrifuge.LogEntry) {
+	level := slog.LevelWarn
+	if e.Level == centrifuge.LogLevelError {
+		level = slog.LevelError
+	}
+	attrs := make([]any, 0, 2*len(e.Fields))
+	for k, v := range e.Fields {
+		attrs = append(attrs, k, v)
+	}
+	n.Log.Log(context.Background(), level, "socket: "+e.Message, attrs...)
+}
