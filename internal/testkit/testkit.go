@@ -69,6 +69,15 @@ func NewDB(t testing.TB) *DB {
 	return db
 }
 
+// AsOwner runs statements as the owner of the tables, for tests that take a
+// guard away.
+func (db *DB) AsOwner(t testing.TB, sql string) {
+	t.Helper()
+	if err := owner(context.Background(), db.base, db.Name, sql); err != nil {
+		t.Fatalf("testkit: %v", err)
+	}
+}
+
 // prepare finds or starts the cluster and makes the template database.
 func prepare(ctx context.Context) error {
 	base := os.Getenv(ClusterEnv)

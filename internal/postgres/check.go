@@ -1,0 +1,178 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"happening/internal/booking"
+)
+
+// The deadlines of passing states that C7 holds the product to.
+const (
+	relayDeadline   = 10 * time.Minute // a fact waits for the relay
+	closingDeadline = 5 * time.Minute  // overtaken bookings wait to be rewritten
+	statusDeadline  = 2 * time.Minute  // the status column follows the clock
+	mailDeadline    = 24 * time.Hour   // a mail is sent or given up
+)
+
+// breachQuery finds rows that break a rule: each row of its answer is one,
+// told by one text. $1 is now; queries that don't ask for the time ignore it.
+type breachQuery struct{ rule, what, sql string }
+
+// breachQueries are the checker's rules over PostgreSQL. They read tables
+// only, so they hold whoever wrote the rows.
+var breachQueries = []breachQuery{
+	{"C1", "seats sold twice", `
+		SELECT event_id || ' seat ' || seat_no FROM booking_seats
+		WHERE status = 'booked' GROUP BY event_id, seat_no HAVING count(*) > 1`},
+	{"C1", "sold seats that the event does not have", `
+		SELECT s.event_id || ' seat ' || s.seat_no FROM booking_seats s LEFT JOIN events e ON e.id = s.event_id
+		WHERE s.status = 'booked' AND (e.id IS NULL OR s.seat_no > e.total_slots)`},
+	{"C1", "events whose available_slots is not total − sold", `
+		SELECT e.id || ': ' || e.available_slots || ' of ' || e.total_slots || ', sold ' || coalesce(s.n, 0)
+		FROM events e
+		LEFT JOIN (SELECT event_id, count(*) n FROM booking_seats WHERE status = 'booked' GROUP BY 1) s ON s.event_id = e.id
+		WHERE e.available_slots <> e.total_slots - coalesce(s.n, 0)`},
+	{"C1", "bookings whose live seats are not what they say", `
+		SELECT b.id || ' is ' || b.status || ' with ' || b.seats || ' seats, live ' || coalesce(s.n, 0)
+		FROM bookings b
+		LEFT JOIN (SELECT booking_id, count(*) n FROM booking_seats WHERE status = 'booked' GROUP BY 1) s ON s.booking_id = b.id
+		WHERE coalesce(s.n, 0) <> CASE b.status WHEN 'confirmed' THEN b.seats ELSE 0 END`},
+	{"C1", "live seats of no booking", `
+		SELECT s.booking_id || ' seat ' || s.seat_no FROM booking_seats s LEFT JOIN bookings b ON b.id = s.booking_id
+		WHERE b.id IS NULL`},
+	{"C1", "people with more seats than the event lets one person have", `
+		SELECT b.event_id || ' ' || b.user_id || ': ' || sum(b.seats) FROM bookings b JOIN events e ON e.id = b.event_id
+		WHERE b.status IN ('confirmed', 'waiting') AND e.max_seats_per_user IS NOT NULL
+		  AND NOT EXISTS (SELECT 1 FROM audit_log a WHERE a.subject_id = e.id
+		    AND a.before ->> 'max_seats_per_user' IS DISTINCT FROM a.after ->> 'max_seats_per_user' AND a.before IS NOT NULL)
+		GROUP BY b.event_id, b.user_id, e.max_seats_per_user HAVING sum(b.seats) > e.max_seats_per_user`},
+
+	{"C3", "history without its fact", `
+		SELECT h.id::text FROM booking_history h LEFT JOIN outbox o ON o.id = h.id
+		WHERE o.id IS NULL AND h.created_at > $1::timestamptz - interval '6 days'`},
+	{"C3", "facts of bookings without their history", `
+		SELECT o.id::text FROM outbox o LEFT JOIN booking_history h ON h.id = o.id
+		WHERE o.kind LIKE 'booking.%' AND h.id IS NULL`},
+	{"C3", "bookings that are not what their last history row says", `
+		SELECT b.id || ' is ' || b.status || ' with ' || b.seats || ', history says ' || coalesce(h.details -> 'to' ->> 'status', 'nothing')
+		FROM bookings b
+		LEFT JOIN LATERAL (SELECT details FROM booking_history WHERE booking_id = b.id ORDER BY id DESC LIMIT 1) h ON true
+		WHERE h.details IS NULL OR h.details -> 'to' ->> 'status' <> b.status
+		   OR (h.details -> 'to' ->> 'seats')::int <> b.seats`},
+	{"C3", "history rows that do not follow from the one before", `
+		SELECT id::text FROM (
+		  SELECT id, details -> 'from' AS said, lag(details -> 'to') OVER (PARTITION BY booking_id ORDER BY id) AS was
+		  FROM booking_history) h
+		WHERE coalesce(said, 'null') IS DISTINCT FROM coalesce(was, 'null')`},
+	{"C3", "live seats that are not what the last history row says", `
+		SELECT b.id::text FROM bookings b
+		JOIN LATERAL (SELECT details FROM booking_history WHERE booking_id = b.id ORDER BY id DESC LIMIT 1) h ON true
+		WHERE b.status = 'confirmed' AND h.details -> 'to' -> 'seat_numbers' IS DISTINCT FROM
+		  (SELECT jsonb_agg(s.seat_no ORDER BY s.seat_no) FROM booking_seats s WHERE s.booking_id = b.id AND s.status = 'booked')`},
+
+	{"C4", "messages sent twice to one person over one channel", `
+		SELECT fact_id || ' ' || coalesce(user_id::text, 'address') || ' ' || channel FROM notifications
+		GROUP BY fact_id, user_id, recipient, channel HAVING count(*) > 1`},
+	{"C4", "relayed facts of bookings of which nobody was told", `
+		SELECT o.id::text FROM outbox o
+		WHERE o.kind LIKE 'booking.%' AND o.relayed_at IS NOT NULL
+		  AND EXISTS (SELECT 1 FROM users u WHERE u.id = o.user_id)
+		  AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.fact_id = o.id)`},
+
+	{"C5", "events at which joined is not waiting + promoted + left + closed", `
+		SELECT e.id || ': joined ' || count(*) FILTER (WHERE h.action = 'waitlisted')
+		FROM events e JOIN booking_history h ON h.event_id = e.id
+		GROUP BY e.id, e.waiting_parties
+		HAVING count(*) FILTER (WHERE h.action = 'waitlisted') <> e.waiting_parties
+		  + count(*) FILTER (WHERE h.action = 'promoted')
+		  + count(*) FILTER (WHERE h.action = 'cancelled' AND h.details -> 'from' ->> 'status' = 'waiting')`},
+	{"C5", "events whose waiting_parties is not the number of waiting bookings", `
+		SELECT e.id::text FROM events e
+		LEFT JOIN (SELECT event_id, count(*) n FROM bookings WHERE status = 'waiting' GROUP BY 1) w ON w.event_id = e.id
+		WHERE e.waiting_parties <> coalesce(w.n, 0)`},
+	{"C5", "waiting numbers given twice or beyond the last one", `
+		SELECT b.event_id || ' number ' || b.waiting_number FROM bookings b JOIN events e ON e.id = b.event_id
+		WHERE b.waiting_number IS NOT NULL
+		GROUP BY b.event_id, b.waiting_number, e.last_waiting HAVING count(*) > 1 OR b.waiting_number > e.last_waiting`},
+	{"C5", "events whose waiting numbers have a gap", `
+		SELECT e.id::text FROM events e
+		LEFT JOIN (SELECT event_id, count(*) n FROM bookings WHERE waiting_number IS NOT NULL GROUP BY 1) w ON w.event_id = e.id
+		WHERE e.last_waiting <> coalesce(w.n, 0)`},
+	{"C5", "promotions under strict that overtook somebody", `
+		SELECT p.booking_id::text
+		FROM booking_history p
+		JOIN events e ON e.id = p.event_id AND e.waitlist_policy = 'strict'
+		JOIN bookings pb ON pb.id = p.booking_id
+		WHERE p.action = 'promoted'
+		  AND NOT EXISTS (SELECT 1 FROM audit_log a WHERE a.subject_id = e.id
+		    AND a.before ->> 'waitlist_policy' <> a.after ->> 'waitlist_policy')
+		  AND EXISTS (
+		    SELECT 1 FROM bookings w
+		    WHERE w.event_id = p.event_id AND w.waiting_number < pb.waiting_number
+		      AND NOT EXISTS (SELECT 1 FROM booking_history l
+		        WHERE l.booking_id = w.id AND l.id < p.id AND l.details -> 'to' ->> 'status' <> 'waiting'))`},
+
+	{"C7", "facts that the relay has not taken", `
+		SELECT id || ' ' || kind FROM outbox WHERE relayed_at IS NULL AND created_at < $1::timestamptz - interval '` + relayDeadline.String() + `'`},
+	{"C7", "mails neither sent nor given up", `
+		SELECT id::text FROM notifications WHERE status = 'pending' AND created_at < $1::timestamptz - interval '` + mailDeadline.String() + `'`},
+	{"C7", "events whose status column is behind the clock", `
+		SELECT id || ' is ' || status FROM events
+		WHERE status = 'upcoming' AND starts_at < $1::timestamptz - interval '` + statusDeadline.String() + `'
+		   OR status = 'ongoing' AND ends_at < $1::timestamptz - interval '` + statusDeadline.String() + `'`},
+	{"C7", "people who wait at an event that has begun", `
+		SELECT b.id::text FROM bookings b JOIN events e ON e.id = b.event_id
+		WHERE b.status = 'waiting' AND e.starts_at < $1::timestamptz - interval '` + closingDeadline.String() + `'`},
+	{"C7", "live bookings of a cancelled event", `
+		SELECT b.id::text FROM bookings b JOIN events e ON e.id = b.event_id
+		WHERE b.status <> 'cancelled' AND e.cancelled_at < $1::timestamptz - interval '` + closingDeadline.String() + `'`},
+
+	{"C8", "bookings of another organization than their event", `
+		SELECT b.id::text FROM bookings b LEFT JOIN events e ON e.id = b.event_id WHERE b.org_id IS DISTINCT FROM e.org_id`},
+	{"C8", "seats of another organization, event or person than their booking", `
+		SELECT s.booking_id || ' seat ' || s.seat_no FROM booking_seats s JOIN bookings b ON b.id = s.booking_id
+		WHERE (s.org_id, s.event_id, s.user_id) IS DISTINCT FROM (b.org_id, b.event_id, b.user_id)`},
+	{"C8", "history of another organization, event or person than its booking", `
+		SELECT h.id::text FROM booking_history h LEFT JOIN bookings b ON b.id = h.booking_id
+		WHERE (h.org_id, h.event_id, h.user_id) IS DISTINCT FROM (b.org_id, b.event_id, b.user_id)`},
+	{"C8", "facts of another organization than their event", `
+		SELECT o.id::text FROM outbox o JOIN events e ON e.id = o.event_id WHERE o.org_id IS DISTINCT FROM e.org_id`},
+}
+
+// breachExamples bounds the rows that are named of one breach.
+const breachExamples = 5
+
+// Check reads one snapshot of the database and reports every breach of the
+// rules C1, C3–C5, C7 and C8. progress is told each rule as it begins; it may
+// be nil.
+func (db *DB) Check(ctx context.Context, now time.Time, progress func(rule, what string)) ([]booking.Breach, error) {
+	var found []booking.Breach
+	err := pgx.BeginTxFunc(ctx, db.System, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		found = nil
+		for _, q := range breachQueries {
+			if progress != nil {
+				progress(q.rule, q.what)
+			}
+			rows, err := tx.Query(ctx, `
+				WITH at AS (SELECT $1::timestamptz), breach(told) AS (`+q.sql+`)
+				SELECT count(*), coalesce((SELECT array_agg(s.told) FROM (SELECT told FROM breach LIMIT $2) s), '{}') FROM breach`,
+				now, breachExamples)
+			if err != nil {
+				return fmt.Errorf("postgres: check %s, %s: %w", q.rule, q.what, err)
+			}
+			b := booking.Breach{Rule: q.rule, What: q.what}
+			if _, err := pgx.ForEachRow(rows, []any{&b.Count, &b.Examples}, func() error { return nil }); err != nil {
+				return fmt.Errorf("postgres: check %s, %s: %w", q.rule, q.what, err)
+			}
+			if b.Count > 0 {
+				found = append(found, b)
+			}
+		}
+		return nil
+	})
+	return found, err
+}
