@@ -15,8 +15,8 @@ import type { View } from './view';
 const MAX_PIXEL_RATIO = 3;
 /** More changed seats than this on the screen are painted at once rather than one by one. */
 const MAX_SPOTS = 256;
-/** While the zoom changes every frame is painted whole; more seats than this then come from the overview. */
-const MAX_SEATS_IN_MOTION = 4000;
+/** More seats than this aren't drawn one by one in one frame: sprites cost a few microseconds each. */
+const MAX_SEATS_PER_FRAME = 2500;
 /** More seats than this on the screen always come from the overview: nobody can tell them apart. */
 const MAX_SEATS_AT_REST = 40_000;
 /** Below this distance of seats (device pixels) the overview looks as good as the seats. */
@@ -30,7 +30,8 @@ interface Hall {
 
 /**
  * A SeatRenderer on a 2D canvas. Panning moves the picture by whole pixels and paints only what came in at the edges;
- * a changed seat repaints its own small square; zooming paints everything, from sprites or from the overview bitmap.
+ * a changed seat repaints its own small square; zooming paints everything, where there are many seats first from the
+ * overview bitmap and then, once the zoom rests, seat by seat in bands of a frame each.
  */
 export class CanvasSeatRenderer implements SeatRenderer {
   private readonly context: CanvasRenderingContext2D;
@@ -44,10 +45,10 @@ export class CanvasSeatRenderer implements SeatRenderer {
   private ratio = 1;
   /** What the canvas shows now; undefined when it shows nothing of use. */
   private painted: Frame | undefined;
-  /** Whether what it shows was painted in a hurry. */
-  private coarse = false;
-  /** Whether its seats come from the overview; decided when all is painted, so that patches match the rest. */
-  private fromOverview = false;
+  /** Parts of it that were painted in a hurry and wait to be sharpened, in device pixels. */
+  private blurred: readonly Rect[] = [];
+  /** Whether the seats are too many or too small to be drawn one by one even at rest. */
+  private seatsTooSmall = false;
   private readonly spots = new Set<number>();
 
   /** Throws an Error where the browser gives no 2D context. `stageLabel` is the word on the stage. */
@@ -116,23 +117,15 @@ export class CanvasSeatRenderer implements SeatRenderer {
       ratio: this.ratio,
     };
     this.painter ??= new SeatPainter(hall.layout, hall.grid, this.theme);
-    const zooming = painted !== undefined && painted.scale !== frame.scale;
-    if (!painted || zooming || this.coarse || this.spots.size > MAX_SPOTS) {
-      const seats = hall.grid.count(worldOf(frame, this.wholeCanvas()));
-      this.coarse = zooming && seats > MAX_SEATS_IN_MOTION;
-      const tooMany = seats > MAX_SEATS_AT_REST || SEAT_PITCH * frame.scale < MIN_SEAT_PITCH;
-      this.fromOverview = this.coarse || tooMany;
-      this.paint(hall, this.painter, frame, this.wholeCanvas());
-    } else {
+    if (painted?.scale === frame.scale && this.spots.size <= MAX_SPOTS) {
       this.scroll(hall, this.painter, frame, painted);
-      for (const seat of this.spots) {
-        if (seat <= hall.layout.seatCount)
-          this.paint(hall, this.painter, frame, this.painter.spot(frame, seat));
-      }
+      this.patch(hall, this.painter, frame);
+    } else {
+      this.paintAll(hall, this.painter, frame, painted !== undefined);
     }
     this.spots.clear();
     this.painted = frame;
-    return this.coarse;
+    return this.prepareOverview(hall) || this.blurred.length > 0;
   }
 
   destroy(): void {
@@ -142,16 +135,44 @@ export class CanvasSeatRenderer implements SeatRenderer {
     this.canvas.height = 0;
   }
 
+  /** Makes the overview ahead of the first zoom, a little in each frame. Answers whether there is more to do. */
+  private prepareOverview(hall: Hall): boolean {
+    if (hall.layout.seatCount <= MAX_SEATS_PER_FRAME) return false;
+    this.overview ??= new Overview(hall.layout, this.theme);
+    return !this.overview.fill(this.looks, MAX_SEATS_PER_FRAME);
+  }
+
   private repaintAnew(): void {
     this.painter?.destroy();
     this.painter = undefined;
     this.overview?.destroy();
     this.overview = undefined;
     this.painted = undefined;
+    this.blurred = [];
   }
 
   private wholeCanvas(): Rect {
     return { x: 0, y: 0, width: this.canvas.width, height: this.canvas.height };
+  }
+
+  /** Paints everything; `inMotion` in a hurry, if that is needed. */
+  private paintAll(hall: Hall, painter: SeatPainter, frame: Frame, inMotion: boolean): void {
+    const whole = this.wholeCanvas();
+    const seats = hall.grid.count(worldOf(frame, whole));
+    this.seatsTooSmall = seats > MAX_SEATS_AT_REST || SEAT_PITCH * frame.scale < MIN_SEAT_PITCH;
+    const hurry = inMotion && !this.seatsTooSmall && seats > MAX_SEATS_PER_FRAME;
+    this.paint(hall, painter, frame, whole, hurry || this.seatsTooSmall);
+    this.blurred = hurry ? bands(whole, Math.ceil(seats / MAX_SEATS_PER_FRAME)) : [];
+  }
+
+  /** Paints the seats that changed, and sharpens one of the parts that were painted in a hurry. */
+  private patch(hall: Hall, painter: SeatPainter, frame: Frame): void {
+    for (const seat of this.spots) {
+      this.paint(hall, painter, frame, painter.spot(frame, seat), this.seatsTooSmall);
+    }
+    const [next, ...rest] = this.blurred;
+    if (next) this.paint(hall, painter, frame, next, false);
+    this.blurred = rest;
   }
 
   /** Moves what is on the canvas already, and paints the strips that this uncovers. */
@@ -159,14 +180,20 @@ export class CanvasSeatRenderer implements SeatRenderer {
     const dx = frame.x - painted.x;
     const dy = frame.y - painted.y;
     if (dx === 0 && dy === 0) return;
-    if (Math.abs(dx) < this.canvas.width && Math.abs(dy) < this.canvas.height) {
+    const whole = this.wholeCanvas();
+    if (Math.abs(dx) < whole.width && Math.abs(dy) < whole.height) {
       this.context.drawImage(this.canvas, dx, dy);
     }
-    for (const strip of exposedStrips(dx, dy, this.canvas)) this.paint(hall, painter, frame, strip);
+    for (const strip of exposedStrips(dx, dy, whole)) {
+      this.paint(hall, painter, frame, strip, this.seatsTooSmall);
+    }
+    this.blurred = this.blurred
+      .map((band) => ({ ...band, x: band.x + dx, y: band.y + dy }))
+      .filter((band) => overlaps(band, whole));
   }
 
   /** Paints one rectangle of the canvas, and nothing outside it. */
-  private paint(hall: Hall, painter: SeatPainter, frame: Frame, rect: Rect): void {
+  private paint(hall: Hall, painter: SeatPainter, frame: Frame, rect: Rect, fromOverview: boolean): void {
     if (!overlaps(rect, this.wholeCanvas())) return;
     const c = this.context;
     const world = worldOf(frame, rect);
@@ -177,8 +204,9 @@ export class CanvasSeatRenderer implements SeatRenderer {
     c.fillStyle = this.theme.background;
     c.fillRect(rect.x, rect.y, rect.width, rect.height);
     hall.scenery.drawBelow(c, frame, world, this.theme);
-    if (this.fromOverview) {
-      this.overview ??= new Overview(hall.layout, this.theme, this.looks);
+    if (fromOverview) {
+      this.overview ??= new Overview(hall.layout, this.theme);
+      this.overview.fill(this.looks, hall.layout.seatCount);
       this.overview.draw(c, frame);
     } else {
       painter.paint(c, frame, world, this.looks);
@@ -189,7 +217,7 @@ export class CanvasSeatRenderer implements SeatRenderer {
       painter.ring(c, frame, hover, { colour: this.theme.hover, width: 1.5, distance: 2 });
     }
     if (focus !== undefined) {
-      painter.ring(c, frame, focus, { colour: this.theme.focus, width: 2.5, distance: 3 });
+      painter.ring(c, frame, focus, { colour: this.theme.focus, width: 3, distance: 3.5 });
     }
     c.restore();
   }
@@ -202,4 +230,10 @@ function worldOf(frame: Frame, rect: Rect): Rect {
     width: rect.width / frame.scale,
     height: rect.height / frame.scale,
   };
+}
+
+/** Cuts a rectangle into so many bands from top to bottom, on whole pixels. */
+function bands(rect: Rect, count: number): Rect[] {
+  const height = Math.ceil(rect.height / count);
+  return Array.from({ length: count }, (_, i) => ({ ...rect, y: rect.y + i * height, height }));
 }

@@ -29,7 +29,7 @@ const WHEEL_DOUBLING_PX = 360;
 const PINCH_DOUBLING_PX = 70;
 const WHEEL_LINE_PX = 16;
 /** A press this far from a seat's middle, in seat distances, still means the seat. */
-const HIT_REACH = 0.55;
+const HIT_REACH = 0.65;
 
 /** What a seat map is made with. */
 export interface SeatMapOptions {
@@ -217,6 +217,7 @@ export class SeatMap {
     );
     // Where there is nothing left to zoom the wheel scrolls the page; a pinch must never zoom the page instead.
     if (zoomed || event.ctrlKey) event.preventDefault();
+    if (zoomed) this.setHover(this.seatAt(this.at(event), MIN_MOUSE_PITCH_PX), this.at(event));
     this.wake();
   }
 

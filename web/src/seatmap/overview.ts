@@ -19,24 +19,36 @@ const SQUARE_RADIUS = 1.4;
 export class Overview {
   private readonly canvas = document.createElement('canvas');
   private readonly context = this.canvas.getContext('2d');
+  private readonly pixel = document.createElement('canvas').getContext('2d');
   private readonly sprites = new SeatSprites();
   private readonly scale: number;
+  /** Seats up to this number are in the picture. */
+  private filled = 0;
 
+  /** An empty picture, to be filled. */
   constructor(
     private readonly layout: Layout,
     private readonly theme: SeatTheme,
-    looks: Uint8Array,
   ) {
     const { width, height } = layout.bounds;
     this.scale = Math.min(ENOUGH_PITCH / SEAT_PITCH, MAX_SIDE / width, MAX_SIDE / height);
     this.canvas.width = Math.ceil(width * this.scale);
     this.canvas.height = Math.ceil(height * this.scale);
     this.sprites.prepare(SEAT_RADIUS * this.scale, theme, false);
-    for (let i = 0; i < looks.length; i++) this.put(i, looks[i] ?? Look.free);
   }
 
-  /** Brings one seat up to date. */
+  /** Puts so many more seats into the picture, so that it can be made over several frames. Answers whether all are. */
+  fill(looks: Uint8Array, seats: number): boolean {
+    const end = Math.min(looks.length, this.filled + seats);
+    for (let i = this.filled; i < end; i++) this.put(i, looks[i] ?? Look.free);
+    if (this.filled < end) this.settle();
+    this.filled = end;
+    return end === looks.length;
+  }
+
+  /** Brings one seat up to date; one that isn't in the picture yet will be filled in as it is then. */
   update(seat: number, look: number): void {
+    if (seat > this.filled) return;
     const i = seat - 1;
     const radius = SEAT_RADIUS * this.scale * 1.25;
     const x = (this.layout.x[i] ?? 0) * this.scale;
@@ -58,6 +70,14 @@ export class Overview {
     this.canvas.width = 0;
     this.canvas.height = 0;
     this.sprites.destroy();
+  }
+
+  /**
+   * Makes the browser paint what it has only recorded so far, which using the picture does: else all of it would be
+   * painted at its first use, in the middle of somebody's zoom.
+   */
+  private settle(): void {
+    this.pixel?.drawImage(this.canvas, 0, 0, 1, 1, 0, 0, 1, 1);
   }
 
   private put(i: number, look: number): void {
