@@ -1,0 +1,76 @@
+package signin
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestUserAgentLabel(t *testing.T) {
+	for agent, want := range map[string]string{
+		"Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0":                                                                  "Firefox on Linux",
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/129.0 Safari/537.36 Edg/129.0":                   "Edge on Windows",
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 17_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.6 Mobile/15E148 Safari/604.1": "Safari on iPhone",
+		"Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/129.0 Mobile Safari/537.36":                                "Chrome on Android",
+		"": "Unknown device",
+	} {
+		if got := userAgentLabel(agent); got != want {
+			t.Errorf("%q: %q, want %q", agent, got, want)
+		}
+	}
+}
+
+func TestSealedCookies(t *testing.T) {
+	s, err := newSealer(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	text, err := s.seal("a", "value", now.Add(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got string
+	if err := s.open("a", text, now, &got); err != nil || got != "value" {
+		t.Errorf("open: %q %v", got, err)
+	}
+	if s.open("b", text, now, &got) == nil {
+		t.Error("opens for another purpose")
+	}
+	if s.open("a", text, now.Add(time.Minute), &got) == nil {
+		t.Error("opens after its end")
+	}
+	other, _ := newSealer([]byte(strings.Repeat("x", 32)))
+	if other.open("a", text, now, &got) == nil {
+		t.Error("opens with another key")
+	}
+}
+
+func FuzzSealedCookie(f *testing.F) {
+	s, err := newSealer(make([]byte, 32))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("")
+	f.Add("AAAA")
+	f.Fuzz(func(t *testing.T, text string) {
+		var v attempt
+		if s.open(attemptPurpose, text, time.Unix(0, 0), &v) == nil {
+			t.Errorf("%q opens", text)
+		}
+	})
+}
+
+func FuzzLocalPath(f *testing.F) {
+	for _, seed := range []string{"/", "//x", "/\\x", "/a?b=//c#d", "http://x", "/%2f/x", "/a/../..//x", "/\tx"} {
+		f.Add(seed)
+	}
+	base, _ := url.Parse("https://here.example/auth/login")
+	f.Fuzz(func(t *testing.T, text string) {
+		to, err := base.Parse(localPath(text))
+		if err != nil || to.Scheme != "https" || to.Host != "here.example" {
+			t.Errorf("%q leads to %v, %v", text, to, err)
+		}
+	})
+}
