@@ -7,28 +7,24 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"happening/internal/booking"
+	"happening/internal/event"
+	"happening/internal/org"
 )
 
 // The kinds of facts that somebody is told about, as they stand in the outbox.
+// The rooms in which they happen declare them; these here are those that no
+// constant there names.
 const (
 	BookingConfirmed  = "booking.confirmed"
 	BookingWaitlisted = "booking.waitlisted"
 	BookingPromoted   = "booking.promoted"
 	BookingChanged    = "booking.changed"
 	BookingCancelled  = "booking.cancelled"
-	EventUpdated      = "event.updated"
-	EventCancelled    = "event.cancelled"
-	OrgInvited        = "org.invited"
 	ConfirmAddress    = "account.confirm_address"
 	ResetPassword     = "account.reset_password"
 	AlreadyRegistered = "account.already_registered"
-)
-
-// The reasons of a cancellation that nobody asked for.
-const (
-	reasonEventStarted   = "event_started"
-	reasonEventCancelled = "event_cancelled"
-	reasonCapacity       = "capacity"
 )
 
 // Fact is a row of the outbox. An id that the fact doesn't have is uuid.Nil.
@@ -46,11 +42,11 @@ type Fact struct {
 // ForEveryBooking says whether a fact concerns everybody with a live booking
 // at the event, and so is told page by page.
 func ForEveryBooking(f Fact) bool {
-	if f.Kind != EventUpdated {
+	if f.Kind != event.KindUpdated {
 		return false
 	}
 	change, err := decodeEventChange(f)
-	return err == nil && change.tellsAnybody()
+	return err == nil && len(change.Changed) > 0
 }
 
 // InviteOf gives the invitation that a fact is about, uuid.Nil for any other
@@ -59,7 +55,7 @@ func InviteOf(f Fact) uuid.UUID {
 	var payload struct {
 		InviteID uuid.UUID `json:"invite_id"`
 	}
-	if f.Kind != OrgInvited || json.Unmarshal(f.Payload, &payload) != nil {
+	if f.Kind != org.KindInvited || json.Unmarshal(f.Payload, &payload) != nil {
 		return uuid.Nil
 	}
 	return payload.InviteID
@@ -79,34 +75,24 @@ func accountOf(f Fact) (uuid.UUID, error) {
 	return payload.AccountID, nil
 }
 
-// bookingState is a booking before or after a change.
-type bookingState struct {
-	Status        string  `json:"status"`
-	Seats         int     `json:"seats"`
-	SeatNumbers   []int32 `json:"seat_numbers"`
-	WaitingNumber *int64  `json:"waiting_number"`
-}
-
-// bookingChange is the payload of the booking facts.
+// bookingChange is what a booking's fact tells; a side that the payload leaves
+// out is empty.
 type bookingChange struct {
-	Action   string        `json:"action"`
-	From     *bookingState `json:"from"`
-	To       *bookingState `json:"to"`
-	Actor    *uuid.UUID    `json:"actor"`
-	Reason   string        `json:"reason"`
-	Position int           `json:"position"`
+	booking.Details
+	From, To booking.DetailsState
 }
 
 func decodeBookingChange(f Fact) (bookingChange, error) {
-	var c bookingChange
-	if err := json.Unmarshal(f.Payload, &c); err != nil {
+	details, err := booking.ParseDetails(f.Payload)
+	if err != nil {
 		return bookingChange{}, fmt.Errorf("notify: payload of %s: %w", f.Kind, err)
 	}
-	if c.From == nil {
-		c.From = &bookingState{}
+	c := bookingChange{Details: details}
+	if details.From != nil {
+		c.From = *details.From
 	}
-	if c.To == nil {
-		c.To = &bookingState{}
+	if details.To != nil {
+		c.To = *details.To
 	}
 	return c, nil
 }
@@ -147,51 +133,10 @@ func without(all, gone []int32) []int32 {
 	return rest
 }
 
-// eventSettings is the part of an event that people are told about when it
-// changes. A nil field was not in the payload.
-type eventSettings struct {
-	Name     *string    `json:"name"`
-	StartsAt *time.Time `json:"starts_at"`
-	EndsAt   *time.Time `json:"ends_at"`
-	TimeZone *string    `json:"time_zone"`
-	Venue    *string    `json:"venue"`
-}
-
-// eventChange is the payload of event.updated.
-type eventChange struct {
-	Changed []string      `json:"changed"`
-	Before  eventSettings `json:"before"`
-	After   eventSettings `json:"after"`
-}
-
-func decodeEventChange(f Fact) (eventChange, error) {
-	var c eventChange
+func decodeEventChange(f Fact) (event.Updated, error) {
+	var c event.Updated
 	if err := json.Unmarshal(f.Payload, &c); err != nil {
-		return eventChange{}, fmt.Errorf("notify: payload of %s: %w", f.Kind, err)
+		return event.Updated{}, fmt.Errorf("notify: payload of %s: %w", f.Kind, err)
 	}
 	return c, nil
-}
-
-func (c *eventChange) has(fields ...string) bool {
-	return slices.ContainsFunc(c.Changed, func(f string) bool { return slices.Contains(fields, f) })
-}
-
-// apply lays the settings over the card of the event.
-func (s *eventSettings) apply(card EventCard) EventCard {
-	if s.Name != nil {
-		card.Name = *s.Name
-	}
-	if s.StartsAt != nil {
-		card.StartsAt = *s.StartsAt
-	}
-	if s.EndsAt != nil {
-		card.EndsAt = *s.EndsAt
-	}
-	if s.TimeZone != nil {
-		card.TimeZone = *s.TimeZone
-	}
-	if s.Venue != nil {
-		card.Venue = *s.Venue
-	}
-	return card
 }

@@ -11,6 +11,9 @@ import (
 	"unicode"
 
 	"github.com/google/uuid"
+
+	"happening/internal/booking"
+	"happening/internal/event"
 )
 
 // Mail is a rendered e-mail to one person.
@@ -82,13 +85,13 @@ func compose(d Delivery, publicURL string) (Mail, error) {
 		Greeting: greeting(d.Name),
 		Lead:     d.Text,
 		Action:   action{Label: "View your booking", URL: publicURL + d.Link},
-		Footer:   "You get this mail because you have a booking at this event.",
+		Footer:   "You get this mail because of your booking at this event.",
 	}
 	if d.Type == TypeEventUpdated {
 		l.Action.Label = "View the event"
 	}
 	if d.OrgName != "" {
-		l.Footer = "You get this mail because you have a booking at an event of " + d.OrgName + "."
+		l.Footer = "You get this mail because of your booking at an event of " + d.OrgName + "."
 	}
 	var seats []detail
 	if d.Fact.Kind != "" {
@@ -111,12 +114,12 @@ func compose(d Delivery, publicURL string) (Mail, error) {
 // fromFact gives the words of the fact, and what the mail lists of the
 // booking.
 func fromFact(d Delivery) (wording, []detail, error) {
-	if d.Fact.Kind == EventUpdated {
+	if d.Fact.Kind == event.KindUpdated {
 		change, err := decodeEventChange(d.Fact)
 		if err != nil {
 			return wording{}, nil, err
 		}
-		return wordEventUpdate(&change, d.Event), nil, nil
+		return wordEventUpdate(&change), nil, nil
 	}
 	change, err := decodeBookingChange(d.Fact)
 	if err != nil {
@@ -132,7 +135,7 @@ func bookingDetails(factKind string, c *bookingChange) []detail {
 			return []detail{{"Seats given up", SeatLabels(c.From.SeatNumbers)}}
 		}
 		return nil
-	case c.To.Status == "waiting":
+	case c.To.Status == booking.Waiting:
 		rows := []detail{{"Party", fmt.Sprintf("%d %s", c.To.Seats, plural(c.To.Seats, "seat", "seats"))}}
 		if c.Position > 0 {
 			rows = append(rows, detail{"Position", fmt.Sprintf("%d on the waitlist", c.Position)})
@@ -170,8 +173,9 @@ func composeAccount(d Delivery, address, name, url string) (Mail, error) {
 		l.Action = action{Label: "Choose a new password", URL: url}
 		l.After = "If it was not you, do nothing: your password stays as it is."
 	default:
-		l.Action = action{Label: "Sign in", URL: url}
-		l.After = "If you forgot your password, the sign-in page helps. If it was not you, do nothing."
+		l.Lead += " Sign in with the password that you chose back then."
+		l.Action = action{Label: "I forgot my password", URL: url}
+		l.After = "If it was not you, do nothing."
 	}
 	return l.render(d.ID, address)
 }

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"happening/internal/event"
+	"happening/internal/org"
 )
 
 // The types of messages. The last three are the identity provider's own and
@@ -112,12 +115,12 @@ func Messages(f Fact, known Known) ([]Message, error) {
 	switch f.Kind {
 	case BookingConfirmed, BookingWaitlisted, BookingPromoted, BookingChanged, BookingCancelled:
 		return bookingMessages(f, known)
-	case EventUpdated:
+	case event.KindUpdated:
 		return eventMessages(f, known)
-	case EventCancelled:
+	case event.KindCancelled:
 		// Each booking of the event has a fact of its own that tells its person.
 		return nil, nil
-	case OrgInvited:
+	case org.KindInvited:
 		return inviteMessages(f, known)
 	case ConfirmAddress, ResetPassword, AlreadyRegistered:
 		return accountMessages(f)
@@ -148,14 +151,10 @@ func eventMessages(f Fact, known Known) ([]Message, error) {
 		return nil, err
 	}
 	audience := known.Audience[f.ID]
-	if len(audience) == 0 || !change.tellsAnybody() {
+	if len(audience) == 0 {
 		return nil, nil
 	}
-	card, ok := known.Events[f.EventID]
-	if !ok {
-		return nil, fmt.Errorf("notify: %s %s is about no known event", f.Kind, f.ID)
-	}
-	w := wordEventUpdate(&change, card)
+	w := wordEventUpdate(&change)
 	messages := make([]Message, 0, len(audience))
 	seen := make(map[uuid.UUID]bool, len(audience))
 	for _, a := range audience {

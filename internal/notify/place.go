@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"happening/internal/event"
 )
 
 // maxSeatGroups bounds how many rows of seats a message spells out; a party
@@ -26,15 +28,20 @@ func SeatLabels(seats []int32) string {
 		if len(groups) == maxSeatGroups {
 			return fmt.Sprintf("%s and %d more", strings.Join(groups, "; "), len(sorted))
 		}
-		row := rowOf(sorted[0])
+		row, _ := event.RowOf(sorted[0])
 		n := 1
-		for n < len(sorted) && rowOf(sorted[n]) == row {
+		for n < len(sorted) && inRow(sorted[n], row) {
 			n++
 		}
 		groups = append(groups, "Row "+row+" · "+plural(n, "Seat ", "Seats ")+ranges(sorted[:n]))
 		sorted = sorted[n:]
 	}
 	return strings.Join(groups, "; ")
+}
+
+func inRow(seat int32, row string) bool {
+	its, _ := event.RowOf(seat)
+	return its == row
 }
 
 // ranges joins rising numbers, three and more in a run as first–last.
@@ -58,19 +65,6 @@ func ranges(numbers []int32) string {
 		i = last + 1
 	}
 	return b.String()
-}
-
-// seatsPerRow is the length of a row where an event has no layout of its own.
-const seatsPerRow = 20
-
-// rowOf names the row of a seat: A, B, … Z, AA, AB, …
-func rowOf(seat int32) string {
-	var name []byte
-	for n := (seat-1)/seatsPerRow + 1; n > 0; n = (n - 1) / 26 {
-		name = append(name, byte('A'+(n-1)%26))
-	}
-	slices.Reverse(name)
-	return string(name)
 }
 
 // zones keeps loaded time zones: loading one reads a file, and a batch of

@@ -2,9 +2,13 @@ package notify
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"happening/internal/booking"
+	"happening/internal/event"
 )
 
 // wording is what a message says. The title is also the mail's subject, the
@@ -27,9 +31,9 @@ func wordBooking(f Fact, c *bookingChange, card EventCard) wording {
 			lead: "Your " + plural(c.To.Seats, "seat is", "seats are") + " booked. See you there!",
 		}
 	case BookingWaitlisted:
-		lead := "There are not enough seats for you right now, so you are on the waitlist"
+		lead := "There are no seats for you right now, so you are on the waitlist"
 		if c.Position > 0 {
-			lead += ", at position " + strconv.Itoa(c.Position)
+			lead += ", at position " + strconv.Itoa(int(c.Position))
 		}
 		return wording{
 			kind: TypeBookingWaitlisted, title: "On the waitlist: " + card.Name,
@@ -53,9 +57,9 @@ func wordBooking(f Fact, c *bookingChange, card EventCard) wording {
 }
 
 func waitingText(c *bookingChange) string {
-	text := "You wait for " + strconv.Itoa(c.To.Seats) + plural(c.To.Seats, " seat", " seats")
+	text := "You wait for " + strconv.Itoa(int(c.To.Seats)) + plural(c.To.Seats, " seat", " seats")
 	if c.Position > 0 {
-		text += ", at position " + strconv.Itoa(c.Position)
+		text += ", at position " + strconv.Itoa(int(c.Position))
 	}
 	return text + ". We tell you as soon as " + plural(c.To.Seats, "it is", "they are") + " yours."
 }
@@ -69,7 +73,7 @@ func changedText(f Fact, c *bookingChange) string {
 	}
 	released, added := c.released(), c.added()
 	switch {
-	case c.To.Status == "waiting":
+	case c.To.Status == booking.Waiting:
 		return fmt.Sprintf("Your party on the waitlist is now %d instead of %d. Your place in line stays.", c.To.Seats, c.From.Seats)
 	case len(released) > 0 && len(added) > 0:
 		return "Your seats are now " + SeatLabels(c.To.SeatNumbers) + ", instead of " + SeatLabels(c.From.SeatNumbers) + "."
@@ -83,16 +87,16 @@ func changedText(f Fact, c *bookingChange) string {
 // wordCancellation words the end of a booking by what ended it.
 func wordCancellation(f Fact, c *bookingChange, card EventCard) wording {
 	w := wording{kind: TypeBookingCancelled, title: "Booking cancelled: " + card.Name}
-	waited := c.From.Status == "waiting"
+	waited := c.From.Status == booking.Waiting
 	seats := SeatLabels(c.From.SeatNumbers)
 	switch {
-	case c.Reason == reasonEventCancelled:
+	case c.Reason == booking.ReasonEventCancelled:
 		w.kind, w.title = TypeEventCancelled, "Cancelled: "+card.Name
 		w.text = "The event on " + shortTime(card) + " does not take place. Your booking is cancelled with it."
-	case c.Reason == reasonEventStarted:
+	case c.Reason == booking.ReasonEventStarted:
 		w.title = "Waitlist closed: " + card.Name
 		w.text = "The event has started, and not enough seats became free for you. Your place on the waitlist is closed."
-	case c.Reason == reasonCapacity:
+	case c.Reason == booking.ReasonCapacity:
 		w.title = "Waitlist closed for you: " + card.Name
 		w.text = fmt.Sprintf("The event has become smaller than your party of %d, so your place on the waitlist is closed.", c.From.Seats)
 	case c.by(f.UserID) == bySelf && waited:
@@ -108,24 +112,19 @@ func wordCancellation(f Fact, c *bookingChange, card EventCard) wording {
 	return w
 }
 
-// tellsAnybody says whether anything changed that people with a booking need
-// to know.
-func (c *eventChange) tellsAnybody() bool {
-	return c.has("name", "starts_at", "ends_at", "time_zone", "venue")
-}
-
-// wordEventUpdate words a change of the event's name, time or place. Whatever
-// the payload leaves out is taken from the event as it is now.
-func wordEventUpdate(c *eventChange, card EventCard) wording {
-	before, after := c.Before.apply(card), c.After.apply(card)
+// wordEventUpdate words a change of the event's name, time or place, as it was
+// at that moment: the event may have changed again since, and then there is
+// another message.
+func wordEventUpdate(c *event.Updated) wording {
+	before, after := &c.Before, &c.After
 	var said []string
-	if c.has("name") {
+	if slices.Contains(c.Changed, "name") {
 		said = append(said, fmt.Sprintf("It is now called “%s” (was “%s”).", after.Name, before.Name))
 	}
-	if c.has("starts_at", "ends_at", "time_zone") {
-		said = append(said, fmt.Sprintf("New time: %s (was %s).", longTime(after), longTime(before)))
+	if slices.ContainsFunc(c.Changed, aboutTime) {
+		said = append(said, fmt.Sprintf("New time: %s (was %s).", longTime(cardOf(after)), longTime(cardOf(before))))
 	}
-	if c.has("venue") {
+	if slices.Contains(c.Changed, "venue") {
 		switch {
 		case after.Venue == "":
 			said = append(said, fmt.Sprintf("The place is open again (was %s).", before.Venue))
@@ -140,6 +139,14 @@ func wordEventUpdate(c *eventChange, card EventCard) wording {
 		kind: TypeEventUpdated, title: "Changed: " + after.Name, text: text,
 		lead: "The organizer changed an event that you booked. " + text,
 	}
+}
+
+func aboutTime(field string) bool {
+	return field == "starts_at" || field == "ends_at" || field == "time_zone"
+}
+
+func cardOf(n *event.Notable) EventCard {
+	return EventCard{Name: n.Name, Venue: n.Venue, StartsAt: n.StartsAt, EndsAt: n.EndsAt, TimeZone: n.TimeZone}
 }
 
 func wordInvite(orgName, role string) wording {
@@ -172,7 +179,7 @@ func wordAccount(factKind string) wording {
 	}
 }
 
-func plural(n int, one, many string) string {
+func plural[N int | int32](n N, one, many string) string {
 	if n == 1 {
 		return one
 	}
@@ -190,11 +197,11 @@ func longTime(card EventCard) string {
 	const day, clock = "Monday, 2 January 2006", "15:04"
 	loc := zone(card.TimeZone)
 	from, to := card.StartsAt.In(loc), card.EndsAt.In(loc)
-	end := to.Format(clock)
+	end := "–" + to.Format(clock)
 	if !sameDay(from, to) {
-		end = " " + to.Format(day+", "+clock)
+		end = " – " + to.Format(day+", "+clock)
 	}
-	text := from.Format(day+", "+clock) + "–" + end
+	text := from.Format(day+", "+clock) + end
 	if name := to.Format("MST"); !strings.ContainsAny(name, "+-") {
 		return text + " " + name
 	}
