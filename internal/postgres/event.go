@@ -247,22 +247,32 @@ func (s *EventStore) DeleteEvent(ctx context.Context, id uuid.UUID, record audit
 	})
 }
 
-// SweepStatus brings stored statuses up to the clock. Rows that a sale has
-// locked are left for the next time; version and revision stay, since no rule
-// reads the column.
+// SweepStatus brings stored statuses up to the clock, also of an event that
+// was over and was given a later end; each kind is looked up by an index. Rows
+// that a sale has locked are left for the next time. Version and revision stay,
+// since no rule reads the column.
 func (s *EventStore) SweepStatus(ctx context.Context, now time.Time, limit int) (int, error) {
 	tag, err := s.db.System.Exec(ctx, `
-		UPDATE events e
-		SET status = CASE WHEN e.ends_at <= $1 THEN 'completed' ELSE 'ongoing' END
-		FROM (
+		WITH late AS (
+			(SELECT id FROM events WHERE status = 'upcoming' AND starts_at <= $1 LIMIT $2)
+			UNION ALL
+			(SELECT id FROM events WHERE status = 'ongoing' AND starts_at <= $1 AND ends_at <= $1 LIMIT $2)
+			UNION ALL
+			(SELECT id FROM events WHERE status = 'completed' AND ends_at > $1 LIMIT $2)
+		), due AS (
 			SELECT id
 			FROM events
-			WHERE status IN ('upcoming', 'ongoing')
-				AND starts_at <= $1 AND (status = 'upcoming' OR ends_at <= $1)
+			WHERE id = ANY (ARRAY(SELECT id FROM late LIMIT $2)) AND status <> 'cancelled'
 			ORDER BY id
-			LIMIT $2
 			FOR UPDATE SKIP LOCKED
-		) due
+		)
+		UPDATE events e
+		SET status = CASE
+			WHEN e.starts_at > $1 THEN 'upcoming'
+			WHEN e.ends_at > $1 THEN 'ongoing'
+			ELSE 'completed'
+		END
+		FROM due
 		WHERE e.id = due.id`,
 		now, limit)
 	if err != nil {

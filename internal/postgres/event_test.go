@@ -428,6 +428,13 @@ func TestTheSweepBringsStatusesUpToTheClock(t *testing.T) {
 			t.Errorf("after %d h: got %s, want %s", c.hours, got, c.want)
 		}
 	}
+	k.exec(`UPDATE events SET ends_at = $2 WHERE id = $1`, ids["over"], k.now.Add(time.Hour))
+	if moved, err := k.events.Sweep(t.Context()); err != nil || moved != 1 {
+		t.Errorf("a later end: moved %d, %v", moved, err)
+	}
+	if got := k.one(`SELECT status FROM events WHERE id = $1`, ids["over"]); got != "ongoing" {
+		t.Errorf("a later end: %s", got)
+	}
 	if got := k.one(`SELECT string_agg(DISTINCT version || ' ' || revision, ',') FROM events`); got != "1 1" {
 		t.Errorf("the sweep moved versions: %s", got)
 	}

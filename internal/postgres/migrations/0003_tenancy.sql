@@ -9,5 +9,7 @@ ALTER TABLE organization_invites
 CREATE INDEX organization_invites_org ON organization_invites (org_id, id);
 CREATE INDEX organization_invites_due ON organization_invites (expires_at) WHERE status = 'pending';
 
--- What the sweep of the lifecycle looks at, without reading what is over.
+-- What the sweep of the lifecycle looks at: what has begun or ended since, and
+-- what was over until its end was put off.
 CREATE INDEX events_unfinished ON events (starts_at) WHERE status IN ('upcoming', 'ongoing');
+CREATE INDEX events_completed ON events (ends_at) WHERE status = 'completed';
