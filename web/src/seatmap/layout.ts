@@ -49,8 +49,16 @@ export interface Layout {
   readonly rowOf: Uint32Array;
   /** Position within the row, from 0. */
   readonly columnOf: Uint32Array;
-  readonly stage: { readonly outline: Float32Array; readonly centre: Point };
+  readonly stage: Stage;
   readonly bounds: Rect;
+}
+
+/** What the seats look at. */
+export interface Stage {
+  readonly outline: Float32Array;
+  /** Where its name stands, and how much room there is from front to back. */
+  readonly centre: Point;
+  readonly depth: number;
 }
 
 /** The parts of a seat's name; the screen puts them into words, e.g. "Row B · Seat 21". */
@@ -153,7 +161,7 @@ export function defaultLayout(totalSlots: number): Layout {
     y,
     rowOf,
     columnOf,
-    stage: { outline: stageMoved, centre: middle(stageMoved) },
+    stage: stageOf(stageMoved),
     bounds: { x: 0, y: 0, width: extent.width + 2 * MARGIN, height: extent.height + 2 * MARGIN },
   };
 }
@@ -202,13 +210,11 @@ function moved(polygon: Float32Array, dx: number, dy: number): Float32Array {
   return polygon.map((value, i) => value + (i % 2 === 0 ? dx : dy));
 }
 
-/** The midpoint of a symmetric sector's two arcs, which is where a word in it looks centred. */
-function middle(polygon: Float32Array): Point {
-  const quarter = Math.floor(polygon.length / 8) * 2;
-  const inner = quarter;
-  const outer = polygon.length - 2 - quarter;
-  return {
-    x: ((polygon[inner] ?? 0) + (polygon[outer] ?? 0)) / 2,
-    y: ((polygon[inner + 1] ?? 0) + (polygon[outer + 1] ?? 0)) / 2,
-  };
+/** The stage of a symmetric sector; its name is centred between the middles of the two arcs. */
+function stageOf(outline: Float32Array): Stage {
+  const back = Math.floor(outline.length / 8) * 2;
+  const front = outline.length - 2 - back;
+  const x = ((outline[back] ?? 0) + (outline[front] ?? 0)) / 2;
+  const [top, bottom] = [outline[back + 1] ?? 0, outline[front + 1] ?? 0];
+  return { outline, centre: { x, y: (top + bottom) / 2 }, depth: bottom - top };
 }

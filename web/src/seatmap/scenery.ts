@@ -100,16 +100,10 @@ export class Scenery {
   }
 
   private drawStageLabel(c: CanvasRenderingContext2D, frame: Frame, theme: SeatTheme): void {
-    const { centre, outline } = this.layout.stage;
-    let top = Infinity;
-    let bottom = -Infinity;
-    for (let i = 1; i < outline.length; i += 2) {
-      top = Math.min(top, outline[i] ?? top);
-      bottom = Math.max(bottom, outline[i] ?? bottom);
-    }
-    const room = (bottom - top) * frame.scale;
-    const size = Math.min(between(room * 0.22, 10 * frame.ratio, 22 * frame.ratio), room * 0.7);
-    if (size < 6 * frame.ratio) return;
+    const { centre, depth } = this.layout.stage;
+    const room = depth * frame.scale;
+    const size = Math.min(between(room * 0.3, 10 * frame.ratio, 22 * frame.ratio), room * 0.6);
+    if (size < 7 * frame.ratio) return;
     c.font = `600 ${size}px ${theme.fontFamily}`;
     c.textAlign = 'center';
     c.textBaseline = 'alphabetic';
