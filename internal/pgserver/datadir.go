@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 const (
@@ -47,6 +48,8 @@ type Options struct {
 	// systemPlaces stands in for where an operating system keeps PostgreSQL,
 	// so that tests can show a machine that has none.
 	systemPlaces func() []string
+	// restartPatience stands in for the constant, which no test could await.
+	restartPatience time.Duration
 }
 
 func (o Options) log() *slog.Logger {

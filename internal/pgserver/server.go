@@ -1,6 +1,7 @@
 package pgserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -270,6 +271,7 @@ func (s *Server) spawn(resume bool) (*child, error) {
 		SocketDir: s.socketDir,
 		Settings:  s.options.Settings,
 		Resume:    resume,
+		Patience:  cmp.Or(s.options.restartPatience, restartPatience),
 	}.send(stdin)
 	go func() {
 		defer close(c.exited)

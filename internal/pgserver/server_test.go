@@ -291,7 +291,55 @@ func TestKilledPostgresComesBack(t *testing.T) {
 	}
 }
 
-// Data that vanish can't be brought back, and saying so must not take for ever.
+// A fault that goes away, such as a full disk, needs nobody; one that stays is
+// told in the end.
+func TestRestartsAreRepeatedAndBounded(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		patience time.Duration
+		repaired bool
+	}{
+		{"fault goes away", testLimit, true},
+		{"fault stays", time.Nanosecond, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			log := newLogSignal()
+			s := start(t, Options{DataDir: filepath.Join(newDir(t), "data"), Log: slogTo(log), restartPatience: tt.patience})
+			keepRow(t, s.ConnString("happening"))
+			post, err := readPostmaster(clusterDir(s.DataDir()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			control := filepath.Join(clusterDir(s.DataDir()), "global", "pg_control")
+			if err := os.Rename(control, control+".away"); err != nil {
+				t.Fatal(err)
+			}
+			kill(t, post.pid, syscall.SIGKILL)
+			for range 2 {
+				log.await(t, "ended unasked")
+			}
+			if tt.repaired {
+				if err := os.Rename(control+".away", control); err != nil {
+					t.Fatal(err)
+				}
+				log.await(t, "PostgreSQL is back")
+				checkRow(t, s.ConnString("happening"))
+				return
+			}
+			select {
+			case <-s.Done():
+			case <-testContext(t).Done():
+				t.Fatal("Done was never closed")
+			}
+			if err := s.Err(); err == nil || !strings.Contains(err.Error(), "pg_control") {
+				t.Errorf("the error doesn't say why: %v", err)
+			}
+		})
+	}
+}
+
 func TestFirstStartFailsWithTheServersOwnWords(t *testing.T) {
 	t.Parallel()
 	_, err := Start(testContext(t), Options{
@@ -329,10 +377,27 @@ func TestStopInAHurry(t *testing.T) {
 func TestAbandonedStartLeavesNothing(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(newDir(t), "data")
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
+	// The start is given up while initdb is at work.
+	ctx, cancel := context.WithTimeout(context.Background(), testLimit)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer cancel()
+		for ctx.Err() == nil {
+			if _, err := os.Stat(filepath.Join(postgresDir(data), "cluster.new", "base")); err == nil {
+				return
+			}
+		}
+	}()
 	if _, err := Start(ctx, Options{DataDir: data, DataDirSet: true}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Start with an ended context: %v", err)
+	}
+	<-done
+	if hasCluster(data) {
+		t.Error("a cluster was completed after the start was abandoned")
+	}
+	if pids := serversIn(clusterDir(data), clusterDir(data)+".new"); len(pids) > 0 {
+		t.Errorf("processes %v outlived it", pids)
 	}
 	// What a cut-off initdb leaves must not be taken for data.
 	junk := filepath.Join(postgresDir(data), "cluster.new", "PG_VERSION")

@@ -169,7 +169,7 @@ func (s *supervisor) keepRunning(ctx context.Context, args []string) error {
 			return err
 		case readyAt.IsZero() && failingSince.IsZero():
 			failingSince = now
-		case readyAt.IsZero() && now.Sub(failingSince) > restartPatience:
+		case readyAt.IsZero() && now.Sub(failingSince) > s.plan.Patience:
 			return fmt.Errorf("PostgreSQL can't be restarted: %w", err)
 		case !readyAt.IsZero():
 			failingSince = time.Time{}
@@ -362,7 +362,7 @@ func (s *supervisor) initialize(ctx context.Context) error {
 	for i, locale := range locales {
 		// The owner is a superuser and has no password: the socket's directory
 		// is closed to everyone but PostgreSQL's user.
-		args := append([]string{"-D", temp, "-U", ownerRole, "-A", "trust", "-E", "UTF8", "--no-instructions"}, locale...)
+		args := append([]string{"-D", temp, "-U", ownerRole, "-A", "trust", "-E", "UTF8", "--no-instructions", "--no-sync"}, locale...)
 		cmd := exec.CommandContext(ctx, filepath.Join(s.plan.Bin, "initdb"), args...)
 		cmd.Dir = s.plan.Dir
 		cmd.Env = childEnv()
@@ -383,6 +383,10 @@ func (s *supervisor) initialize(ctx context.Context) error {
 		if err := os.RemoveAll(temp); err != nil {
 			return err
 		}
+	}
+	// Once for all, where initdb would wait for the disk a thousand times.
+	if err := syncFiles(temp); err != nil {
+		return err
 	}
 	if err := os.Rename(temp, s.cluster()); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 )
 
 // plan is what the parent tells the supervisor, before anything else on its
@@ -20,6 +21,8 @@ type plan struct {
 	// Resume says that this server has run before and is to be brought back,
 	// with patience.
 	Resume bool
+	// Patience is how long restarts may fail on end.
+	Patience time.Duration
 }
 
 // planMax bounds the plan's line.
