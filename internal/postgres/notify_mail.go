@@ -121,7 +121,7 @@ SET status      = CASE r.outcome WHEN 'sent' THEN 'sent' WHEN 'failed' THEN 'fai
     attempts    = n.attempts - CASE r.outcome WHEN 'untried' THEN 1 ELSE 0 END,
     last_error  = CASE r.outcome WHEN 'untried' THEN n.last_error ELSE r.error END,
     next_try_at = CASE WHEN r.outcome IN ('retry', 'untried') THEN r.next_try_at END,
-    sent_at     = CASE r.outcome WHEN 'sent' THEN $6 END
+    sent_at     = CASE r.outcome WHEN 'sent' THEN $6::timestamptz END
 FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::timestamptz[])
   AS r (id, attempt, outcome, error, next_try_at)
 WHERE n.id = r.id AND n.status = 'pending' AND (r.outcome = 'sent' OR n.attempts = r.attempt)`
