@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"happening/internal/fault"
 	"happening/internal/notify"
@@ -100,9 +101,12 @@ func (b *Mailbox) list(w http.ResponseWriter, r *http.Request) error {
 		limit = n
 	}
 	to := strings.TrimSpace(query.Get("to"))
-	mails, err := b.store.Mails(r.Context(), to, limit)
-	if err != nil {
-		return err
+	var mails []notify.KeptMail
+	if storable(to) {
+		var err error
+		if mails, err = b.store.Mails(r.Context(), to, limit); err != nil {
+			return err
+		}
 	}
 	entries := make([]entry, 0, len(mails))
 	for _, m := range mails {
@@ -114,8 +118,21 @@ func (b *Mailbox) list(w http.ResponseWriter, r *http.Request) error {
 	return render(w, "list.html", map[string]any{"To": to, "Mails": entries, "Limit": limit, "Full": len(entries) == limit})
 }
 
+// storable says whether the database can hold the text, and so whether there
+// is any use in asking it.
+func storable(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
+
+// mail finds the mail that the path names.
+func (b *Mailbox) mail(r *http.Request) (notify.KeptMail, error) {
+	id := r.PathValue("id")
+	if !storable(id) {
+		return notify.KeptMail{}, fault.ErrNotFound
+	}
+	return b.store.Mail(r.Context(), id)
+}
+
 func (b *Mailbox) show(w http.ResponseWriter, r *http.Request) error {
-	m, err := b.store.Mail(r.Context(), r.PathValue("id"))
+	m, err := b.mail(r)
 	if err != nil {
 		return err
 	}
@@ -126,7 +143,7 @@ func (b *Mailbox) show(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (b *Mailbox) html(w http.ResponseWriter, r *http.Request) error {
-	m, err := b.store.Mail(r.Context(), r.PathValue("id"))
+	m, err := b.mail(r)
 	if err != nil {
 		return err
 	}
