@@ -5,10 +5,14 @@ import { gzipSync } from 'node:zlib';
 
 const LIMIT_KB = 170;
 const dist = new URL('../dist/', import.meta.url);
-if (!existsSync(new URL('index.html', dist))) throw new Error('dist/index.html is missing: run `npm run build` first');
+if (!existsSync(new URL('index.html', dist)))
+  throw new Error('dist/index.html is missing: run `npm run build` first');
 
 const html = readFileSync(new URL('index.html', dist), 'utf8');
-const files = ['index.html', ...[...html.matchAll(/(?:src|href)="\/([^"]+\.(?:js|css|woff2))"/g)].map((m) => m[1])];
+const files = [
+  'index.html',
+  ...[...html.matchAll(/(?:src|href)="\/([^"]+\.(?:js|css|woff2))"/g)].map((m) => m[1]),
+];
 let total = 0;
 for (const file of files) {
   const size = gzipSync(readFileSync(new URL(file, dist)), { level: 9 }).length / 1000;

@@ -4,7 +4,10 @@ import { answer, api } from './client';
 import { keys } from './keys';
 import type { Booking } from './types';
 
-export function useMyBookings(userId: string | undefined, filter: { status?: string; event_id?: string } = {}) {
+export function useMyBookings(
+  userId: string | undefined,
+  filter: { status?: string; event_id?: string } = {},
+) {
   return useInfiniteQuery({
     queryKey: keys.bookings.mine(userId ?? '', filter),
     queryFn: ({ pageParam, signal }) =>

@@ -1,6 +1,7 @@
 // The only place that fetches. Every call goes to /api on our own origin with
 // the session cookie; a refusal becomes an ApiError and is thrown.
 import createClient from 'openapi-fetch';
+import { learnClock } from './clock';
 import { ApiError, readProblem } from './problem';
 import type { paths } from './schema.gen';
 
@@ -8,6 +9,7 @@ export const api = createClient<paths>({ baseUrl: '/api', credentials: 'same-ori
 
 api.use({
   async onResponse({ response }) {
+    learnClock(response.headers.get('Date'));
     if (!response.ok) throw await readProblem(response);
     return undefined;
   },

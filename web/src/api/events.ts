@@ -1,5 +1,12 @@
 // Events: reading, searching, and what organizers do with them.
-import { infiniteQueryOptions, queryOptions, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import {
+  infiniteQueryOptions,
+  queryOptions,
+  useInfiniteQuery,
+  useMutation,
+  useQuery,
+  useQueryClient,
+} from '@tanstack/react-query';
 import { answer, api } from './client';
 import { type EventFilter, keys } from './keys';
 import type { Event, EventChange, EventInput } from './types';

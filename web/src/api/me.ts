@@ -47,7 +47,12 @@ export function useSignOut(): () => Promise<void> {
     let to = '/';
     if (response.headers.get('Content-Type')?.includes('json')) {
       const body: unknown = await response.json();
-      if (typeof body === 'object' && body !== null && 'redirect' in body && typeof body.redirect === 'string') {
+      if (
+        typeof body === 'object' &&
+        body !== null &&
+        'redirect' in body &&
+        typeof body.redirect === 'string'
+      ) {
         to = body.redirect;
       }
     }

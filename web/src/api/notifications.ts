@@ -10,7 +10,8 @@ const PAGE = 30;
 export function useRecentNotifications(enabled: boolean) {
   return useQuery({
     queryKey: keys.notifications.recent,
-    queryFn: ({ signal }) => answer(api.GET('/notifications', { params: { query: { limit: RECENT } }, signal })),
+    queryFn: ({ signal }) =>
+      answer(api.GET('/notifications', { params: { query: { limit: RECENT } }, signal })),
     enabled,
   });
 }
@@ -21,7 +22,13 @@ export function useNotifications(unread: boolean, enabled: boolean) {
     queryFn: ({ pageParam, signal }) =>
       answer(
         api.GET('/notifications', {
-          params: { query: { ...(unread ? { unread } : {}), limit: PAGE, ...(pageParam ? { cursor: pageParam } : {}) } },
+          params: {
+            query: {
+              ...(unread ? { unread } : {}),
+              limit: PAGE,
+              ...(pageParam ? { cursor: pageParam } : {}),
+            },
+          },
           signal,
         }),
       ),

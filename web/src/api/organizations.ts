@@ -19,7 +19,10 @@ export function useMembers(orgId: string, enabled = true) {
     queryKey: keys.organizations.members(orgId),
     queryFn: ({ signal }) =>
       answer(
-        api.GET('/organizations/{id}/members', { params: { path: { id: orgId }, query: { limit: PAGE } }, signal }),
+        api.GET('/organizations/{id}/members', {
+          params: { path: { id: orgId }, query: { limit: PAGE } },
+          signal,
+        }),
       ),
     enabled,
   });

@@ -5,7 +5,13 @@ describe('problemFrom', () => {
   it('reads code, detail and the extras beside them', () => {
     const error = problemFrom(
       409,
-      { title: 'Conflict', status: 409, code: 'seats_unavailable', detail: 'Taken.', seat_numbers: [4, 9, 'x'] },
+      {
+        title: 'Conflict',
+        status: 409,
+        code: 'seats_unavailable',
+        detail: 'Taken.',
+        seat_numbers: [4, 9, 'x'],
+      },
       null,
     );
     expect(error.code).toBe('seats_unavailable');

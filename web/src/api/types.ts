@@ -8,7 +8,11 @@ type Answer<P extends keyof paths, M extends 'get' | 'post' | 'put', S extends n
 }
   ? Json<R>
   : never;
-type Item<L> = L extends { items: infer I } ? NonNullable<I> extends readonly (infer E)[] ? E : never : never;
+type Item<L> = L extends { items: infer I }
+  ? NonNullable<I> extends readonly (infer E)[]
+    ? E
+    : never
+  : never;
 
 export type Me = Answer<'/users/me', 'get', 200>;
 export type Role = NonNullable<Me['organizations']>[number]['role'];

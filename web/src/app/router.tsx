@@ -1,0 +1,117 @@
+// Every address of the client. Discover comes with the first load; the other
+// screens are fetched when one is about to go there.
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
+import { Discover } from '@/features/discover/Discover';
+import { readDiscoverSearch } from '@/features/discover/search';
+import { ErrorScreen, NotFoundScreen } from './ErrorScreen';
+import { PendingScreen } from './PendingScreen';
+import { Shell } from './Shell';
+
+const root = createRootRoute({ component: Shell, notFoundComponent: NotFoundScreen });
+
+const discover = createRoute({
+  getParentRoute: () => root,
+  path: '/',
+  component: Discover,
+  validateSearch: readDiscoverSearch,
+});
+
+const event = createRoute({
+  getParentRoute: () => root,
+  path: '/events/$eventId',
+  component: lazyRouteComponent(() => import('@/features/event/EventPage'), 'EventPage'),
+});
+
+const bookings = createRoute({
+  getParentRoute: () => root,
+  path: '/bookings',
+  component: lazyRouteComponent(() => import('@/features/bookings/BookingsPage'), 'BookingsPage'),
+});
+
+const booking = createRoute({
+  getParentRoute: () => root,
+  path: '/bookings/$bookingId',
+  component: lazyRouteComponent(() => import('@/features/bookings/BookingPage'), 'BookingPage'),
+});
+
+const notifications = createRoute({
+  getParentRoute: () => root,
+  path: '/notifications',
+  component: lazyRouteComponent(
+    () => import('@/features/notifications/NotificationsPage'),
+    'NotificationsPage',
+  ),
+});
+
+const invites = createRoute({
+  getParentRoute: () => root,
+  path: '/invites',
+  component: lazyRouteComponent(() => import('@/features/notifications/InvitesPage'), 'InvitesPage'),
+});
+
+interface ManageSearch {
+  org?: string;
+}
+
+function readManageSearch(search: Record<string, unknown>): ManageSearch {
+  return typeof search.org === 'string' ? { org: search.org } : {};
+}
+
+const manage = createRoute({
+  getParentRoute: () => root,
+  path: '/manage',
+  component: lazyRouteComponent(() => import('@/features/organizer/ManagePage'), 'ManagePage'),
+  validateSearch: readManageSearch,
+});
+
+const createEvent = createRoute({
+  getParentRoute: () => root,
+  path: '/manage/new',
+  component: lazyRouteComponent(() => import('@/features/organizer/NewEventPage'), 'NewEventPage'),
+  validateSearch: readManageSearch,
+});
+
+const manageEvent = createRoute({
+  getParentRoute: () => root,
+  path: '/manage/events/$eventId',
+  component: lazyRouteComponent(() => import('@/features/organizer/ManageEventPage'), 'ManageEventPage'),
+});
+
+const editEvent = createRoute({
+  getParentRoute: () => root,
+  path: '/manage/events/$eventId/edit',
+  component: lazyRouteComponent(() => import('@/features/organizer/EditEventPage'), 'EditEventPage'),
+});
+
+const people = createRoute({
+  getParentRoute: () => root,
+  path: '/manage/$orgId/people',
+  component: lazyRouteComponent(() => import('@/features/organizer/PeoplePage'), 'PeoplePage'),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([
+    discover,
+    event,
+    bookings,
+    booking,
+    notifications,
+    invites,
+    manage,
+    createEvent,
+    manageEvent,
+    editEvent,
+    people,
+  ]),
+  defaultPreload: 'intent',
+  defaultErrorComponent: ErrorScreen,
+  defaultPendingComponent: PendingScreen,
+  defaultNotFoundComponent: NotFoundScreen,
+  scrollRestoration: true,
+});
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router;
+  }
+}

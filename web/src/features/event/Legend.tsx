@@ -1,0 +1,35 @@
+import { useEffect, useRef } from 'react';
+import { drawSeat, Look } from '@/seatmap';
+import { lookName } from './looks';
+import { seatThemeFor } from './seatTheme';
+
+const SHOWN = [Look.free, Look.mineHeld, Look.held, Look.booked] as const;
+const SIZE = 20;
+
+/** What the seats' shapes mean, drawn by the same hand as the map's. */
+export function Legend({ dark }: { dark: boolean }) {
+  return (
+    <ul className="flex flex-wrap gap-x-5 gap-y-2 border-t border-line px-5 py-3 text-sm text-muted">
+      {SHOWN.map((look) => (
+        <li key={look} className="flex items-center gap-2">
+          <Glyph look={look} dark={dark} />
+          {lookName(look)}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Glyph({ look, dark }: { look: Look; dark: boolean }) {
+  const ref = useRef<HTMLCanvasElement>(null);
+  useEffect(() => {
+    const canvas = ref.current;
+    const c = canvas?.getContext('2d');
+    if (!canvas || !c) return;
+    const ratio = Math.max(1, window.devicePixelRatio);
+    canvas.width = canvas.height = SIZE * ratio;
+    c.scale(ratio, ratio);
+    drawSeat(c, look, SIZE / 2, SIZE / 2, SIZE / 2 - 1.5, seatThemeFor(dark));
+  }, [look, dark]);
+  return <canvas ref={ref} aria-hidden="true" className="size-5" />;
+}

@@ -1,0 +1,122 @@
+import { plural, t } from '@lingui/core/macro';
+import { Check, X } from 'lucide-react';
+import { useState } from 'react';
+import { isChoosable, type Layout, Look, type SeatRow } from '@/seatmap';
+import { cx } from '@/ui/classes';
+import { Field, Select } from '@/ui/Field';
+import { lookName } from './looks';
+
+interface Props {
+  layout: Layout;
+  looks: Uint8Array;
+  canPick: boolean;
+  onSeat: (seat: number) => void;
+}
+
+/** The hall as text: section, row, seat. It does all that the map does. */
+export function SeatList({ layout, looks, canPick, onSeat }: Props) {
+  const [index, setIndex] = useState(0);
+  const section = layout.sections[index] ?? layout.sections[0];
+  if (!section) return null;
+  return (
+    <div className="rounded-xl border border-line bg-surface p-5 shadow-card">
+      {layout.sections.length > 1 ? (
+        <Field label={t`Section`} className="mb-5 max-w-xs">
+          {(control) => (
+            <Select {...control} value={index} onChange={(e) => setIndex(Number(e.target.value))}>
+              {layout.sections.map((s) => {
+                const free = s.rows.reduce((sum, row) => sum + freeIn(row, looks), 0);
+                const name = s.name;
+                return (
+                  <option key={s.index} value={s.index}>
+                    {t`Rows ${name} (${free} free)`}
+                  </option>
+                );
+              })}
+            </Select>
+          )}
+        </Field>
+      ) : null}
+      <ul className="space-y-5">
+        {section.rows.map((row) => {
+          const label = row.label;
+          const free = freeIn(row, looks);
+          return (
+            <li key={row.index}>
+              <h3 className="mb-2 flex items-baseline gap-2 text-sm font-semibold">
+                {t`Row ${label}`}
+                <span className="font-normal text-muted">
+                  {plural(free, { 0: 'full', one: '# free', other: '# free' })}
+                </span>
+              </h3>
+              <ul className="flex flex-wrap gap-1.5">
+                {[...row.seats].map((seat) => (
+                  <li key={seat}>
+                    <SeatButton
+                      seat={seat}
+                      row={row.label}
+                      look={(looks[seat - 1] ?? Look.blocked) as Look}
+                      canPick={canPick}
+                      onPress={() => onSeat(seat)}
+                    />
+                  </li>
+                ))}
+              </ul>
+            </li>
+          );
+        })}
+      </ul>
+    </div>
+  );
+}
+
+function freeIn(row: SeatRow, looks: Uint8Array): number {
+  let free = 0;
+  for (const seat of row.seats) if (looks[seat - 1] === Look.free) free++;
+  return free;
+}
+
+const STYLES: Record<Look, string> = {
+  [Look.free]: 'border-good-fill bg-good-soft text-good hover:border-good',
+  [Look.held]: 'border-dashed border-warn-fill bg-warn-soft text-warn',
+  [Look.booked]: 'border-transparent bg-sunken text-muted line-through',
+  [Look.blocked]: 'border-transparent bg-sunken text-muted',
+  [Look.selected]: 'border-accent bg-accent-soft text-accent-ink',
+  [Look.mineHeld]: 'border-accent bg-accent text-on-accent',
+  [Look.mineBooked]: 'border-accent bg-accent-soft text-accent-ink',
+};
+
+function SeatButton({
+  seat,
+  row,
+  look,
+  canPick,
+  onPress,
+}: {
+  seat: number;
+  row: string;
+  look: Look;
+  canPick: boolean;
+  onPress: () => void;
+}) {
+  const state = lookName(look);
+  const chosen = look === Look.selected || look === Look.mineHeld;
+  return (
+    <button
+      type="button"
+      aria-pressed={chosen}
+      aria-disabled={!canPick || !isChoosable(look)}
+      aria-label={t`Row ${row}, seat ${seat}, ${state}`}
+      onClick={onPress}
+      className={cx(
+        'figures inline-flex h-11 min-w-11 items-center justify-center gap-1 rounded-md border px-1.5 text-sm font-semibold',
+        'aria-disabled:cursor-not-allowed',
+        STYLES[look],
+      )}
+    >
+      {chosen ? <Check aria-hidden="true" className="size-3.5" /> : null}
+      {look === Look.booked ? <X aria-hidden="true" className="size-3" /> : null}
+      {seat}
+    </button>
+  );
+}

@@ -1,0 +1,123 @@
+import { t } from '@lingui/core/macro';
+import { Maximize, Minus, Plus } from 'lucide-react';
+import { useEffect, useRef, useState } from 'react';
+import { useIsDark } from '@/app/theme';
+import { type Layout, type Look, type Mine, type Point, SeatMap, type Seats, seatName } from '@/seatmap';
+import { Legend } from './Legend';
+import { lookName } from './looks';
+import { SeatGridTwin } from './SeatGridTwin';
+import { seatThemeFor } from './seatTheme';
+
+interface Props {
+  layout: Layout;
+  seats: Seats;
+  looks: Uint8Array;
+  mine: Mine;
+  canPick: boolean;
+  onSeat: (seat: number) => void;
+}
+
+/**
+ * The hall, drawn on a canvas for the eye and the finger. For the keyboard and
+ * the ear a grid of the current section lies under it; its focus is drawn here.
+ */
+export function SeatMapView({ layout, seats, looks, mine, canPick, onSeat }: Props) {
+  const host = useRef<HTMLDivElement>(null);
+  const map = useRef<SeatMap | null>(null);
+  const pick = useRef(onSeat);
+  const dark = useIsDark();
+  const firstTheme = useRef(seatThemeFor(dark));
+  const [hover, setHover] = useState<{ seat: number; at: Point } | null>(null);
+
+  useEffect(() => {
+    pick.current = onSeat;
+  });
+
+  useEffect(() => {
+    if (!host.current) return undefined;
+    const made = new SeatMap(host.current, {
+      theme: firstTheme.current,
+      stageLabel: t`Stage`,
+      onSeat: (seat) => pick.current(seat),
+      onHover: (seat, at) => setHover(seat === undefined ? null : { seat, at }),
+      reducedMotion: window.matchMedia('(prefers-reduced-motion: reduce)').matches,
+    });
+    map.current = made;
+    return () => {
+      map.current = null;
+      made.destroy();
+    };
+  }, []);
+
+  useEffect(() => {
+    map.current?.show(layout, seats, mine);
+  }, [layout, seats, mine]);
+
+  useEffect(() => {
+    firstTheme.current = seatThemeFor(dark);
+    map.current?.setTheme(firstTheme.current);
+  }, [dark]);
+
+  return (
+    <div className="overflow-hidden rounded-xl border border-line bg-surface shadow-card">
+      <div className="relative">
+        <div ref={host} className="h-[min(26rem,62dvh)] touch-none sm:h-[30rem]" data-testid="seat-map" />
+        <div className="absolute right-3 bottom-3 flex flex-col gap-1.5">
+          <MapButton label={t`Zoom in`} onPress={() => map.current?.zoomIn()} icon={<Plus />} />
+          <MapButton label={t`Zoom out`} onPress={() => map.current?.zoomOut()} icon={<Minus />} />
+          <MapButton label={t`Show the whole hall`} onPress={() => map.current?.fit()} icon={<Maximize />} />
+        </div>
+        {hover ? (
+          <HoverLabel layout={layout} seat={hover.seat} look={looks[hover.seat - 1]} at={hover.at} />
+        ) : null}
+        <SeatGridTwin
+          layout={layout}
+          looks={looks}
+          canPick={canPick}
+          onSeat={onSeat}
+          onFocusSeat={(seat) => map.current?.setFocus(seat)}
+        />
+      </div>
+      <Legend dark={dark} />
+    </div>
+  );
+}
+
+function MapButton({ label, onPress, icon }: { label: string; onPress: () => void; icon: React.ReactNode }) {
+  return (
+    <button
+      type="button"
+      aria-label={label}
+      title={label}
+      onClick={onPress}
+      className="floating grid size-10 place-items-center text-muted hover:text-ink [&>svg]:size-4.5"
+    >
+      {icon}
+    </button>
+  );
+}
+
+function HoverLabel({
+  layout,
+  seat,
+  look,
+  at,
+}: {
+  layout: Layout;
+  seat: number;
+  look: number | undefined;
+  at: Point;
+}) {
+  const name = seatName(layout, seat);
+  if (!name || look === undefined) return null;
+  return (
+    <div
+      aria-hidden="true"
+      className="floating pointer-events-none absolute top-0 left-0 z-10 px-3 py-1.5 text-sm whitespace-nowrap"
+      style={{ transform: `translate(calc(${at.x}px - 50%), calc(${at.y}px - 100% - 14px))` }}
+    >
+      <span className="font-semibold">{t`Row ${name.row} · Seat ${name.seat}`}</span>{' '}
+      <span className="text-muted">{lookName(look as Look)}</span>
+    </div>
+  );
+}

@@ -1,0 +1,114 @@
+import { t } from '@lingui/core/macro';
+import { List, Map as MapIcon } from 'lucide-react';
+import { useMemo, useState } from 'react';
+import { useMyBookings } from '@/api/bookings';
+import { useMe } from '@/api/me';
+import type { Event } from '@/api/types';
+import { defaultLayout, isChoosable, looksOf, type Mine } from '@/seatmap';
+import { Segmented } from '@/ui/Segmented';
+import { Skeleton } from '@/ui/Skeleton';
+import { BookingPanel } from './BookingPanel';
+import { offerFor } from './booking';
+import { PickBar } from './PickBar';
+import { SeatList } from './SeatList';
+import { SeatMapView } from './SeatMapView';
+import { useBookFlow } from './useBookFlow';
+import { useHoldings } from './useHoldings';
+import { useSeats } from './useSeats';
+
+type View = 'map' | 'list';
+
+/** Choosing seats on the map or in the list, and the panel that books them. */
+export function SeatPicker({ event }: { event: Event }) {
+  const me = useMe();
+  const [view, setView] = useState<View>('map');
+  const bookings = useMyBookings(me?.id, { event_id: event.id });
+  const mine = useMemo(() => bookings.data?.pages.flatMap((page) => page.items) ?? [], [bookings.data]);
+  const offer = offerFor(event, mine);
+  const canPick = Boolean(me) && offer.kind === 'book';
+
+  const { seats, error, refetch } = useSeats(event.id, event.total_slots);
+  const holdings = useHoldings(event.id, Boolean(me) && event.status === 'upcoming');
+  const flow = useBookFlow(event, holdings, refetch);
+
+  const slots = seats?.states.length ?? 0;
+  const layout = useMemo(() => (slots > 0 ? defaultLayout(slots) : undefined), [slots]);
+  const overlay = useMemo<Mine>(() => {
+    const held = new Set(holdings.state.held);
+    return {
+      selected: new Set(holdings.state.wanted.filter((seat) => !held.has(seat))),
+      held: new Set(holdings.state.wanted.filter((seat) => held.has(seat))),
+      booked: new Set(mine.filter((b) => b.status === 'confirmed').flatMap((b) => b.seat_numbers)),
+    };
+  }, [holdings.state.held, holdings.state.wanted, mine]);
+  const looks = useMemo(() => (seats ? looksOf(seats, overlay) : undefined), [seats, overlay]);
+
+  const limit = offer.kind === 'book' ? Math.min(offer.most, holdings.limit) : 0;
+  const toggle = (seat: number) => {
+    const look = looks?.[seat - 1];
+    if (!canPick || look === undefined || !isChoosable(look as 0)) return;
+    holdings.toggle(seat, limit);
+    flow.reset();
+  };
+
+  return (
+    <section aria-labelledby="seats-title">
+      <div className="mb-4 flex flex-wrap items-center justify-between gap-3">
+        <h2 id="seats-title" className="text-xl font-bold">
+          {canPick ? t`Choose your seats` : t`Seats`}
+        </h2>
+        <Segmented
+          label={t`Show seats as`}
+          value={view}
+          onChange={setView}
+          options={[
+            { value: 'map', label: <ViewLabel icon={<MapIcon aria-hidden="true" />} text={t`Map`} /> },
+            { value: 'list', label: <ViewLabel icon={<List aria-hidden="true" />} text={t`List`} /> },
+          ]}
+        />
+      </div>
+      <div className="grid items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
+        {!layout || !seats || !looks ? (
+          <SeatsWait failed={Boolean(error)} onRetry={refetch} />
+        ) : view === 'map' ? (
+          <SeatMapView
+            layout={layout}
+            seats={seats}
+            looks={looks}
+            mine={overlay}
+            canPick={canPick}
+            onSeat={toggle}
+          />
+        ) : (
+          <SeatList layout={layout} looks={looks} canPick={canPick} onSeat={toggle} />
+        )}
+        <BookingPanel event={event} me={me} mine={mine} offer={offer} holdings={holdings} flow={flow} />
+      </div>
+      <PickBar holdings={holdings} flow={flow} visible={canPick} />
+    </section>
+  );
+}
+
+function ViewLabel({ icon, text }: { icon: React.ReactNode; text: string }) {
+  return (
+    <span className="flex items-center gap-1.5 [&>svg]:size-4">
+      {icon}
+      {text}
+    </span>
+  );
+}
+
+function SeatsWait({ failed, onRetry }: { failed: boolean; onRetry: () => void }) {
+  if (!failed) return <Skeleton className="h-[26rem] rounded-xl" />;
+  return (
+    <div
+      role="alert"
+      className="grid h-[26rem] place-content-center gap-3 rounded-xl bg-sunken p-6 text-center"
+    >
+      <p className="text-sm text-muted">{t`The seats could not be loaded. We keep trying.`}</p>
+      <button type="button" className="font-semibold text-accent-ink hover:underline" onClick={onRetry}>
+        {t`Try now`}
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,203 @@
+import { t } from '@lingui/core/macro';
+import { useQueryClient } from '@tanstack/react-query';
+import { getRouteApi } from '@tanstack/react-router';
+import { ExternalLink, Pencil } from 'lucide-react';
+import { useRef, useState } from 'react';
+import { useEvent, useEventBookings, useWaitlist } from '@/api/events';
+import { keys } from '@/api/keys';
+import { ApiError } from '@/api/problem';
+import type { Event } from '@/api/types';
+import { Failure } from '@/app/ErrorScreen';
+import { PendingScreen } from '@/app/PendingScreen';
+import { RequireSignIn } from '@/features/account/RequireSignIn';
+import { statusBadge } from '@/features/event/availability';
+import { count, longDate, timeRange, zoneName } from '@/lib/format';
+import { useEventChannel } from '@/realtime/hooks';
+import { Badge } from '@/ui/Badge';
+import { ButtonLink } from '@/ui/Button';
+import { Card } from '@/ui/Card';
+import { Notice } from '@/ui/Notice';
+import { BackLink, PageHeader } from '@/ui/PageHeader';
+import { Tabs } from '@/ui/Tabs';
+import { BookingTable } from './BookingTable';
+import { EventActions } from './EventActions';
+
+const route = getRouteApi('/manage/events/$eventId');
+
+/** An event as its organizer sees it: figures, bookings and waitlist, live. */
+export function ManageEventPage() {
+  const { eventId } = route.useParams();
+  return <RequireSignIn>{() => <Load id={eventId} />}</RequireSignIn>;
+}
+
+function Load({ id }: { id: string }) {
+  const { data: event, error, isPending, refetch } = useEvent(id);
+  if (isPending) return <PendingScreen />;
+  if (!event) return <Failure error={error} onRetry={() => void refetch()} />;
+  if (!event.can_manage) return <Failure error={new ApiError({ status: 403, code: 'forbidden' })} />;
+  return <Manage event={event} />;
+}
+
+const REFRESH_PAUSE_MS = 1500;
+
+// During a rush sales are told every second; the lists follow a little slower,
+// so that watching a sale doesn't burden it.
+function useLiveSales(eventId: string): number | null {
+  const cache = useQueryClient();
+  const [viewers, setViewers] = useState<number | null>(null);
+  const pending = useRef(false);
+  const refresh = () => {
+    if (pending.current) return;
+    pending.current = true;
+    setTimeout(() => {
+      pending.current = false;
+      void cache.invalidateQueries({ queryKey: keys.events.one(eventId) });
+    }, REFRESH_PAUSE_MS);
+  };
+  useEventChannel(eventId, {
+    onViewers: setViewers,
+    onEvent: refresh,
+    onFresh: refresh,
+    onSales: ({ available, waiting }) => {
+      cache.setQueryData<Event>(keys.events.one(eventId), (event) =>
+        event ? { ...event, available_slots: available, waiting_parties: waiting } : event,
+      );
+      refresh();
+    },
+  });
+  return viewers;
+}
+
+function Manage({ event }: { event: Event }) {
+  const viewers = useLiveSales(event.id);
+  const [tab, setTab] = useState<'bookings' | 'waitlist' | 'cancelled'>('bookings');
+  const badge = statusBadge(event.status);
+  const range = timeRange(event.starts_at, event.ends_at, event.time_zone);
+  return (
+    <div className="page">
+      <PageHeader
+        back={
+          <BackLink to="/manage" search={{ org: event.org_id }}>
+            {event.org_name}
+          </BackLink>
+        }
+        title={
+          <span className="flex flex-wrap items-center gap-3">
+            {event.name}
+            {badge ? <Badge tone={badge.tone}>{badge.label}</Badge> : null}
+            {event.visibility === 'members' ? <Badge>{t`Members only`}</Badge> : null}
+          </span>
+        }
+        lead={
+          <>
+            {longDate(event.starts_at, event.time_zone)}, {range} {zoneName(event.starts_at, event.time_zone)}
+            {event.venue ? ` · ${event.venue}` : ''}
+          </>
+        }
+        actions={
+          <>
+            <ButtonLink
+              to="/events/$eventId"
+              params={{ eventId: event.id }}
+              look="secondary"
+              icon={<ExternalLink aria-hidden="true" className="size-4" />}
+            >
+              {t`Public page`}
+            </ButtonLink>
+            {event.status === 'cancelled' ? null : (
+              <ButtonLink
+                to="/manage/events/$eventId/edit"
+                params={{ eventId: event.id }}
+                icon={<Pencil aria-hidden="true" className="size-4" />}
+              >
+                {t`Edit`}
+              </ButtonLink>
+            )}
+            <EventActions event={event} />
+          </>
+        }
+      />
+      <Figures event={event} viewers={viewers} />
+      <BlockingHead event={event} />
+      <div className="mt-8">
+        <Tabs
+          label={t`Bookings and waitlist`}
+          value={tab}
+          onChange={setTab}
+          items={[
+            { key: 'bookings', label: t`Bookings`, content: <Confirmed eventId={event.id} /> },
+            {
+              key: 'waitlist',
+              label: event.waiting_parties > 0 ? t`Waitlist (${event.waiting_parties})` : t`Waitlist`,
+              content: <Waiting eventId={event.id} />,
+            },
+            { key: 'cancelled', label: t`Cancelled`, content: <Cancelled eventId={event.id} /> },
+          ]}
+        />
+      </div>
+    </div>
+  );
+}
+
+function Figures({ event, viewers }: { event: Event; viewers: number | null }) {
+  const sold = event.total_slots - event.available_slots;
+  const percent = Math.floor((sold / event.total_slots) * 100);
+  const figures = [
+    { label: t`Seats sold`, value: count(sold), note: t`${percent} % of ${count(event.total_slots)}` },
+    { label: t`Seats free`, value: count(event.available_slots), note: null },
+    {
+      label: t`Parties waiting`,
+      value: count(event.waiting_parties),
+      note: event.waitlist_policy === 'strict' ? t`strict order` : t`first that fits`,
+    },
+    { label: t`Looking right now`, value: viewers === null ? '–' : count(viewers), note: null },
+  ];
+  return (
+    <dl className="grid grid-cols-2 gap-3 lg:grid-cols-4">
+      {figures.map(({ label, value, note }) => (
+        <Card key={label} className="p-4 sm:p-5">
+          <dt className="text-sm font-medium text-muted">{label}</dt>
+          <dd className="mt-1">
+            <span className="figures block text-2xl font-bold">{value}</span>
+            <span className="block min-h-5 text-sm text-muted">{note}</span>
+          </dd>
+        </Card>
+      ))}
+    </dl>
+  );
+}
+
+// Under strict order a big party at the head keeps everyone behind it waiting
+// although seats are free; only the organizer can judge whether that is wanted.
+function BlockingHead({ event }: { event: Event }) {
+  const waitlist = useWaitlist(event.id);
+  const head = waitlist.data?.pages[0]?.items[0];
+  const free = event.available_slots;
+  if (event.status !== 'upcoming' || event.waitlist_policy !== 'strict' || !head || free === 0) return null;
+  if (head.seats <= free) return null;
+  const behind = event.waiting_parties - 1;
+  const needs = head.seats;
+  return (
+    <Notice
+      tone="warn"
+      className="mt-4"
+      title={t`The first in line needs ${needs} seats, and ${free} are free`}
+    >
+      {behind > 0
+        ? t`Strict order lets nobody pass, so ${behind} more parties wait behind it. You can switch to “first that fits” in the event's settings.`
+        : t`Strict order lets nobody pass. You can switch to “first that fits” in the event's settings.`}
+    </Notice>
+  );
+}
+
+function Confirmed({ eventId }: { eventId: string }) {
+  return <BookingTable list={useEventBookings(eventId, 'confirmed')} kind="confirmed" />;
+}
+
+function Waiting({ eventId }: { eventId: string }) {
+  return <BookingTable list={useWaitlist(eventId)} kind="waiting" />;
+}
+
+function Cancelled({ eventId }: { eventId: string }) {
+  return <BookingTable list={useEventBookings(eventId, 'cancelled')} kind="cancelled" />;
+}

@@ -1,0 +1,190 @@
+import { plural, t } from '@lingui/core/macro';
+import { getRouteApi, Link } from '@tanstack/react-router';
+import { CalendarPlus, EyeOff, Plus, UsersRound } from 'lucide-react';
+import { useState } from 'react';
+import { useEventList } from '@/api/events';
+import { runs } from '@/api/me';
+import type { Event, Me } from '@/api/types';
+import { Failure } from '@/app/ErrorScreen';
+import { RequireSignIn } from '@/features/account/RequireSignIn';
+import { availabilityOf, statusBadge } from '@/features/event/availability';
+import { DateBlock } from '@/features/event/DateBlock';
+import { count, longDate, timeOfDay } from '@/lib/format';
+import { Badge } from '@/ui/Badge';
+import { Button, ButtonLink } from '@/ui/Button';
+import { EmptyState } from '@/ui/EmptyState';
+import { Select } from '@/ui/Field';
+import { Meter } from '@/ui/Meter';
+import { PageHeader } from '@/ui/PageHeader';
+import { Segmented } from '@/ui/Segmented';
+import { Loading, Skeleton } from '@/ui/Skeleton';
+import { CreateOrganization, CreateOrganizationDialog } from './CreateOrganization';
+
+const route = getRouteApi('/manage');
+
+/** The organizer's events, organization by organization. */
+export function ManagePage() {
+  return <RequireSignIn>{(me) => <Manage me={me} />}</RequireSignIn>;
+}
+
+function Manage({ me }: { me: Me }) {
+  const orgs = runs(me);
+  const wanted = route.useSearch().org;
+  const navigate = route.useNavigate();
+  const [creating, setCreating] = useState(false);
+  const org = orgs.find((o) => o.id === wanted) ?? orgs[0];
+  if (!org) return <CreateOrganization />;
+  return (
+    <div className="page">
+      <PageHeader
+        title={orgs.length > 1 ? t`Organize` : org.name}
+        lead={orgs.length > 1 ? null : t`Your events`}
+        actions={
+          <>
+            <ButtonLink
+              to="/manage/$orgId/people"
+              params={{ orgId: org.id }}
+              look="secondary"
+              icon={<UsersRound aria-hidden="true" className="size-4" />}
+            >
+              {t`People`}
+            </ButtonLink>
+            <ButtonLink
+              to="/manage/new"
+              search={{ org: org.id }}
+              icon={<Plus aria-hidden="true" className="size-4" />}
+            >
+              {t`New event`}
+            </ButtonLink>
+          </>
+        }
+      />
+      {orgs.length > 1 ? (
+        <Select
+          aria-label={t`Organization`}
+          className="mb-5 max-w-xs font-semibold"
+          value={org.id}
+          onChange={(e) => void navigate({ search: { org: e.target.value } })}
+        >
+          {orgs.map((o) => (
+            <option key={o.id} value={o.id}>
+              {o.name}
+            </option>
+          ))}
+        </Select>
+      ) : null}
+      <EventTable key={org.id} orgId={org.id} />
+      <p className="mt-10 text-sm text-muted">
+        {t`Need a separate place for other events?`}{' '}
+        <button
+          type="button"
+          className="font-semibold text-accent-ink underline-offset-4 hover:underline"
+          onClick={() => setCreating(true)}
+        >
+          {t`Create another organization`}
+        </button>
+      </p>
+      <CreateOrganizationDialog open={creating} onOpenChange={setCreating} />
+    </div>
+  );
+}
+
+type Show = 'upcoming' | 'ongoing' | 'completed' | 'cancelled';
+
+function EventTable({ orgId }: { orgId: string }) {
+  const [show, setShow] = useState<Show>('upcoming');
+  const list = useEventList({ org_id: orgId, status: show });
+  const events = list.data?.pages.flatMap((page) => page.items) ?? [];
+  return (
+    <>
+      <div className="-mx-4 overflow-x-auto px-4 sm:mx-0 sm:px-0">
+        <Segmented
+          label={t`Show`}
+          value={show}
+          onChange={setShow}
+          options={[
+            { value: 'upcoming', label: t`Upcoming` },
+            { value: 'ongoing', label: t`Now` },
+            { value: 'completed', label: t`Over` },
+            { value: 'cancelled', label: t`Cancelled` },
+          ]}
+        />
+      </div>
+      <div className="mt-4">
+        {list.isPending ? (
+          <Loading className="space-y-3">
+            <Skeleton className="h-20 rounded-xl" />
+            <Skeleton className="h-20 rounded-xl" />
+          </Loading>
+        ) : list.isError && events.length === 0 ? (
+          <Failure error={list.error} onRetry={() => void list.refetch()} />
+        ) : events.length === 0 ? (
+          <EmptyState
+            icon={CalendarPlus}
+            title={show === 'upcoming' ? t`No upcoming events` : t`Nothing here`}
+            action={
+              show === 'upcoming' ? (
+                <ButtonLink to="/manage/new" search={{ org: orgId }}>{t`Create an event`}</ButtonLink>
+              ) : undefined
+            }
+          >
+            {show === 'upcoming' ? t`A name, a date and a number of seats are enough to start.` : null}
+          </EmptyState>
+        ) : (
+          <ul className="space-y-3" aria-label={t`Events`} aria-busy={list.isPlaceholderData}>
+            {events.map((event) => (
+              <EventRow key={event.id} event={event} />
+            ))}
+          </ul>
+        )}
+        {list.hasNextPage ? (
+          <div className="mt-6 flex justify-center">
+            <Button look="secondary" busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
+              {t`Show more`}
+            </Button>
+          </div>
+        ) : null}
+      </div>
+    </>
+  );
+}
+
+function EventRow({ event }: { event: Event }) {
+  const availability = availabilityOf(event);
+  const badge = statusBadge(event.status);
+  const sold = count(event.total_slots - event.available_slots);
+  const total = count(event.total_slots);
+  return (
+    <li className="relative flex flex-wrap items-center gap-x-5 gap-y-3 rounded-xl border border-line bg-surface p-4 shadow-card transition-shadow hover:shadow-float">
+      <DateBlock iso={event.starts_at} zone={event.time_zone} />
+      <div className="min-w-0 flex-1 basis-48">
+        <h3 className="truncate font-semibold">
+          <Link
+            to="/manage/events/$eventId"
+            params={{ eventId: event.id }}
+            className="after:absolute after:inset-0 after:rounded-xl focus-visible:outline-none focus-visible:after:outline-2 focus-visible:after:outline-accent-ink"
+          >
+            {event.name}
+          </Link>
+        </h3>
+        <p className="truncate text-sm text-muted">
+          {longDate(event.starts_at, event.time_zone)}, {timeOfDay(event.starts_at, event.time_zone)}
+          {event.venue ? ` · ${event.venue}` : ''}
+        </p>
+      </div>
+      <div className="flex items-center gap-2">
+        {event.visibility === 'members' ? (
+          <Badge icon={<EyeOff aria-hidden="true" className="size-3" />}>{t`Members only`}</Badge>
+        ) : null}
+        {badge ? <Badge tone={badge.tone}>{badge.label}</Badge> : null}
+        {event.waiting_parties > 0 ? (
+          <Badge tone="warn">{plural(event.waiting_parties, { one: '# waiting', other: '# waiting' })}</Badge>
+        ) : null}
+      </div>
+      <div className="w-full sm:w-44">
+        <Meter share={availability.share} tone={availability.tone} />
+        <p className="figures mt-1.5 text-xs font-medium text-muted">{t`${sold} of ${total} sold`}</p>
+      </div>
+    </li>
+  );
+}

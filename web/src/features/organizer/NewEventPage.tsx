@@ -1,0 +1,98 @@
+import { t } from '@lingui/core/macro';
+import { getRouteApi, useNavigate } from '@tanstack/react-router';
+import { ShieldX } from 'lucide-react';
+import { useState } from 'react';
+import { useCreateEvent } from '@/api/events';
+import { runs } from '@/api/me';
+import { ApiError } from '@/api/problem';
+import type { Me } from '@/api/types';
+import { explain } from '@/app/explain';
+import { RequireSignIn } from '@/features/account/RequireSignIn';
+import { viewerZone } from '@/lib/format';
+import { Button, ButtonLink } from '@/ui/Button';
+import { EmptyState } from '@/ui/EmptyState';
+import { Field, Select } from '@/ui/Field';
+import { Notice } from '@/ui/Notice';
+import { BackLink, PageHeader } from '@/ui/PageHeader';
+import { toast } from '@/ui/Toast';
+import { EventFormFields } from './EventFormFields';
+import { emptyForm, inputOf } from './eventForm';
+import { showProblem, useEventForm } from './useEventForm';
+
+const route = getRouteApi('/manage/new');
+
+export function NewEventPage() {
+  return <RequireSignIn>{(me) => <NewEvent me={me} />}</RequireSignIn>;
+}
+
+function NewEvent({ me }: { me: Me }) {
+  const wanted = route.useSearch().org;
+  const orgs = runs(me);
+  const [orgId, setOrgId] = useState(() => orgs.find((org) => org.id === wanted)?.id ?? orgs[0]?.id ?? '');
+  const form = useEventForm(emptyForm(viewerZone(), new Date()));
+  const create = useCreateEvent();
+  const navigate = useNavigate();
+  const [problem, setProblem] = useState<string | null>(null);
+  if (orgs.length === 0) {
+    return (
+      <EmptyState
+        icon={ShieldX}
+        title={t`You don't organize yet`}
+        action={<ButtonLink to="/manage">{t`Organize`}</ButtonLink>}
+      >
+        {t`Create an organization, or ask one to make you an organizer.`}
+      </EmptyState>
+    );
+  }
+  const submit = form.handleSubmit((values) => {
+    setProblem(null);
+    create.mutate(inputOf(values, orgId), {
+      onSuccess: (event) => {
+        toast('good', t`Your event is published`);
+        void navigate({ to: '/manage/events/$eventId', params: { eventId: event.id } });
+      },
+      onError: (error) => {
+        const homeless = showProblem(form, error);
+        const told = error instanceof ApiError && error.errors.length > 0;
+        setProblem(told ? [t`Please check the marked fields.`, ...homeless].join(' ') : explain(error));
+      },
+    });
+  });
+  return (
+    <div className="page max-w-3xl!">
+      <PageHeader back={<BackLink to="/manage">{t`Organize`}</BackLink>} title={t`New event`} />
+      <form onSubmit={(e) => void submit(e)} noValidate className="space-y-6">
+        {orgs.length > 1 ? (
+          <Field label={t`Organization`}>
+            {(control) => (
+              <Select {...control} value={orgId} onChange={(e) => setOrgId(e.target.value)}>
+                {orgs.map((org) => (
+                  <option key={org.id} value={org.id}>
+                    {org.name}
+                  </option>
+                ))}
+              </Select>
+            )}
+          </Field>
+        ) : null}
+        <EventFormFields
+          register={form.register}
+          errors={form.formState.errors}
+          started={false}
+          category={form.getValues('category')}
+        />
+        {problem ? (
+          <Notice tone="bad" live>
+            {problem}
+          </Notice>
+        ) : null}
+        <div className="flex justify-end gap-2">
+          <ButtonLink to="/manage" look="secondary">{t`Discard`}</ButtonLink>
+          <Button type="submit" busy={create.isPending}>
+            {t`Publish event`}
+          </Button>
+        </div>
+      </form>
+    </div>
+  );
+}

@@ -1,0 +1,45 @@
+import { i18n } from '@lingui/core';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { changeOf, emptyForm, eventFormSchema, formField, inputOf } from './eventForm';
+
+beforeAll(() => i18n.loadAndActivate({ locale: 'en', messages: {} }));
+
+const form = { ...emptyForm('Europe/Berlin', new Date('2026-11-22T12:00:00Z')), name: ' Jazz ' };
+
+describe('the event form', () => {
+  it('starts as something that the API would take but for the name', () => {
+    expect(eventFormSchema().safeParse(form).success).toBe(true);
+    expect(eventFormSchema().safeParse({ ...form, name: '  ' }).success).toBe(false);
+  });
+
+  it.each([
+    ['ends', form.starts],
+    ['totalSlots', '0'],
+    ['totalSlots', '1.5'],
+    ['totalSlots', '-3'],
+    ['totalSlots', '1000001'],
+    ['maxSeatsPerUser', '0'],
+    ['maxSeatsPerUser', 'many'],
+    ['starts', ''],
+  ])('refuses %s = "%s" and says so at that field', (field, value) => {
+    const result = eventFormSchema().safeParse({ ...form, [field]: value });
+    expect(result.error?.issues.map((issue) => issue.path[0])).toContain(field);
+  });
+
+  it("sends instants of the event's own zone", () => {
+    const input = inputOf({ ...form, starts: '2026-12-01T19:00' }, 'org');
+    expect(input.starts_at).toBe('2026-12-01T18:00:00.000Z');
+    expect(input.name).toBe('Jazz');
+    expect(inputOf({ ...form, maxSeatsPerUser: '' }, 'org').max_seats_per_user).toBeNull();
+  });
+
+  it('sends of an edit only what differs', () => {
+    expect(changeOf({ ...form, totalSlots: '120' }, form)).toEqual({ total_slots: 120 });
+    expect(changeOf(form, form)).toEqual({});
+  });
+
+  it('knows where to show what the server says', () => {
+    expect(formField('starts_at')).toBe('starts');
+    expect(formField('org_id')).toBeNull();
+  });
+});

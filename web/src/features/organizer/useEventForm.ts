@@ -1,0 +1,30 @@
+import { zodResolver } from '@hookform/resolvers/zod';
+import { useMemo } from 'react';
+import { type UseFormReturn, useForm } from 'react-hook-form';
+import { ApiError } from '@/api/problem';
+import { type EventForm, eventFormSchema, formField } from './eventForm';
+
+export function useEventForm(defaultValues: EventForm): UseFormReturn<EventForm> {
+  const resolver = useMemo(() => zodResolver(eventFormSchema()), []);
+  return useForm<EventForm>({ resolver, defaultValues });
+}
+
+/**
+ * Shows the server's complaints at their fields and answers what has no field
+ * here, which the screen then says on its own.
+ */
+export function showProblem(form: UseFormReturn<EventForm>, error: unknown): string[] {
+  if (!(error instanceof ApiError)) return [];
+  const homeless: string[] = [];
+  let first = true;
+  for (const { field, message } of error.errors) {
+    const name = formField(field);
+    if (!name) {
+      homeless.push(message);
+      continue;
+    }
+    form.setError(name, { type: 'server', message }, { shouldFocus: first });
+    first = false;
+  }
+  return homeless;
+}

@@ -1,0 +1,126 @@
+// One connection for the whole client, opened when the first screen listens.
+// The library is loaded then too: it is no part of the first load.
+import type { Centrifuge, Subscription } from 'centrifuge';
+
+export type ConnectionState = 'idle' | 'connecting' | 'connected' | 'lost';
+
+export interface Listener {
+  onMessage: (data: unknown) => void;
+  /**
+   * The channel is live again and messages may have been missed since it last
+   * was (or it is live for the first time): what is shown must be fetched.
+   */
+  onFresh?: () => void;
+}
+
+interface Channel {
+  listeners: Set<Listener>;
+  subscription: Subscription | null;
+  live: boolean;
+}
+
+const channels = new Map<string, Channel>();
+const watchers = new Set<() => void>();
+const reconnectHandlers = new Set<() => void>();
+let state: ConnectionState = 'idle';
+let client: Promise<Centrifuge> | null = null;
+
+export function connectionState(): ConnectionState {
+  return state;
+}
+
+export function watchConnection(changed: () => void): () => void {
+  watchers.add(changed);
+  return () => watchers.delete(changed);
+}
+
+/** Calls back each time the connection stands again after it was lost. */
+export function onReconnect(handler: () => void): () => void {
+  reconnectHandlers.add(handler);
+  return () => reconnectHandlers.delete(handler);
+}
+
+function setState(next: ConnectionState): void {
+  if (state === next) return;
+  state = next;
+  for (const changed of watchers) changed();
+}
+
+function endpoint(): string {
+  const { protocol, host } = window.location;
+  return `${protocol === 'https:' ? 'wss' : 'ws'}://${host}/connection/websocket`;
+}
+
+async function open(): Promise<Centrifuge> {
+  const { Centrifuge: Client } = await import('centrifuge');
+  const c = new Client(endpoint());
+  let wasConnected = false;
+  c.on('connecting', () => setState(wasConnected ? 'lost' : 'connecting'));
+  c.on('disconnected', () => setState('lost'));
+  c.on('connected', () => {
+    setState('connected');
+    if (wasConnected) for (const handler of reconnectHandlers) handler();
+    wasConnected = true;
+  });
+  c.connect();
+  return c;
+}
+
+function connection(): Promise<Centrifuge> {
+  client ??= open().catch((error: unknown) => {
+    client = null;
+    throw error;
+  });
+  return client;
+}
+
+/** Listens to a channel until the returned function is called. */
+export function listen(name: string, listener: Listener): () => void {
+  let channel = channels.get(name);
+  if (!channel) {
+    channel = { listeners: new Set(), subscription: null, live: false };
+    channels.set(name, channel);
+    void subscribe(name, channel);
+  } else if (channel.live) {
+    listener.onFresh?.();
+  }
+  const joined = channel;
+  joined.listeners.add(listener);
+  return () => {
+    joined.listeners.delete(listener);
+    if (joined.listeners.size === 0 && channels.get(name) === joined) {
+      channels.delete(name);
+      void unsubscribe(joined);
+    }
+  };
+}
+
+async function subscribe(name: string, channel: Channel): Promise<void> {
+  const c = await connection().catch(() => null);
+  // Nobody may be listening any more, or the library could not be loaded; then
+  // screens live without live news until they are opened again.
+  if (!c || channels.get(name) !== channel) {
+    if (!c) channels.delete(name);
+    return;
+  }
+  const subscription = c.getSubscription(name) ?? c.newSubscription(name);
+  channel.subscription = subscription;
+  subscription.on('publication', ({ data }: { data: unknown }) => {
+    for (const listener of channel.listeners) listener.onMessage(data);
+  });
+  subscription.on('subscribed', ({ wasRecovering, recovered }) => {
+    channel.live = true;
+    if (wasRecovering && recovered) return;
+    for (const listener of channel.listeners) listener.onFresh?.();
+  });
+  subscription.subscribe();
+}
+
+async function unsubscribe(channel: Channel): Promise<void> {
+  const subscription = channel.subscription;
+  if (!subscription) return;
+  subscription.unsubscribe();
+  subscription.removeAllListeners();
+  const c = await connection().catch(() => null);
+  if (c && !channels.has(subscription.channel)) c.removeSubscription(subscription);
+}

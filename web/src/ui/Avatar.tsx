@@ -1,0 +1,32 @@
+import { cx } from './classes';
+
+const HUES = [282, 320, 20, 60, 150, 195, 235];
+
+/** A person's or organization's initials on a colour that is always theirs. */
+export function Avatar({ name, seed, className }: { name: string; seed: string; className?: string }) {
+  const initials = name
+    .split(/\s+/)
+    .map((word) => word[0] ?? '')
+    .slice(0, 2)
+    .join('')
+    .toUpperCase();
+  let hash = 0;
+  for (const c of seed) hash = (hash * 31 + c.charCodeAt(0)) >>> 0;
+  const hue = HUES[hash % HUES.length] ?? 282;
+  return (
+    <svg viewBox="0 0 40 40" aria-hidden="true" className={cx('size-9 shrink-0 rounded-full', className)}>
+      <rect width="40" height="40" fill={`oklch(0.5 0.14 ${hue})`} />
+      <text
+        x="20"
+        y="20.5"
+        fill="white"
+        fontSize="15"
+        fontWeight="650"
+        textAnchor="middle"
+        dominantBaseline="central"
+      >
+        {initials}
+      </text>
+    </svg>
+  );
+}

@@ -1,0 +1,33 @@
+import type { LucideIcon } from 'lucide-react';
+import type { ReactNode } from 'react';
+import { cx } from './classes';
+
+/** Says that nothing is here, why, and what one can do about it. */
+export function EmptyState({
+  icon: Icon,
+  title,
+  children,
+  action,
+  className,
+}: {
+  icon: LucideIcon;
+  title: string;
+  children?: ReactNode;
+  action?: ReactNode;
+  className?: string;
+}) {
+  return (
+    <div className={cx('flex flex-col items-center px-6 py-14 text-center', className)}>
+      <span className="relative mb-5 grid size-16 place-items-center rounded-2xl bg-accent-soft text-accent-ink">
+        <span
+          aria-hidden="true"
+          className="absolute -inset-2 rounded-[1.75rem] border border-dashed border-line"
+        />
+        <Icon aria-hidden="true" className="size-7" strokeWidth={1.75} />
+      </span>
+      <h2 className="text-lg font-semibold">{title}</h2>
+      {children ? <p className="mt-1.5 max-w-sm text-sm text-muted">{children}</p> : null}
+      {action ? <div className="mt-6 flex flex-wrap justify-center gap-3">{action}</div> : null}
+    </div>
+  );
+}

@@ -1,0 +1,73 @@
+import { Toast } from '@base-ui/react/toast';
+import { t } from '@lingui/core/macro';
+import { CircleAlert, CircleCheck, Info, X } from 'lucide-react';
+
+// One manager for the whole client, so that code outside components (the
+// realtime connection, mutations) can say something too.
+const manager = Toast.createToastManager();
+
+const SHOWN_MS = 6000;
+const MAX_SHOWN = 3;
+
+type Kind = 'good' | 'bad' | 'info';
+
+/** Says something in passing. Nothing that must be acted on belongs here. */
+export function toast(kind: Kind, title: string, description?: string): void {
+  manager.add({
+    title,
+    ...(description ? { description } : {}),
+    type: kind,
+    priority: kind === 'bad' ? 'high' : 'low',
+  });
+}
+
+const ICONS = { good: CircleCheck, bad: CircleAlert, info: Info };
+const COLOURS = { good: 'text-good', bad: 'text-bad', info: 'text-accent-ink' };
+
+function kindOf(type: string | undefined): Kind {
+  return type === 'good' || type === 'bad' ? type : 'info';
+}
+
+function ToastList() {
+  const { toasts } = Toast.useToastManager();
+  return toasts.map((item) => {
+    const kind = kindOf(item.type);
+    const Icon = ICONS[kind];
+    return (
+      <Toast.Root
+        key={item.id}
+        toast={item}
+        swipeDirection={['right', 'down']}
+        className="floating flex w-full items-start gap-3 p-4 transition-[opacity,translate] duration-200 data-[ending-style]:translate-x-6 data-[ending-style]:opacity-0 data-[limited]:hidden data-[starting-style]:translate-y-4 data-[starting-style]:opacity-0"
+      >
+        <Icon aria-hidden="true" className={`mt-0.5 size-5 shrink-0 ${COLOURS[kind]}`} />
+        <div className="min-w-0 flex-1">
+          <Toast.Title className="text-sm font-semibold" />
+          <Toast.Description className="mt-0.5 text-sm text-muted" />
+        </div>
+        <Toast.Close
+          aria-label={t`Dismiss`}
+          className="-m-1.5 grid size-8 place-items-center rounded-full text-muted hover:bg-sunken hover:text-ink"
+        >
+          <X aria-hidden="true" className="size-4" />
+        </Toast.Close>
+      </Toast.Root>
+    );
+  });
+}
+
+/** Where toasts appear: above the phone's navigation, in the corner elsewhere. */
+export function Toasts() {
+  return (
+    <Toast.Provider toastManager={manager} timeout={SHOWN_MS} limit={MAX_SHOWN}>
+      <Toast.Portal>
+        <Toast.Viewport
+          aria-label={t`Messages`}
+          className="fixed inset-x-4 bottom-[calc(5rem+env(safe-area-inset-bottom))] z-50 flex flex-col-reverse gap-2 sm:inset-x-auto sm:right-6 sm:bottom-6 sm:w-[22rem]"
+        >
+          <ToastList />
+        </Toast.Viewport>
+      </Toast.Portal>
+    </Toast.Provider>
+  );
+}
