@@ -46,8 +46,16 @@ const (
 type Committed struct {
 	Live    LiveEvent
 	Changes []Change
-	Edited  bool // settings changed too
+	// Edited is the event with its changed settings; nil: they did not change.
+	Edited *event.Event
+	// Moved are people whose place in the waitlist changed, of those at its
+	// front.
+	Moved []uuid.UUID
 }
+
+// movedMax bounds the people who are told at once that the waitlist moved;
+// those further back see it when they look.
+const movedMax = 500
 
 // Allocator sells the seats. Orders queue in the process; one worker takes a
 // batch of them, of any events, decides all in memory with the pure
@@ -277,6 +285,23 @@ func (a *Allocator) loaded(ctx context.Context, eventID uuid.UUID) (*entry, erro
 	}
 }
 
+// Peek gives what is committed of an event that is in memory, nil for others;
+// it never waits.
+func (a *Allocator) Peek(eventID uuid.UUID) *Live {
+	a.entriesMu.RLock()
+	e := a.entries[eventID]
+	a.entriesMu.RUnlock()
+	if e == nil {
+		return nil
+	}
+	e.live.mu.RLock()
+	defer e.live.mu.RUnlock()
+	if !e.live.loaded {
+		return nil
+	}
+	return &e.live
+}
+
 // With runs fn while no decision is made about the event. fn sees seats that
 // are decided but not yet written as taken, so that a hold never lands on
 // them; it must be quick.
@@ -298,17 +323,6 @@ func (a *Allocator) With(ctx context.Context, eventID uuid.UUID, fn func(*Invent
 		e.mu.Unlock()
 		return err
 	}
-}
-
-// Loaded lists the events in memory.
-func (a *Allocator) Loaded() []uuid.UUID {
-	a.entriesMu.RLock()
-	defer a.entriesMu.RUnlock()
-	ids := make([]uuid.UUID, 0, len(a.entries))
-	for id := range a.entries {
-		ids = append(ids, id)
-	}
-	return ids
 }
 
 // Run works until Stop; it owns all inventories.
@@ -722,6 +736,7 @@ func (a *Allocator) settle(batch []*request, entries []*entry, out *Batch) {
 		}
 		changes := e.changed
 		e.changed = nil
+		news := Committed{Changes: changes, Moved: e.inv.moved(changes)}
 		e.mu.Unlock()
 		var sold []int32
 		for j := range changes {
@@ -730,7 +745,11 @@ func (a *Allocator) settle(batch []*request, entries []*entry, out *Batch) {
 		if err := a.holds.Settle(context.Background(), w.EventID, w.Version+1, sold); err != nil {
 			a.log.Warn("booking: holds could not be told of a sale", "event", w.EventID, "error", err)
 		}
-		told = append(told, Committed{Live: e.live.Event(), Changes: changes, Edited: e.edited})
+		news.Live = e.live.Event()
+		if e.edited {
+			news.Edited = &out.Edit.Event
+		}
+		told = append(told, news)
 	}
 	a.answerRefusals(batch)
 	for i := range told {

@@ -152,6 +152,22 @@ func (inv *Inventory) rank(number int64) int {
 	return sort.Search(len(inv.waitlist), func(i int) bool { return inv.waitlist[i].WaitingNumber >= number })
 }
 
+// moved lists who waits after the changes and had another place before: those
+// behind the first that left the waitlist.
+func (inv *Inventory) moved(changes []Change) []uuid.UUID {
+	first := len(inv.waitlist)
+	for i := range changes {
+		if changes[i].Before.Status == Waiting {
+			first = min(first, inv.rank(changes[i].Before.WaitingNumber))
+		}
+	}
+	var people []uuid.UUID
+	for _, p := range inv.waitlist[first:min(len(inv.waitlist), first+movedMax)] {
+		people = append(people, p.UserID)
+	}
+	return people
+}
+
 // forgetAsked drops what is too old to be a double submit.
 func (inv *Inventory) forgetAsked(now time.Time) {
 	for user, a := range inv.asked {

@@ -9,7 +9,10 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -129,4 +132,38 @@ func retryable(err error) bool {
 func violates(err error, constraint string) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.ConstraintName == constraint
+}
+
+// ClockOffset measures how far the database's clock is ahead of this
+// process's, to within half a round trip.
+func (db *DB) ClockOffset(ctx context.Context) (time.Duration, error) {
+	before := time.Now()
+	var theirs time.Time
+	if err := db.System.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&theirs); err != nil {
+		return 0, fmt.Errorf("postgres: clock: %w", err)
+	}
+	return theirs.Sub(before.Add(time.Since(before) / 2)), nil
+}
+
+// Away says whether an error means that the database can't be reached or
+// doesn't serve now, which is not a defect of ours.
+func Away(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		// Class 57 is operator intervention, 53 insufficient resources, 08 the
+		// connection.
+		return strings.HasPrefix(pg.Code, "57") || strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "08")
+	}
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// Empty says whether no organization was ever made here.
+func (db *DB) Empty(ctx context.Context) (bool, error) {
+	var empty bool
+	if err := db.System.QueryRow(ctx, "SELECT NOT EXISTS (SELECT 1 FROM organizations)").Scan(&empty); err != nil {
+		return false, fmt.Errorf("postgres: %w", err)
+	}
+	return empty, nil
 }

@@ -1,0 +1,122 @@
+// Command happening is the whole product: client, API, realtime and workers
+// in one process, and the commands that run it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"happening/internal/app"
+	"happening/internal/pgserver"
+)
+
+// version is set when a release is built; other builds tell their commit.
+var version = ""
+
+// settings are the contract's, by flag or by environment.
+type settings struct {
+	ClientAddr     string        `env:"HAPPENING_CLIENT_ADDR" default:"${client_addr}" help:"Where the client answers, with the API under /api."`
+	APIAddr        string        `env:"HAPPENING_API_ADDR" default:"${api_addr}" help:"Where the API answers."`
+	OpsAddr        string        `env:"HAPPENING_OPS_ADDR" default:"${ops_addr}" help:"Metrics, profiles and the development mailbox; for operators only."`
+	PublicURL      string        `env:"HAPPENING_PUBLIC_URL" default:"${public_url}" help:"The address that people type."`
+	TrustedProxies []string      `env:"HAPPENING_TRUSTED_PROXIES" help:"Proxies whose forwarded addresses count, by address or prefix."`
+	Data           string        `env:"HAPPENING_DATA" help:"Where the embedded parts keep everything (default ./data)." type:"path"`
+	PostgresBin    string        `env:"HAPPENING_POSTGRES_BIN" help:"The directory of the postgres program to use." type:"path"`
+	HoldTTL        time.Duration `env:"HAPPENING_HOLD_TTL" default:"2m" help:"How long a hold lives unrenewed."`
+	LimitPerson    int           `env:"HAPPENING_LIMIT_PERSON" default:"50" help:"Requests a second for one signed-in person; 0: no limit."`
+	LimitAddress   int           `env:"HAPPENING_LIMIT_ADDRESS" default:"100" help:"Requests a second for one address without sign-in; 0: no limit."`
+	SMTPURL        string        `env:"SMTP_URL" help:"Where mails go: smtp://user:pass@host:port or smtps://…; without it the development mailbox keeps them."`
+	InsecureLAN    bool          `help:"Allow plain http beyond this machine."`
+	Verbose        bool          `short:"v" help:"Log more."`
+}
+
+func (s *settings) options() app.Options {
+	level := slog.LevelInfo
+	if s.Verbose {
+		level = slog.LevelDebug
+	}
+	return app.Options{
+		ClientAddr: s.ClientAddr, APIAddr: s.APIAddr, OpsAddr: s.OpsAddr,
+		PublicURL: strings.TrimSuffix(s.PublicURL, "/"), TrustedProxies: s.TrustedProxies,
+		DataDir: s.Data, DataDirSet: s.Data != "", PostgresBin: s.PostgresBin,
+		HoldTTL: s.HoldTTL, LimitPerson: s.LimitPerson, LimitAddress: s.LimitAddress,
+		SMTPURL: s.SMTPURL, InsecureLAN: s.InsecureLAN, Version: versionText(),
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
+	}
+}
+
+type commands struct {
+	settings
+	Serve   serveCmd   `cmd:"" default:"withargs" help:"Run Happening (the default)."`
+	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to this version."`
+	Demo    demoCmd    `cmd:"" help:"Fill an empty database with the demo."`
+	Check   checkCmd   `cmd:"" help:"Read one snapshot of the database and report every breach of the booking rules."`
+	Token   tokenCmd   `cmd:"" help:"Make people and print an access token for each."`
+	DBURL   dbURLCmd   `cmd:"" name:"db-url" help:"Print the URL of the database in use as its owner, for psql."`
+	Config  configCmd  `cmd:"" help:"About the configuration."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	pgserver.MaybeSupervise()
+	var c commands
+	parser, err := kong.New(&c,
+		kong.Name("happening"),
+		kong.Description("Event booking: events, live seat maps, fair waitlists. Without a command it serves."),
+		kong.Vars{
+			"client_addr": app.DefaultClientAddr, "api_addr": app.DefaultAPIAddr,
+			"ops_addr": app.DefaultOpsAddr, "public_url": app.DefaultPublicURL,
+		},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		panic(err) // the grammar above is wrong, which any start shows
+	}
+	run, err := parser.Parse(os.Args[1:])
+	parser.FatalIfErrorf(err)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	run.BindTo(ctx, (*context.Context)(nil))
+	if err := run.Run(&c.settings); err != nil {
+		fatal(err)
+	}
+}
+
+// errSilent ends the process with status 1 after everything was said.
+var errSilent = errors.New("")
+
+// fatal tells every fault in a line of its own and ends the process.
+func fatal(err error) {
+	if text := strings.TrimSpace(err.Error()); text != "" {
+		for _, line := range strings.Split(text, "\n") {
+			fmt.Fprintln(os.Stderr, "happening:", line)
+		}
+	}
+	os.Exit(1)
+}
+
+func versionText() string {
+	if version != "" {
+		return version
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return s.Value[:12]
+		}
+	}
+	return "development"
+}

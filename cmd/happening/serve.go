@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"happening/internal/app"
+)
+
+// stopPatience bounds a stop as a whole; each step of it has a bound of its own.
+const stopPatience = 30 * time.Second
+
+type serveCmd struct {
+	Demo bool `help:"Fill an empty database with the demo."`
+}
+
+// Help gives the examples of the command's help.
+func (serveCmd) Help() string {
+	return `Examples:
+  happening                                  run on this machine, data in ./data
+  happening serve --demo                     the same with demo events and people
+  happening serve --data /srv/happening      keep the data elsewhere
+  SMTP_URL=smtps://u:p@mail.example.org HAPPENING_PUBLIC_URL=https://events.example.org happening serve`
+}
+
+// Run serves until the context ends.
+func (c *serveCmd) Run(ctx context.Context, s *settings) error {
+	begin := time.Now()
+	o := s.options()
+	o.Demo = c.Demo
+	a, err := app.New(o)
+	if err != nil {
+		return err
+	}
+	if err := a.Start(ctx); err != nil {
+		return err
+	}
+	announce(a, c.Demo, time.Since(begin))
+	var failure error
+	select {
+	case <-ctx.Done():
+	case failure = <-a.Failed():
+	}
+	fmt.Fprintln(os.Stderr, "happening: stopping")
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
+	defer cancel()
+	if err := a.Stop(stop); err != nil && failure == nil {
+		failure = err
+	}
+	return failure
+}
+
+// announce says where everything is.
+func announce(a *app.App, demo bool, took time.Duration) {
+	client, api, ops := a.Addrs()
+	fmt.Printf("Happening is ready after %s\n", took.Round(time.Millisecond))
+	fmt.Printf("  client   %s   (listens on %s)\n", a.PublicURL, client)
+	fmt.Printf("  API      http://%s   (documentation at /docs)\n", api)
+	fmt.Printf("  ops      http://%s   (metrics)\n", ops)
+	if a.SMTPURL == "" {
+		fmt.Printf("  mailbox  http://%s/mailbox   (every mail ends here; set SMTP_URL to send them)\n", ops)
+	}
+	if password := a.DemoPassword(); demo && password != "" {
+		fmt.Println("Sign in to the demo as")
+		for _, p := range app.DemoPeople() {
+			fmt.Printf("  %s\n", p)
+		}
+		fmt.Printf("with the password %s\n", password)
+	}
+}

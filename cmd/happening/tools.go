@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"happening/internal/app"
+)
+
+// attached runs fn on the database of a running server, or on one that runs
+// as long as the command does.
+func attached(ctx context.Context, s *settings, fn func(a *app.App) error) error {
+	a, err := app.Attach(ctx, s.options())
+	if err != nil {
+		return err
+	}
+	err = fn(a)
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
+	defer cancel()
+	if stopErr := a.Stop(stop); err == nil {
+		err = stopErr
+	}
+	return err
+}
+
+type migrateCmd struct{}
+
+// Help gives the examples of the command's help.
+func (migrateCmd) Help() string { return "Example:\n  happening migrate --data /srv/happening" }
+
+// Run migrates; opening the database does.
+func (migrateCmd) Run(ctx context.Context, s *settings) error {
+	return attached(ctx, s, func(*app.App) error {
+		fmt.Println("The schema is up to date.")
+		return nil
+	})
+}
+
+type demoCmd struct {
+	ResetPassword bool `help:"Give the demo's people a new password."`
+}
+
+// Help gives the examples of the command's help.
+func (demoCmd) Help() string {
+	return "Examples:\n  happening demo\n  happening demo --reset-password"
+}
+
+// Run fills the demo in and tells how to sign in.
+func (c demoCmd) Run(ctx context.Context, s *settings) error {
+	return attached(ctx, s, func(a *app.App) error {
+		if err := a.FillDemo(ctx, c.ResetPassword); err != nil {
+			return err
+		}
+		if password := a.DemoPassword(); password != "" {
+			fmt.Println(strings.Join(app.DemoPeople(), "\n"))
+			fmt.Println("password:", password)
+		}
+		return nil
+	})
+}
+
+type checkCmd struct {
+	Quiet bool `short:"q" help:"Tell breaches only."`
+}
+
+// Help gives the examples of the command's help.
+func (checkCmd) Help() string {
+	return `Also in the middle of a sale: it reads one snapshot. The exit status is 1 if anything is wrong.
+Example:
+  happening check --data /srv/happening`
+}
+
+// Run checks and tells every breach.
+func (c checkCmd) Run(ctx context.Context, s *settings) error {
+	return attached(ctx, s, func(a *app.App) error {
+		begin, rules := time.Now(), 0
+		breaches, err := a.Check(ctx, func(rule, what string) {
+			rules++
+			if !c.Quiet {
+				fmt.Fprintf(os.Stderr, "checking %s: no %s\n", rule, what)
+			}
+		})
+		if err != nil {
+			return err
+		}
+		for _, b := range breaches {
+			fmt.Println(b)
+		}
+		if len(breaches) > 0 {
+			fmt.Printf("%d of %d rules are broken.\n", len(breaches), rules)
+			return errSilent
+		}
+		if !c.Quiet {
+			fmt.Printf("All %d rules hold (%s).\n", rules, time.Since(begin).Round(time.Millisecond))
+		}
+		return nil
+	})
+}
+
+type tokenCmd struct {
+	User  string        `required:"" placeholder:"EMAIL" help:"The person's address; with --count, %%d in it is counted from 1."`
+	Count int           `default:"1" help:"How many people."`
+	TTL   time.Duration `default:"1h" help:"How long the tokens live."`
+}
+
+// Help gives the examples of the command's help.
+func (tokenCmd) Help() string {
+	return `Prints USER_ID ACCESS_TOKEN, a line for each person. People are made where they are missing: verified, members of nothing.
+Examples:
+  happening token --user me@example.org
+  happening token --user 'load%d@example.org' --count 30000 --ttl 2h`
+}
+
+// tokenBatch is how many people are made at once.
+const tokenBatch = 2000
+
+// Run prints the tokens.
+func (c tokenCmd) Run(ctx context.Context, s *settings) error {
+	if c.Count < 1 || c.Count > 1 && !strings.Contains(c.User, "%d") {
+		return fmt.Errorf("--count %d needs a %%d in --user", c.Count)
+	}
+	return attached(ctx, s, func(a *app.App) error {
+		out := bufio.NewWriter(os.Stdout)
+		for from := 1; from <= c.Count; from += tokenBatch {
+			var addresses []string
+			for i := from; i <= min(c.Count, from+tokenBatch-1); i++ {
+				addresses = append(addresses, strings.ReplaceAll(c.User, "%d", fmt.Sprint(i)))
+			}
+			issued, err := a.Tokens(ctx, addresses, c.TTL)
+			if err != nil {
+				return err
+			}
+			for _, t := range issued {
+				fmt.Fprintln(out, t.UserID, t.AccessToken)
+			}
+			if c.Count > tokenBatch {
+				fmt.Fprintf(os.Stderr, "%d of %d\n", min(c.Count, from+tokenBatch-1), c.Count)
+			}
+		}
+		return out.Flush()
+	})
+}
+
+type dbURLCmd struct{}
+
+// Help gives the examples of the command's help.
+func (dbURLCmd) Help() string { return "Example:\n  psql \"$(happening db-url)\"" }
+
+// Run prints the URL.
+func (dbURLCmd) Run(ctx context.Context, s *settings) error {
+	return attached(ctx, s, func(a *app.App) error {
+		fmt.Println(a.OwnerURL())
+		return nil
+	})
+}
+
+type configCmd struct {
+	Check configCheckCmd `cmd:"" help:"Say everything that is wrong with the settings."`
+}
+
+type configCheckCmd struct{}
+
+// Run checks the settings without starting anything.
+func (configCheckCmd) Run(s *settings) error {
+	if _, err := app.New(s.options()); err != nil {
+		return err
+	}
+	fmt.Println("The settings are valid.")
+	return nil
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run() error {
+	fmt.Println(versionText())
+	return nil
+}

@@ -1,0 +1,223 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"happening/internal/access"
+	"happening/internal/booking"
+	"happening/internal/event"
+)
+
+// The demo's people; all sign in with one password, which is kept in the data
+// directory.
+var demoAccounts = []struct {
+	Email, Name string
+	Role        access.Role
+}{
+	{"admin@demo.test", "Ada Admin", access.OrgAdmin},
+	{"organizer@demo.test", "Otto Organizer", access.Organizer},
+	{"user1@demo.test", "Uma One", access.User},
+	{"user2@demo.test", "Ugo Two", access.User},
+	{"user3@demo.test", "Una Three", access.User},
+}
+
+const (
+	demoOrg          = "Demo Events"
+	demoPasswordFile = "demo-password"
+	// demoGuests are people who only fill seats.
+	demoGuests = 60
+)
+
+// demoEvents are what a visitor of the demo finds.
+var demoEvents = []demoEvent{
+	{
+		name: "Chamber Music at the Library", category: "concert", venue: "Reading Room, City Library", inDays: 6, hours: 2, slots: 20, limit: 4,
+		about: "A string quartet between the shelves: Haydn, Shostakovich and a surprise.\n\nDoors open **30 minutes** before; please be seated in time.",
+		sold:  []int32{2, 3, 1, 2},
+	},
+	{
+		name: "The Winter Play", category: "theatre", venue: "Old Mill Theatre, Great Hall", inDays: 13, hours: 3, slots: 400, limit: 8,
+		about: "A company of twelve, one stage, four hundred seats.\n\n- Two acts with an interval\n- Wheelchair places in row A\n- Ages 12 and up",
+		sold:  []int32{4, 2, 6, 2, 3, 8, 2, 5, 4, 2, 6, 1, 7, 2, 4, 3, 8, 2, 2, 5, 6, 4, 2, 3, 8, 6, 2, 4, 1, 2, 6, 3, 4, 5, 2, 8, 7, 4, 2, 6},
+	},
+	{
+		name: "Open Source Summer Arena", category: "conference", venue: "Riverside Arena", inDays: 34, hours: 9, slots: 20_000, limit: 0,
+		about: "Three days of talks in one arena with **20,000 seats**. Find yours on the map: people choose while you look.",
+		sold:  arenaSales(),
+	},
+	{
+		name: "Bread Baking for Beginners", category: "workshop", venue: "Community Kitchen", inDays: 4, hours: 4, slots: 12, limit: 4,
+		about: "Flour, water, salt, time. Twelve places, and a waitlist that moves by itself when somebody can't come.",
+		sold:  []int32{4, 4, 4}, waiting: []int32{2, 1, 3, 1},
+	},
+	{
+		name: "Members' Evening", category: "community", venue: "Club Room", inDays: 9, hours: 3, slots: 40, limit: 2, membersOnly: true,
+		about: "For members only: what we did this year, and what comes next.",
+		sold:  []int32{1, 2, 1},
+	},
+}
+
+type demoEvent struct {
+	name, category, venue, about string
+	inDays, hours                int
+	slots, limit                 int64
+	membersOnly                  bool
+	sold, waiting                []int32 // party sizes
+}
+
+// arenaSales fills about a third of the arena.
+func arenaSales() []int32 {
+	parties := make([]int32, 160)
+	for i := range parties {
+		parties[i] = 20 + int32(i*37%47)
+	}
+	return parties
+}
+
+// DemoPassword is what the demo's people sign in with; empty where there is
+// no demo.
+func (a *App) DemoPassword() string {
+	text, err := os.ReadFile(filepath.Join(a.dataDir, demoPasswordFile))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// DemoPeople are the addresses of the demo's people with their roles.
+func DemoPeople() (lines []string) {
+	for _, p := range demoAccounts {
+		lines = append(lines, fmt.Sprintf("%s (%s)", p.Email, p.Role))
+	}
+	return lines
+}
+
+// FillDemo fills an empty database with the demo, on loopback only. Where
+// there is anything already, it changes nothing but, if asked, the password.
+func (a *App) FillDemo(ctx context.Context, resetPassword bool) error {
+	if u, err := url.Parse(a.PublicURL); err != nil || !loopback(u.Hostname()) {
+		return errors.New("the demo's accounts are for a machine of one's own: the public address is not on loopback")
+	}
+	if resetPassword {
+		if err := os.Remove(filepath.Join(a.dataDir, demoPasswordFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return a.demoPeopleWithPassword(ctx, nil)
+	}
+	return a.fillDemo(ctx)
+}
+
+func (a *App) fillDemo(ctx context.Context) error {
+	empty, err := a.db.Empty(ctx)
+	if err != nil {
+		return err
+	}
+	if !empty && a.DemoPassword() != "" {
+		return nil
+	}
+	if !empty {
+		a.Log.Warn("app: the database is not empty, so the demo is left out")
+		return nil
+	}
+	return a.demoPeopleWithPassword(ctx, a.demoContent)
+}
+
+// demoPeopleWithPassword makes the demo's people, then what follows them. The
+// password is kept last, so that a demo that was cut off is begun again.
+func (a *App) demoPeopleWithPassword(ctx context.Context, then func(context.Context, []uuid.UUID) error) error {
+	password := a.DemoPassword()
+	if password == "" {
+		password = strings.ToLower(rand.Text()[:16])
+	}
+	ids := make([]uuid.UUID, len(demoAccounts))
+	for i, p := range demoAccounts {
+		id, err := a.provider.EnsureAccount(ctx, p.Email, p.Name, password)
+		if err != nil {
+			return err
+		}
+		ids[i] = id
+	}
+	if then != nil {
+		if err := then(ctx, ids); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(filepath.Join(a.dataDir, demoPasswordFile), []byte(password+"\n"), 0o600)
+}
+
+func (a *App) demoContent(ctx context.Context, ids []uuid.UUID) error {
+	admin, organizer := access.Principal{UserID: ids[0]}, access.Principal{UserID: ids[1]}
+	o, err := a.Orgs.Create(ctx, admin, demoOrg)
+	if err != nil {
+		return err
+	}
+	for i, p := range demoAccounts[1:] {
+		invite, err := a.Orgs.Invite(ctx, admin, o.ID, p.Email, p.Role)
+		if err != nil {
+			return err
+		}
+		if _, err := a.Orgs.AcceptInvite(ctx, access.Principal{UserID: ids[i+1]}, invite.ID); err != nil {
+			return err
+		}
+	}
+	addresses := make([]string, demoGuests)
+	for i := range addresses {
+		addresses[i] = fmt.Sprintf("guest%d@demo.test", i+1)
+	}
+	guests, err := a.provider.IssueTokens(ctx, addresses, time.Minute)
+	if err != nil {
+		return err
+	}
+	for _, d := range demoEvents {
+		if err := a.demoEvent(ctx, organizer, o.ID, d, func(i int) access.Principal {
+			return access.Principal{UserID: guests[i%len(guests)].UserID}
+		}, ids[2:]); err != nil {
+			return fmt.Errorf("%s: %w", d.name, err)
+		}
+	}
+	return nil
+}
+
+func (a *App) demoEvent(ctx context.Context, organizer access.Principal, orgID uuid.UUID, d demoEvent, guest func(int) access.Principal, members []uuid.UUID) error {
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		return err
+	}
+	day := a.clock.Now().In(zone).AddDate(0, 0, d.inDays)
+	starts := time.Date(day.Year(), day.Month(), day.Day(), 19, 0, 0, 0, zone)
+	draft := event.Draft{
+		OrgID: orgID, Name: d.name, Description: d.about, Category: d.category, Venue: d.venue,
+		StartsAt: starts, EndsAt: starts.Add(time.Duration(d.hours) * time.Hour), TimeZone: zone.String(),
+		TotalSlots: d.slots, MaxSeatsPerUser: event.NoLimit(),
+	}
+	if d.limit > 0 {
+		draft.MaxSeatsPerUser = event.LimitOf(d.limit)
+	}
+	who := guest
+	if d.membersOnly {
+		draft.Visibility = event.Members
+		who = func(i int) access.Principal { return access.Principal{UserID: members[i%len(members)]} }
+	}
+	e, err := a.Events.Create(ctx, organizer, draft)
+	if err != nil {
+		return err
+	}
+	for i, seats := range append(append([]int32(nil), d.sold...), d.waiting...) {
+		q := booking.Request{EventID: e.ID, Seats: seats, Key: booking.Key{Value: fmt.Sprintf("demo-%s-%d", e.ID, i)}}
+		if _, err := a.Bookings.Book(ctx, who(i), q); err != nil {
+			return err
+		}
+	}
+	return nil
+}

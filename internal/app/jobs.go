@@ -1,0 +1,106 @@
+package app
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"happening/internal/notify"
+	"happening/internal/postgres"
+)
+
+// How often the jobs run. None of them is needed for a right answer: they
+// bring up what readers and rules see by the clock already.
+const (
+	promoteEvery = 5 * time.Second
+	statusEvery  = 15 * time.Second
+	tidyEvery    = time.Minute
+	jobTimeout   = 30 * time.Second
+)
+
+// background starts what works without being asked, and stops it before the
+// database goes.
+func (a *App) background(ctx context.Context) error {
+	if err := a.node.Start(); err != nil {
+		return err
+	}
+	go a.alloc.Run()
+	a.onStop(a.alloc.Stop)
+
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	run := func(fn func(context.Context)) { running.Go(func() { fn(work) }) }
+	run(a.holds.Run)
+	run(a.feed.Run)
+	run(a.relay.Run)
+	run(a.mails.Run)
+	run(a.watchDatabase)
+	store := postgres.NewNotifyStore(a.db)
+	for _, job := range []struct {
+		name  string
+		every time.Duration
+		do    func(context.Context) error
+	}{
+		{"clock", clockEvery, func(ctx context.Context) error { return a.clock.measure(ctx, a.db) }},
+		{"promotions and closings", promoteEvery, a.whenSteady(a.Bookings.Sweep)},
+		{"status of events", statusEvery, a.whenSteady(func(ctx context.Context) error { _, err := a.Events.Sweep(ctx); return err })},
+		{"overdue invites", tidyEvery, a.whenSteady(func(ctx context.Context) error { _, err := a.Orgs.Sweep(ctx); return err })},
+		{"sessions", tidyEvery, a.auth.Sweep},
+		{"sign-ins under way", tidyEvery, a.provider.Sweep},
+		{"old facts", tidyEvery, func(ctx context.Context) error { return notify.Purge(ctx, store, a.clock.Now()) }},
+	} {
+		run(func(ctx context.Context) { a.repeat(ctx, job.name, job.every, job.do) })
+	}
+	a.onStop(func(ctx context.Context) error {
+		cancel()
+		done := make(chan struct{})
+		go func() { running.Wait(); close(done) }()
+		select {
+		case <-done:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	a.onStop(a.node.Stop)
+	return nil
+}
+
+// whenSteady keeps a job that closes things by the clock from running while
+// the clock is not believed.
+func (a *App) whenSteady(do func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if !a.clock.steady() {
+			return nil
+		}
+		return do(ctx)
+	}
+}
+
+// repeat runs a job now and then until ctx ends; a failure is logged and the
+// next turn tries again.
+func (a *App) repeat(ctx context.Context, name string, every time.Duration, do func(context.Context) error) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		turn, cancel := context.WithTimeout(ctx, jobTimeout)
+		if err := do(turn); err != nil && ctx.Err() == nil {
+			a.Log.Warn("app: a job failed and will be tried again", "job", name, "error", err)
+		}
+		cancel()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// watchDatabase ends the application when PostgreSQL can't be brought back.
+func (a *App) watchDatabase(ctx context.Context) {
+	select {
+	case <-a.pg.Done():
+		a.fail(a.pg.Err())
+	case <-ctx.Done():
+	}
+}

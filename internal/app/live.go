@@ -1,0 +1,135 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/google/uuid"
+
+	"happening/internal/access"
+	"happening/internal/booking"
+	"happening/internal/httpapi"
+	"happening/internal/notify"
+	"happening/internal/realtime"
+	"happening/internal/signin"
+)
+
+// seats reads the states of seats as they are now: what is committed, and the
+// holds. It serves the feed's deltas and the snapshots.
+type seats struct {
+	alloc    *booking.Allocator
+	holds    booking.HoldStore
+	versions realtime.Versions
+}
+
+// States implements realtime.Seats.
+func (s *seats) States(eventID uuid.UUID, numbers []int32) ([]uint8, bool) {
+	live := s.alloc.Peek(eventID)
+	if live == nil {
+		return nil, false
+	}
+	sold := live.Sold(numbers)
+	holders := s.holders(context.Background(), eventID)
+	states := make([]uint8, len(numbers))
+	for i, n := range numbers {
+		switch _, held := holders[n]; {
+		case sold[i]:
+			states[i] = realtime.Booked
+		case held:
+			states[i] = realtime.Held
+		}
+	}
+	return states, true
+}
+
+// holders reads an event's holds; while they can't be read, the map shows
+// none.
+func (s *seats) holders(ctx context.Context, eventID uuid.UUID) map[int32]uuid.UUID {
+	views, err := s.holds.View(ctx, []uuid.UUID{eventID})
+	if err != nil || len(views) == 0 {
+		return nil
+	}
+	return views[0].Holders
+}
+
+// Snapshot implements httpapi.Seats: the version is read before the states,
+// so that a client that applies later deltas misses nothing.
+func (s *seats) Snapshot(ctx context.Context, live *booking.Live) (httpapi.SeatSnapshot, error) {
+	eventID := live.Event().EventID
+	version, err := s.versions.Version(ctx, eventID)
+	if err != nil {
+		return httpapi.SeatSnapshot{}, err
+	}
+	total, rows, e := live.Rows()
+	holders := s.holders(ctx, eventID)
+	held := make([]int32, 0, len(holders))
+	for n := range holders {
+		held = append(held, n)
+	}
+	packed := realtime.PackRows(int(total), rows, held)
+	return httpapi.SeatSnapshot{
+		Version: version.String(), Total: total, Available: e.Available, Packed: packed,
+		ETag: version.String() + "." + strconv.FormatUint(xxhash.Sum64(packed), 36),
+	}, nil
+}
+
+// gate says who connects to realtime and what they may watch.
+type gate struct {
+	auth     *signin.Authenticator
+	bookings *booking.Service
+}
+
+// Identify implements socket.Gate.
+func (g *gate) Identify(ctx context.Context, r *http.Request, token string) (access.Principal, time.Time, error) {
+	if token != "" {
+		p, err := g.auth.Token(ctx, token)
+		return p, time.Time{}, err
+	}
+	p, err := g.auth.Authenticate(r)
+	return p, time.Time{}, err
+}
+
+// MayWatch implements socket.Gate.
+func (g *gate) MayWatch(ctx context.Context, p access.Principal, eventID uuid.UUID) error {
+	_, err := g.bookings.Event(ctx, p, eventID, access.EventRead)
+	return err
+}
+
+// committed tells the feed what a transaction changed. It runs in the
+// allocator's worker and does not block.
+func (a *App) committed(c booking.Committed) {
+	var changed []int32
+	for i := range c.Changes {
+		ch := &c.Changes[i]
+		changed = append(changed, ch.Before.SeatNumbers...)
+		changed = append(changed, ch.After.SeatNumbers...)
+		news := realtime.BookingNews{ID: ch.BookingID, EventID: c.Live.EventID, Status: string(ch.After.Status)}
+		if ch.After.Status == booking.Waiting {
+			number, position := ch.After.WaitingNumber, int64(ch.Position)
+			news.WaitingNumber, news.Position = &number, &position
+		}
+		a.feed.Booking(ch.UserID, news)
+	}
+	slices.Sort(changed)
+	a.feed.Committed(c.Live.EventID, c.Live.Version, slices.Compact(changed))
+	a.feed.Sales(c.Live.EventID, realtime.Sales{AvailableSlots: c.Live.Available, WaitingParties: c.Live.WaitingParties})
+	if e := c.Edited; e != nil {
+		a.feed.EventChanged(e.ID, e.Revision, string(e.StatusAt(a.clock.Now())))
+		a.feed.Lost(e.ID) // the number of seats may be another
+	}
+	for _, who := range c.Moved {
+		a.feed.Positions(who, c.Live.EventID)
+	}
+	a.relay.Wake()
+}
+
+// pushed tells open browsers of new messages.
+func (a *App) pushed(_ context.Context, messages []notify.AppMessage) {
+	for _, m := range messages {
+		a.feed.Notification(m.UserID, realtime.NotificationNews{ID: m.NotificationID, Type: m.Type, Title: m.Title})
+	}
+}
