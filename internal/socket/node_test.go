@@ -513,6 +513,21 @@ func TestChannelsPerConnectionAreBounded(t *testing.T) {
 	}
 }
 
+func TestConnectionsPerPersonAreBounded(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	for range 32 {
+		await(t, "connection", s.browser(t, "ann").connected)
+	}
+	if e := await(t, "a refusal", s.browser(t, "ann").disconnected); e.Code != 3504 {
+		t.Fatalf("refused with %d %s", e.Code, e.Reason)
+	}
+	await(t, "another person's connection", s.browser(t, "bob").connected)
+	if got := s.Connections(); got != 33 {
+		t.Fatalf("%d connections", got)
+	}
+}
+
 // upgrade asks for a WebSocket by hand and gives the answer's status and the
 // connection.
 func (s *site) upgrade(t *testing.T, header http.Header) (int, net.Conn, *bufio.Reader) {
