@@ -4,29 +4,49 @@ package testkit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"happening/internal/pgserver"
 	"happening/internal/postgres"
 )
 
-// ClusterEnv names a PostgreSQL cluster to test on, as a connection string of
-// its superuser in key=value form without a database; without it every test
-// process starts one of its own.
+// ClusterEnv names a PostgreSQL cluster to test on, as a connection string in
+// key=value form without user and database, which lets anybody in as anyone;
+// without it every test process starts a cluster of its own.
 const ClusterEnv = "HAPPENING_TEST_CLUSTER"
+
+// startTimeout bounds the start of a cluster.
+const startTimeout = time.Minute
 
 // cluster is the test process's PostgreSQL with its template database.
 var cluster struct {
 	once     sync.Once
 	base     string // connection string without user and database
 	template string
+	stop     func()
 	err      error
+}
+
+// Main runs a package's tests and takes down what they started; it is the
+// TestMain of every package that calls NewDB:
+//
+//	func TestMain(m *testing.M) { os.Exit(testkit.Main(m)) }
+func Main(m *testing.M) int {
+	pgserver.MaybeSupervise()
+	code := m.Run()
+	if cluster.stop != nil {
+		cluster.stop()
+	}
+	return code
 }
 
 // DB is a fresh database of a test.
@@ -82,7 +102,10 @@ func (db *DB) AsOwner(t testing.TB, sql string) {
 func prepare(ctx context.Context) error {
 	base := os.Getenv(ClusterEnv)
 	if base == "" {
-		return fmt.Errorf("%s is not set", ClusterEnv)
+		var err error
+		if base, err = start(ctx); err != nil {
+			return err
+		}
 	}
 	cluster.base = base
 	cluster.template = "template_" + strings.ReplaceAll(uuid.NewString(), "-", "")[:16]
@@ -90,6 +113,35 @@ func prepare(ctx context.Context) error {
 		return err
 	}
 	return postgres.Migrate(ctx, base+" user=happening dbname="+cluster.template)
+}
+
+// start runs a cluster for this process alone. It need not survive a power
+// cut, so it does not wait for the disk.
+func start(ctx context.Context) (base string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	dir, err := os.MkdirTemp("", "happening-test-")
+	if err != nil {
+		return "", err
+	}
+	if err := os.Chmod(dir, 0o711); err != nil { // PostgreSQL's user passes through
+		return "", err
+	}
+	server, err := pgserver.Start(ctx, pgserver.Options{DataDir: dir, DataDirSet: true, Settings: map[string]string{
+		"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB", "max_connections": "300",
+	}})
+	if err != nil {
+		return "", errors.Join(err, os.RemoveAll(dir))
+	}
+	cluster.stop = func() {
+		_ = server.Stop(context.Background())
+		_ = os.RemoveAll(dir)
+	}
+	cfg, err := pgx.ParseConfig(server.ConnString("happening"))
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("host=%s port=%d", cfg.Host, cfg.Port), nil
 }
 
 // owner runs one statement as the cluster's superuser.
