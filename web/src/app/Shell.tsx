@@ -1,12 +1,10 @@
 import { t } from '@lingui/core/macro';
 import { Link, Outlet, useRouterState } from '@tanstack/react-router';
 import { Bell as BellIcon, CalendarCog, Compass, LogIn, Ticket, WifiOff } from 'lucide-react';
-import { type ReactNode, Suspense, useEffect, useRef } from 'react';
+import { lazy, type ReactNode, Suspense, useEffect, useRef } from 'react';
 import { signInUrl, useMeQuery } from '@/api/me';
 import { useRecentNotifications } from '@/api/notifications';
 import type { Me } from '@/api/types';
-import { AccountMenu } from '@/features/account/AccountMenu';
-import { Bell } from '@/features/notifications/Bell';
 import { useCutOff, useRefetchAfterReconnect } from '@/realtime/hooks';
 import { buttonClass } from '@/ui/Button';
 import { cx } from '@/ui/classes';
@@ -14,6 +12,12 @@ import { Skeleton } from '@/ui/Skeleton';
 import { Mark } from './Mark';
 import { usePersonalNews } from './news';
 import { PendingScreen } from './PendingScreen';
+
+// Menus and popovers come right after the first screen, not with it.
+const AccountMenu = lazy(() =>
+  import('@/features/account/AccountMenu').then((m) => ({ default: m.AccountMenu })),
+);
+const Bell = lazy(() => import('@/features/notifications/Bell').then((m) => ({ default: m.Bell })));
 
 /** The frame around every screen: bar, content, the phone's navigation. */
 export function Shell() {
@@ -82,8 +86,10 @@ function TopBar({ me, pending }: { me: Me | null | undefined; pending: boolean }
           ) : null}
         </nav>
         <div className="ml-auto flex items-center gap-1">
-          {me ? <Bell /> : null}
-          <AccountMenu me={me ?? null} />
+          <Suspense fallback={<Skeleton className="mx-1 size-9 rounded-full" />}>
+            {me ? <Bell /> : null}
+            {pending ? null : <AccountMenu me={me ?? null} />}
+          </Suspense>
           {pending ? <Skeleton className="ml-2 size-9 rounded-full" /> : null}
           {me === null ? (
             <a href={signInUrl()} className={buttonClass('primary', 'sm', 'ml-1')}>

@@ -3,7 +3,7 @@ import { t } from '@lingui/core/macro';
 import { useQueryClient } from '@tanstack/react-query';
 import { keys } from '@/api/keys';
 import { useUserChannel } from '@/realtime/hooks';
-import { toast } from '@/ui/Toast';
+import { toast } from '@/ui/toast';
 
 /** Keeps bell, bookings and holds current from the person's own channel. */
 export function usePersonalNews(userId: string | undefined): void {

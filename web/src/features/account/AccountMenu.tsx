@@ -7,7 +7,7 @@ import { setTheme, type Theme, useTheme } from '@/app/theme';
 import { Avatar } from '@/ui/Avatar';
 import { IconButton } from '@/ui/Button';
 import { Menu, MenuChoice, MenuItem, MenuSeparator } from '@/ui/Menu';
-import { toast } from '@/ui/Toast';
+import { toast } from '@/ui/toast';
 
 /** Who one is, light or dark, and leaving. Visitors get the theme alone. */
 export function AccountMenu({ me }: { me: Me | null }) {

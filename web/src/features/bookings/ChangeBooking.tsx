@@ -8,7 +8,7 @@ import { useIntents } from '@/lib/intent';
 import { seatLabel } from '@/lib/seatNames';
 import { Button } from '@/ui/Button';
 import { Confirm, Dialog } from '@/ui/Dialog';
-import { toast } from '@/ui/Toast';
+import { toast } from '@/ui/toast';
 
 /** Giving back seats or the whole booking, while that is still possible. */
 export function ChangeBooking({ booking }: { booking: Booking }) {

@@ -6,7 +6,7 @@ import { relative } from '@/lib/format';
 import { Avatar } from '@/ui/Avatar';
 import { Button } from '@/ui/Button';
 import { Card } from '@/ui/Card';
-import { toast } from '@/ui/Toast';
+import { toast } from '@/ui/toast';
 
 export function roleName(role: Role): string {
   if (role === 'orgAdmin') return t`Administrator`;

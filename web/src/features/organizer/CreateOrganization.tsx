@@ -7,7 +7,7 @@ import { Button } from '@/ui/Button';
 import { Card } from '@/ui/Card';
 import { Dialog } from '@/ui/Dialog';
 import { Field, Input } from '@/ui/Field';
-import { toast } from '@/ui/Toast';
+import { toast } from '@/ui/toast';
 
 /** The organizer's screen before there is anything to organize. */
 export function CreateOrganization() {

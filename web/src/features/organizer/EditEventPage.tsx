@@ -11,7 +11,7 @@ import { RequireSignIn } from '@/features/account/RequireSignIn';
 import { Button, ButtonLink } from '@/ui/Button';
 import { Notice } from '@/ui/Notice';
 import { BackLink, PageHeader } from '@/ui/PageHeader';
-import { toast } from '@/ui/Toast';
+import { toast } from '@/ui/toast';
 import { EventFormFields } from './EventFormFields';
 import { changeOf, formOf } from './eventForm';
 import { showProblem, useEventForm } from './useEventForm';

@@ -9,7 +9,7 @@ import { explain } from '@/app/explain';
 import { IconButton } from '@/ui/Button';
 import { Confirm } from '@/ui/Dialog';
 import { Menu, MenuItem } from '@/ui/Menu';
-import { toast } from '@/ui/Toast';
+import { toast } from '@/ui/toast';
 
 /** Cancelling and deleting, each asked for twice. */
 export function EventActions({ event }: { event: Event }) {

@@ -7,7 +7,7 @@ import { explain } from '@/app/explain';
 import { Button } from '@/ui/Button';
 import { Card } from '@/ui/Card';
 import { Field, Input, Select } from '@/ui/Field';
-import { toast } from '@/ui/Toast';
+import { toast } from '@/ui/toast';
 
 /** Invites one address with a role. */
 export function InviteForm({ orgId }: { orgId: string }) {

@@ -14,7 +14,7 @@ import { EmptyState } from '@/ui/EmptyState';
 import { Field, Select } from '@/ui/Field';
 import { Notice } from '@/ui/Notice';
 import { BackLink, PageHeader } from '@/ui/PageHeader';
-import { toast } from '@/ui/Toast';
+import { toast } from '@/ui/toast';
 import { EventFormFields } from './EventFormFields';
 import { emptyForm, inputOf } from './eventForm';
 import { showProblem, useEventForm } from './useEventForm';

@@ -14,7 +14,7 @@ import { Button } from '@/ui/Button';
 import { Card } from '@/ui/Card';
 import { BackLink, PageHeader } from '@/ui/PageHeader';
 import { Loading, Skeleton } from '@/ui/Skeleton';
-import { toast } from '@/ui/Toast';
+import { toast } from '@/ui/toast';
 import { InviteForm } from './InviteForm';
 
 const route = getRouteApi('/manage/$orgId/people');

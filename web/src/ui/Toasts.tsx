@@ -1,30 +1,18 @@
 import { Toast } from '@base-ui/react/toast';
 import { t } from '@lingui/core/macro';
 import { CircleAlert, CircleCheck, Info, X } from 'lucide-react';
-
-// One manager for the whole client, so that code outside components (the
-// realtime connection, mutations) can say something too.
-const manager = Toast.createToastManager();
+import { useEffect } from 'react';
+import { showToastsWith, type ToastKind } from './toast';
 
 const SHOWN_MS = 6000;
 const MAX_SHOWN = 3;
 
-type Kind = 'good' | 'bad' | 'info';
-
-/** Says something in passing. Nothing that must be acted on belongs here. */
-export function toast(kind: Kind, title: string, description?: string): void {
-  manager.add({
-    title,
-    ...(description ? { description } : {}),
-    type: kind,
-    priority: kind === 'bad' ? 'high' : 'low',
-  });
-}
+const manager = Toast.createToastManager();
 
 const ICONS = { good: CircleCheck, bad: CircleAlert, info: Info };
 const COLOURS = { good: 'text-good', bad: 'text-bad', info: 'text-accent-ink' };
 
-function kindOf(type: string | undefined): Kind {
+function kindOf(type: string | undefined): ToastKind {
   return type === 'good' || type === 'bad' ? type : 'info';
 }
 
@@ -58,6 +46,13 @@ function ToastList() {
 
 /** Where toasts appear: above the phone's navigation, in the corner elsewhere. */
 export function Toasts() {
+  useEffect(
+    () =>
+      showToastsWith(({ kind, title, description }) => {
+        manager.add({ title, description, type: kind, priority: kind === 'bad' ? 'high' : 'low' });
+      }),
+    [],
+  );
   return (
     <Toast.Provider toastManager={manager} timeout={SHOWN_MS} limit={MAX_SHOWN}>
       <Toast.Portal>
