@@ -153,7 +153,7 @@ func (p *Provider) signIn(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		p.show(w, r, http.StatusForbidden, "check-mail", view{Request: v.Request, Email: account.Email,
-			Alert: "Confirm your address first."})
+			Alert: "Confirm your email address first."})
 		return nil
 	}
 	return p.finish(w, r, v.Request, account.ID)
@@ -180,7 +180,7 @@ func (p *Provider) finish(w http.ResponseWriter, r *http.Request, request string
 	return nil
 }
 
-var errWrongPassword = fault.New(fault.Unauthenticated, "wrong_password", "Address or password is not right.")
+var errWrongPassword = fault.New(fault.Unauthenticated, "wrong_password", "Email address or password is not right.")
 
 // authenticate checks address and password. It takes the same time and says
 // the same whether or not there is such an account.
@@ -221,7 +221,7 @@ func (p *Provider) signUp(w http.ResponseWriter, r *http.Request) error {
 	v := view{Request: r.PostForm.Get("request"), Name: name, Email: strings.TrimSpace(r.PostForm.Get("email")), Errors: map[string]string{}}
 	email, err := parseEmail(v.Email)
 	if err != nil {
-		v.Errors["email"] = "Enter an address such as name@example.org."
+		v.Errors["email"] = "Enter an email address such as name@example.org."
 	}
 	if n := utf8.RuneCountInString(name); n == 0 || n > maxNameLength || !utf8.ValidString(name) || strings.ContainsFunc(name, isControl) {
 		v.Errors["name"] = "Enter the name by which others shall see you."
@@ -354,7 +354,7 @@ func (p *Provider) forgot(w http.ResponseWriter, r *http.Request) error {
 	v := view{Request: r.PostForm.Get("request"), Email: strings.TrimSpace(r.PostForm.Get("email")), Errors: map[string]string{}}
 	email, err := parseEmail(v.Email)
 	if err != nil {
-		v.Errors["email"] = "Enter an address such as name@example.org."
+		v.Errors["email"] = "Enter an email address such as name@example.org."
 		p.show(w, r, http.StatusUnprocessableEntity, "forgot", v)
 		return nil
 	}

@@ -160,7 +160,7 @@ func passwordFault(password, email, name string) string {
 	case distinct(lower) < minDistinct || commonPasswords[lower]:
 		return "Too many people use this password. Choose another one."
 	case lower == strings.ToLower(email) || lower == local || lower == strings.ToLower(strings.TrimSpace(name)):
-		return "Don't use your name or address as the password."
+		return "Don't use your name or email address as the password."
 	}
 	return ""
 }

@@ -428,7 +428,7 @@ func TestSignUpTellsNothingAboutOthers(t *testing.T) {
 		return b.submit(b.get(h.authorize(oauth2.GenerateVerifier())), "/idp/sign-in", "email", email, "password", "not the password")
 	}
 	a, b := signIn("taken@example.org"), signIn("nobody@example.org")
-	if a.status != http.StatusUnauthorized || b.status != http.StatusUnauthorized || !strings.Contains(b.body, "Address or password is not right") {
+	if a.status != http.StatusUnauthorized || b.status != http.StatusUnauthorized || !strings.Contains(b.body, "Email address or password is not right") {
 		t.Errorf("sign-in tells apart: %d, %d", a.status, b.status)
 	}
 }

@@ -76,7 +76,9 @@ func (p *Provider) routes() (http.Handler, error) {
 		h.Set("Cache-Control", "no-store")
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' "+
 			p.cfg.PublicURL+"; frame-ancestors 'none'; base-uri 'none'")
-		h.Set("Referrer-Policy", "no-referrer")
+		// Not no-referrer: it makes browsers send "Origin: null" with forms,
+		// which the check of origins must refuse where nothing else tells.
+		h.Set("Referrer-Policy", "same-origin")
 		h.Set("X-Content-Type-Options", "nosniff")
 		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBytes)
 		mux.ServeHTTP(w, r)

@@ -89,7 +89,7 @@ const FactPrefix = "account."
 var ErrTokenReused = fault.New(fault.Unauthenticated, "refresh_token_reused", "Sign in again.")
 
 // ErrAddressTaken says that somebody else confirmed the address first.
-var ErrAddressTaken = fault.New(fault.Conflict, "address_taken", "There is an account with this address already.")
+var ErrAddressTaken = fault.New(fault.Conflict, "address_taken", "There is an account with this email address already.")
 
 // Accounts keeps who can sign in. Absent ones answer fault.ErrNotFound.
 type Accounts interface {

@@ -212,7 +212,7 @@ const maxEmailLength = 254 // RFC 5321
 // compared without it.
 func parseEmail(text string) (string, error) {
 	text = strings.TrimSpace(text)
-	bad := fault.InvalidFields(fault.Field{Name: "email", Message: "Enter an address such as name@example.org."})
+	bad := fault.InvalidFields(fault.Field{Name: "email", Message: "Enter an email address such as name@example.org."})
 	parsed, err := mail.ParseAddress(text)
 	if err != nil || parsed.Address != text || parsed.Name != "" || len(text) > maxEmailLength {
 		return "", bad

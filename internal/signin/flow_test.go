@@ -1,6 +1,7 @@
 package signin_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -232,7 +233,7 @@ func TestSignUpConfirmSignInAndOut(t *testing.T) {
 	if sent.status != http.StatusOK || !strings.Contains(sent.body, "Check your mail") {
 		t.Fatalf("sign-up: %d %s", sent.status, sent.body)
 	}
-	if got := h.signIn(b, "ada@example.org", password); got.status != http.StatusForbidden || !strings.Contains(got.body, "Confirm your address first") {
+	if got := h.signIn(b, "ada@example.org", password); got.status != http.StatusForbidden || !strings.Contains(got.body, "Confirm your email address first") {
 		t.Errorf("an unconfirmed address signs in: %d", got.status)
 	}
 	email, link := h.mail(idp.MailConfirmAddress)
@@ -366,6 +367,13 @@ func TestCallbackRefusesWhatItDidNotBegin(t *testing.T) {
 	}
 	if got := victim.get("/auth/callback?state=x&code=y"); got.status != http.StatusBadRequest {
 		t.Errorf("an invented callback: %d", got.status)
+	}
+	// A state that only begins like one's own, in the right browser.
+	u, _ := url.Parse(callback)
+	query := u.Query()
+	query.Set("state", query.Get("state")[:8]+"another")
+	if got := attacker.get("/auth/callback?" + query.Encode()); got.status != http.StatusBadRequest {
+		t.Errorf("another state: %d", got.status)
 	}
 	// The one who began may go on, once.
 	if got := attacker.get(callback); got.status != http.StatusSeeOther && got.status != http.StatusOK {
@@ -603,5 +611,49 @@ func TestProviderAwayIsSaidAndForgotten(t *testing.T) {
 	clock.advance(5 * time.Second)
 	if _, err := auth.Token(ctx, issued[0].AccessToken); err != nil {
 		t.Errorf("provider back: %v", err)
+	}
+}
+
+// swapTokens is a provider that answers with an ID token of the test's making.
+type swapTokens struct {
+	base http.RoundTripper
+	swap func(idToken string) string
+}
+
+func (s swapTokens) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := s.base.RoundTrip(r)
+	if err != nil || r.URL.Path != idp.Path+"/oauth/token" {
+		return resp, err
+	}
+	var answer map[string]any
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return nil, err
+	}
+	answer["id_token"] = s.swap(answer["id_token"].(string))
+	body, err := json.Marshal(answer)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return resp, nil
+}
+
+func TestAnotherSignInsIDTokenIsRefused(t *testing.T) {
+	h := open(t)
+	const email = "nonce@example.org"
+	h.signedUp(email)
+	earlier := ""
+	h.client.Transport = swapTokens{h.client.Transport, func(idToken string) string {
+		if earlier == "" {
+			earlier = idToken
+		}
+		return earlier
+	}}
+	if got := h.signIn(h.browser(), email, password); got.status != http.StatusOK {
+		t.Fatalf("the token's own sign-in: %d", got.status)
+	}
+	b := h.browser()
+	if got := h.signIn(b, email, password); got.status != http.StatusBadRequest || strings.Contains(cookies(b, h.url), "happening_session") {
+		t.Errorf("an ID token with another nonce: %d", got.status)
 	}
 }

@@ -231,7 +231,7 @@ func (a *Authenticator) endAndTell(r *http.Request) (Session, error) {
 	if err != nil {
 		return Session{}, fmt.Errorf("signin: end session: %w", err)
 	}
-	a.ended(session)
+	a.ended(func() { a.sessions.Remove(hash) }, session)
 	return session, nil
 }
 

@@ -245,14 +245,12 @@ func (a *Authenticator) rememberUnlessEnded(begun uint64, add func()) {
 	}
 }
 
-// ended empties what is remembered of the sessions and tells who listens.
-func (a *Authenticator) ended(sessions ...Session) {
-	if len(sessions) == 0 {
-		return
-	}
+// ended runs forget, which empties what is remembered of the sessions, so that
+// no look-up under way puts it back, and tells who listens.
+func (a *Authenticator) ended(forget func(), sessions ...Session) {
 	a.remembering.Lock()
 	a.endings.Add(1)
-	a.sessions.Purge()
+	forget()
 	a.remembering.Unlock()
 	a.mu.Lock()
 	listeners := a.onSignOut
@@ -271,7 +269,7 @@ func (a *Authenticator) EndSubject(ctx context.Context, issuer, subject string) 
 	if err != nil {
 		return fmt.Errorf("signin: end sessions: %w", err)
 	}
-	a.ended(sessions...)
+	a.ended(a.sessions.Purge, sessions...)
 	return nil
 }
 
@@ -282,11 +280,10 @@ func (a *Authenticator) EndUser(ctx context.Context, userID uuid.UUID) error {
 	if err != nil {
 		return fmt.Errorf("signin: end sessions: %w", err)
 	}
-	a.remembering.Lock()
-	a.endings.Add(1)
-	a.tokens.Purge()
-	a.remembering.Unlock()
-	a.ended(sessions...)
+	a.ended(func() {
+		a.sessions.Purge()
+		a.tokens.Purge()
+	}, sessions...)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -17,6 +18,29 @@ func TestUserAgentLabel(t *testing.T) {
 	} {
 		if got := userAgentLabel(agent); got != want {
 			t.Errorf("%q: %q, want %q", agent, got, want)
+		}
+	}
+}
+
+func TestCookiesAreBoundToTheHostWithTLS(t *testing.T) {
+	for public, want := range map[string]string{
+		"https://tickets.example":  "__Host-happening_session=v; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=Lax",
+		"http://localhost:3000/":   "happening_session=v; Path=/; Max-Age=60; HttpOnly; SameSite=Lax",
+		"https://tickets.example/": "__Host-happening_session=v; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=Lax",
+	} {
+		a, err := New(Config{Issuer: "https://issuer.example", ClientID: "c", PublicURL: public}, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		a.setCookie(w, sessionCookie, "v", time.Minute)
+		if got := w.Header().Get("Set-Cookie"); got != want {
+			t.Errorf("%s: %s", public, got)
+		}
+	}
+	for _, bad := range []string{"", "localhost:3000", "ftp://x", "/path"} {
+		if _, err := New(Config{Issuer: "i", ClientID: "c", PublicURL: bad}, nil, nil); err == nil {
+			t.Errorf("public URL %q is taken", bad)
 		}
 	}
 }
