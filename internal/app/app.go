@@ -228,7 +228,7 @@ func (a *App) rooms(ctx context.Context) error {
 		return err
 	}
 	a.holds = memory.NewHolds(memory.HoldsOptions{
-		Now: now, TTL: a.HoldTTL,
+		Now: a.clock.Ticking, TTL: a.HoldTTL,
 		Changed: func(eventID uuid.UUID, seats []int32) { a.feed.Dirty(eventID, seats) },
 		Expired: func(eventID, userID uuid.UUID, _ []int32) {
 			a.feed.HoldsChanged(userID, eventID)
@@ -328,8 +328,8 @@ func (a *App) apiDeps() httpapi.Deps {
 		Bookings: a.Bookings, Events: a.Events, Orgs: a.Orgs, People: a.people,
 		Notifications: notify.NewService(store, a.clock.Now), Seats: &seats{a.alloc, a.holds, a.holds},
 		Auth: a.auth, SignIn: a.auth.Handler(), IDP: a.provider.Handler(), Socket: a.node,
-		PersonLimit:  memory.NewLimiter[string](a.LimitPerson, a.LimitPerson*burst, a.clock.Now),
-		AddressLimit: memory.NewLimiter[string](a.LimitAddress, a.LimitAddress*burst, a.clock.Now),
+		PersonLimit:  memory.NewLimiter[string](a.LimitPerson, a.LimitPerson*burst, a.clock.Ticking),
+		AddressLimit: memory.NewLimiter[string](a.LimitAddress, a.LimitAddress*burst, a.clock.Ticking),
 		Ping:         a.db.Ping, Ready: a.ready, Away: postgres.Away, QueueLength: a.alloc.QueueLength,
 		Client: web.Dist, PublicURL: a.PublicURL, Version: a.Version, Log: a.Log, Now: a.clock.Now,
 	}

@@ -38,6 +38,10 @@ func (c *clock) Now() time.Time {
 	return time.Now().Add(time.Duration(c.offset.Load())).UTC().Truncate(time.Microsecond)
 }
 
+// Ticking is Now with the reading of the process's monotonic clock, for what
+// measures durations.
+func (c *clock) Ticking() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
+
 func (c *clock) steady() bool { return !c.unsteady.Load() }
 
 // start takes the first measurement as it is.
