@@ -135,11 +135,8 @@ func (s *Service) Event(ctx context.Context, who access.Principal, eventID uuid.
 // Book books seats or joins the waitlist. Errors: fault.ErrNotFound, the
 // refusals of this room, fault.Invalid by field, ErrBusy, ErrAway.
 func (s *Service) Book(ctx context.Context, who access.Principal, q Request) (Booking, error) {
-	if !who.SignedIn() {
-		return Booking{}, fault.ErrUnauthenticated
-	}
 	b, err := s.book(ctx, who, q)
-	if err != nil && q.Key.Value != "" && !errors.Is(err, ErrDuplicate) {
+	if err != nil && who.SignedIn() && q.Key.Value != "" && !errors.Is(err, ErrDuplicate) {
 		// A key's first use is answered again before any rule may refuse.
 		if answer, known, replayErr := s.alloc.Replay(ctx, who.UserID, q.Key); replayErr == nil && known {
 			return answer.Booking, answer.Err
@@ -217,11 +214,9 @@ func asksFor(seats int32, numbers []int32) uint64 {
 	return h.Sum64() | 1
 }
 
-// find reads a booking that the caller may do something about.
+// find reads a booking that the caller may do something about; to all others,
+// visitors among them, there is no such thing.
 func (s *Service) find(ctx context.Context, who access.Principal, id uuid.UUID, action access.Action) (Entry, error) {
-	if !who.SignedIn() {
-		return Entry{}, fault.ErrUnauthenticated
-	}
 	b, err := s.store.Find(ctx, id, s.now())
 	if err != nil {
 		return Entry{}, err
@@ -283,7 +278,7 @@ func (s *Service) changed(b Entry, answer Answer) (Entry, error) {
 // there is no such thing.
 func (s *Service) ListByUser(ctx context.Context, who access.Principal, q UserQuery) ([]Entry, error) {
 	if !who.SignedIn() {
-		return nil, fault.ErrUnauthenticated
+		return nil, fault.ErrNotFound
 	}
 	q.Viewer = who.UserID
 	if who.UserID == q.UserID {
