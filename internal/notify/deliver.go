@@ -243,7 +243,11 @@ func (d *Deliverer) Attempt(ctx context.Context, m Delivery) Result {
 		r.Outcome, r.NextTry = MailRetry, d.cfg.Now().Add(retryPause(m.Attempt, rand.Float64()))
 	default:
 		r.Outcome = MailFailed
-		d.cfg.Log.Warn("a mail was given up", "notification", m.ID, "attempts", m.Attempt, "error", shortened(err.Error()))
+		level := slog.LevelWarn
+		if errors.Is(err, errNothingToSay) || errors.Is(err, errNoAddress) { // as it should be
+			level = slog.LevelDebug
+		}
+		d.cfg.Log.Log(ctx, level, "a mail was given up", "notification", m.ID, "attempts", m.Attempt, "error", shortened(err.Error()))
 	}
 	r.Error = shortened(err.Error())
 	return r
