@@ -1,0 +1,314 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"happening/internal/access"
+	"happening/internal/booking"
+	"happening/internal/fault"
+)
+
+const bookDoc = "All or nothing. With `seat_numbers` exactly these seats, or 409 `seats_unavailable` with the list. " +
+	"Without, the best that are free, or a place on the waitlist where too few are left or others wait already. " +
+	"Send an `Idempotency-Key`, and the same key with a retry: it answers what the first answered and books once."
+
+// Booking is a party of one or more seats of one person at one event.
+type Booking struct {
+	ID            uuid.UUID     `json:"id" format:"uuid"`
+	EventID       uuid.UUID     `json:"event_id" format:"uuid"`
+	UserID        uuid.UUID     `json:"user_id" format:"uuid"`
+	Status        string        `json:"status" enum:"confirmed,waiting,cancelled"`
+	Seats         int32         `json:"seats" doc:"The party's size."`
+	SeatNumbers   []int32       `json:"seat_numbers" doc:"Rising; empty unless confirmed."`
+	WaitingNumber *int64        `json:"waiting_number" doc:"Given once on joining the waitlist, and kept."`
+	Position      *int32        `json:"position" doc:"Place in the waitlist from 1; null unless waiting."`
+	Reason        *string       `json:"reason" doc:"Why it was cancelled, where nobody asked for it: event_cancelled, event_started, capacity."`
+	CreatedAt     time.Time     `json:"created_at"`
+	UpdatedAt     time.Time     `json:"updated_at"`
+	Event         *BookingEvent `json:"event,omitempty"`
+	User          *BookingUser  `json:"user,omitempty" doc:"Who booked; only in the lists of those who run the event."`
+}
+
+// BookingEvent is the event of a booking in short.
+type BookingEvent struct {
+	ID       uuid.UUID `json:"id" format:"uuid"`
+	Name     string    `json:"name"`
+	StartsAt time.Time `json:"starts_at"`
+	EndsAt   time.Time `json:"ends_at"`
+	TimeZone string    `json:"time_zone"`
+	Venue    string    `json:"venue"`
+	Status   string    `json:"status" enum:"upcoming,ongoing,completed,cancelled"`
+	OrgID    uuid.UUID `json:"org_id" format:"uuid"`
+}
+
+// BookingUser is who booked.
+type BookingUser struct {
+	ID    uuid.UUID `json:"id" format:"uuid"`
+	Name  string    `json:"name"`
+	Email string    `json:"email"`
+}
+
+func showBooking(b *booking.Booking) Booking {
+	return Booking{
+		ID: b.ID, EventID: b.EventID, UserID: b.UserID, Status: string(b.Status), Seats: b.Seats,
+		SeatNumbers: orEmpty(b.SeatNumbers), WaitingNumber: orNull(b.WaitingNumber), Position: orNull(b.Position),
+		Reason: orNull(b.Reason), CreatedAt: b.CreatedAt.UTC(), UpdatedAt: b.UpdatedAt.UTC(),
+	}
+}
+
+func (s *Server) showEntry(e booking.Entry) Booking {
+	b := showBooking(&e.Booking)
+	b.Event = &BookingEvent{
+		ID: e.Event.ID, Name: e.Event.Name, StartsAt: e.Event.StartsAt.UTC(), EndsAt: e.Event.EndsAt.UTC(),
+		TimeZone: e.Event.TimeZone, Venue: e.Event.Venue, Status: string(e.Event.StatusAt(s.deps.Now())), OrgID: e.Event.OrgID,
+	}
+	if e.User != nil {
+		b.User = &BookingUser{ID: e.User.ID, Name: e.User.Name, Email: e.User.Email}
+	}
+	return b
+}
+
+// HistoryEntry is one thing that happened to a booking.
+type HistoryEntry struct {
+	ID            uuid.UUID      `json:"id" format:"uuid"`
+	Action        string         `json:"action" enum:"confirmed,waitlisted,promoted,seats_cancelled,resized,cancelled"`
+	Actor         string         `json:"actor" enum:"you,organizer,system,booker" doc:"Who did it; you are never named otherwise."`
+	Seats         int32          `json:"seats" doc:"The party's size after it."`
+	SeatNumbers   []int32        `json:"seat_numbers" doc:"The seats after it."`
+	WaitingNumber *int64         `json:"waiting_number"`
+	Status        string         `json:"status" enum:"confirmed,waiting,cancelled" doc:"After it."`
+	Details       HistoryDetails `json:"details"`
+	CreatedAt     time.Time      `json:"created_at"`
+}
+
+// HistoryDetails is what was before, and why.
+type HistoryDetails struct {
+	Reason            *string `json:"reason" doc:"Why it was cancelled, where nobody asked for it."`
+	Position          *int32  `json:"position" doc:"Place in the waitlist just after."`
+	SeatsBefore       *int32  `json:"seats_before"`
+	SeatNumbersBefore []int32 `json:"seat_numbers_before"`
+}
+
+// Idempotent is the header of a call that must not happen twice.
+type Idempotent struct {
+	Key string `header:"Idempotency-Key" minLength:"1" maxLength:"200" pattern:"^[!-~]*$" patternDescription:"visible ASCII characters" doc:"Yours to choose, at most 200 visible ASCII characters. The same key with the same call is answered as the first time, for at least 24 hours."`
+}
+
+// keyFor binds a key to what was asked: the same key with another call is
+// another request and refused.
+func keyFor(ctx context.Context, value, method, path string) booking.Key {
+	if value == "" {
+		return booking.Key{}
+	}
+	sum := sha256.New()
+	sum.Write([]byte(method + " " + path + "\n"))
+	sum.Write(callFrom(ctx).body)
+	key := booking.Key{Value: value}
+	copy(key.Hash[:], sum.Sum(nil))
+	return key
+}
+
+// BookingCreate asks for seats.
+type BookingCreate struct {
+	EventID     uuid.UUID `json:"event_id" format:"uuid"`
+	Seats       whole     `json:"seats" minimum:"1" maximum:"1000"`
+	SeatNumbers []whole   `json:"seat_numbers,omitempty" nullable:"true" minimum:"1" maximum:"1000000" maxItems:"1000" doc:"Exactly as many as seats says, each once; leave it out to be given the best."`
+}
+
+type createBookingInput struct {
+	Idempotent
+	Body BookingCreate
+}
+
+type createBookingAnswer struct {
+	Location string `header:"Location"`
+	Body     Booking
+}
+
+func (s *Server) createBooking(ctx context.Context, in *createBookingInput) (*createBookingAnswer, error) {
+	who := principal(ctx)
+	if !who.SignedIn() {
+		// Whether a visitor is asked to sign in or told that there is no such
+		// event depends on the event.
+		_, err := s.deps.Bookings.Event(ctx, who, in.Body.EventID, access.EventBook)
+		if err == nil {
+			err = fault.ErrUnauthenticated
+		}
+		return nil, err
+	}
+	b, err := s.book(ctx, who, booking.Request{
+		EventID: in.Body.EventID, Seats: int32(in.Body.Seats), SeatNumbers: numbers(in.Body.SeatNumbers),
+		Key: keyFor(ctx, in.Key, "POST", "/bookings"),
+	})
+	s.metrics.booked(b.Status, err)
+	if err != nil {
+		return nil, err
+	}
+	return &createBookingAnswer{Location: "bookings/" + b.ID.String(), Body: showBooking(&b)}, nil
+}
+
+func numbers(seats []whole) []int32 {
+	if len(seats) == 0 {
+		return nil
+	}
+	out := make([]int32, len(seats))
+	for i, n := range seats {
+		out[i] = int32(n)
+	}
+	return out
+}
+
+func (s *Server) listEventBookings(ctx context.Context, in *struct {
+	EventPath
+	Page
+	Status string `query:"status" enum:"confirmed,waiting,cancelled"`
+}) (*answer[List[Booking]], error) {
+	before, err := parseIDCursor(in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.deps.Bookings.ListByEvent(ctx, principal(ctx), booking.EventQuery{
+		EventID: in.ID, Status: booking.Status(in.Status), Before: before, Limit: in.Limit + 1,
+	})
+	if err != nil {
+		return nil, err
+	}
+	found, next := cut(found, in.Limit, entryCursor)
+	return listed(found, next, s.showEntry), nil
+}
+
+func entryCursor(e booking.Entry) string { return idCursor(e.ID) }
+
+func (s *Server) listWaitlist(ctx context.Context, in *struct {
+	EventPath
+	Page
+}) (*answer[List[Booking]], error) {
+	after, err := parseNumberCursor(in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.deps.Bookings.ListByEvent(ctx, principal(ctx), booking.EventQuery{
+		EventID: in.ID, Waitlist: true, After: after, Limit: in.Limit + 1,
+	})
+	if err != nil {
+		return nil, err
+	}
+	found, next := cut(found, in.Limit, func(e booking.Entry) string { return numberCursor(e.WaitingNumber) })
+	return listed(found, next, s.showEntry), nil
+}
+
+func (s *Server) listUserBookings(ctx context.Context, in *struct {
+	Page
+	UserID  uuid.UUID `path:"userId" format:"uuid"`
+	Status  string    `query:"status" enum:"confirmed,waiting,cancelled"`
+	EventID uuid.UUID `query:"event_id" format:"uuid"`
+}) (*answer[List[Booking]], error) {
+	before, err := parseIDCursor(in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.deps.Bookings.ListByUser(ctx, principal(ctx), booking.UserQuery{
+		UserID: in.UserID, Status: booking.Status(in.Status), EventID: in.EventID, Before: before, Limit: in.Limit + 1,
+	})
+	if err != nil {
+		return nil, err
+	}
+	found, next := cut(found, in.Limit, entryCursor)
+	return listed(found, next, s.showEntry), nil
+}
+
+// BookingPath names a booking.
+type BookingPath struct {
+	ID uuid.UUID `path:"id" format:"uuid"`
+}
+
+func (s *Server) getBooking(ctx context.Context, in *BookingPath) (*answer[Booking], error) {
+	e, err := s.deps.Bookings.Get(ctx, principal(ctx), in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return answered(s.showEntry(e)), nil
+}
+
+func (s *Server) getHistory(ctx context.Context, in *BookingPath) (*answer[List[HistoryEntry]], error) {
+	who := principal(ctx)
+	b, err := s.deps.Bookings.Get(ctx, who, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.deps.Bookings.History(ctx, who, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return listed(found, "", func(h booking.HistoryEntry) HistoryEntry { return showHistory(h, who.UserID, b.UserID) }), nil
+}
+
+func showHistory(h booking.HistoryEntry, reader, booker uuid.UUID) HistoryEntry {
+	out := HistoryEntry{
+		ID: h.ID, Action: string(h.Action), Actor: "organizer", SeatNumbers: []int32{}, CreatedAt: h.CreatedAt.UTC(),
+		Details: HistoryDetails{Reason: orNull(h.Details.Reason), Position: orNull(h.Details.Position), SeatNumbersBefore: []int32{}},
+	}
+	switch h.Actor {
+	case uuid.Nil:
+		out.Actor = "system"
+	case reader:
+		out.Actor = "you"
+	case booker:
+		out.Actor = "booker"
+	}
+	if to := h.Details.To; to != nil {
+		out.Seats, out.SeatNumbers, out.WaitingNumber, out.Status = to.Seats, orEmpty(to.SeatNumbers), orNull(to.WaitingNumber), string(to.Status)
+	}
+	if from := h.Details.From; from != nil {
+		out.Details.SeatsBefore, out.Details.SeatNumbersBefore = orNull(from.Seats), orEmpty(from.SeatNumbers)
+	}
+	return out
+}
+
+func (s *Server) cancelBooking(ctx context.Context, in *struct {
+	BookingPath
+	Idempotent
+}) (*answer[Booking], error) {
+	e, err := s.deps.Bookings.Cancel(ctx, principal(ctx), in.ID, keyFor(ctx, in.Key, "POST", "/bookings/"+in.ID.String()+"/cancel"))
+	return s.changed(e, err)
+}
+
+// CancelSeats names the seats to give back.
+type CancelSeats struct {
+	SeatNumbers []whole `json:"seat_numbers" minimum:"1" maximum:"1000000" minItems:"1" maxItems:"1000"`
+}
+
+func (s *Server) cancelSeats(ctx context.Context, in *struct {
+	BookingPath
+	Idempotent
+	Body CancelSeats
+}) (*answer[Booking], error) {
+	key := keyFor(ctx, in.Key, "POST", "/bookings/"+in.ID.String()+"/cancel-seats")
+	e, err := s.deps.Bookings.CancelSeats(ctx, principal(ctx), in.ID, numbers(in.Body.SeatNumbers), key)
+	return s.changed(e, err)
+}
+
+func (s *Server) changed(e booking.Entry, err error) (*answer[Booking], error) {
+	if err != nil {
+		return nil, err
+	}
+	return answered(s.showEntry(e)), nil
+}
+
+// outcome words what became of a request to book, for the metrics: few words,
+// known beforehand.
+func outcome(status booking.Status, err error) string {
+	if err == nil {
+		return string(status)
+	}
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return f.Code
+	}
+	return "failed"
+}

@@ -1,0 +1,270 @@
+package httpapi
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+const documentDoc = `Happening sells the numbered seats of events, keeps waitlists, and tells people what happened to their bookings.
+
+Callers are a browser session (cookie) or a bearer access token. Ids are UUIDs, times RFC 3339: any offset in, UTC out. Lists take limit and cursor and answer items and next_cursor. What you may not know of is 404, the same as what is not there.
+
+Errors are application/problem+json with a stable code to branch on, and an entry for each bad field. With 429 and 503 comes Retry-After. There is no price and no payment in it.`
+
+// document is the empty OpenAPI document, with what is true of all routes.
+func document(version, publicURL string) huma.Config {
+	config := huma.DefaultConfig("Happening", version)
+	config.Info.Description = documentDoc
+	// Served by ourselves: without a CDN, without schema links in answers.
+	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
+	config.CreateHooks = nil
+	config.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat}
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"session": {Type: "apiKey", In: "cookie", Name: sessionCookieName(publicURL), Description: "A browser's session, begun at /auth/login on the client's address."},
+		"token":   {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "An access token of the OpenID provider."},
+	}
+	config.Tags = []*huma.Tag{
+		{Name: tagEvents, Description: "What takes place, when and where."},
+		{Name: tagSeats, Description: "The live map, and seats that somebody is choosing right now. A hold expires by itself and is never a sale."},
+		{Name: tagBookings, Description: "Parties of one or more seats: confirmed, waiting or cancelled."},
+		{Name: tagOrgs, Description: "Tenants, their members and invites."},
+		{Name: tagMe, Description: "Who you are, and what you were told."},
+		{Name: tagService, Description: "The service itself."},
+	}
+	return config
+}
+
+// sessionCookieName is bound to the host by its prefix wherever the public
+// address is https.
+func sessionCookieName(publicURL string) string {
+	if strings.HasPrefix(publicURL, "https:") {
+		return "__Host-happening_session"
+	}
+	return "happening_session"
+}
+
+// allowNull names null among the words of an enumeration that may be null,
+// which the library leaves to the type alone.
+func allowNull(schemas huma.Registry) {
+	for _, schema := range schemas.Map() {
+		for _, p := range schema.Properties {
+			if p.Nullable && len(p.Enum) > 0 && !slices.Contains(p.Enum, nil) {
+				p.Enum = append(p.Enum, nil)
+			}
+		}
+	}
+}
+
+// openAPIDocument is the document as it is served and kept under docs/.
+func openAPIDocument(doc *huma.OpenAPI) ([]byte, error) {
+	compact, err := json.Marshal(doc)
+	if err != nil {
+		return nil, fmt.Errorf("httpapi: OpenAPI document: %w", err)
+	}
+	var out bytes.Buffer
+	if err := json.Indent(&out, compact, "", "  "); err != nil {
+		return nil, fmt.Errorf("httpapi: OpenAPI document: %w", err)
+	}
+	out.WriteByte('\n')
+	return out.Bytes(), nil
+}
+
+//go:embed docs.html docs.css
+var docFiles embed.FS
+
+var docsTemplate = template.Must(template.ParseFS(docFiles, "docs.html"))
+
+// docsPolicy lets the page load its own stylesheet and nothing else.
+var docsPolicy = []string{"default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
+
+// serveDocuments adds the document and the page that shows it.
+func (s *Server) serveDocuments(page []byte) error {
+	spec, err := s.OpenAPI()
+	if err != nil {
+		return err
+	}
+	css, err := docFiles.ReadFile("docs.css")
+	if err != nil {
+		return err
+	}
+	file := func(contentType string, body []byte) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			h := w.Header()
+			h["Content-Security-Policy"] = docsPolicy
+			h.Set("Cache-Control", "no-cache")
+			h.Set("Content-Type", contentType)
+			_, _ = w.Write(body)
+		}
+	}
+	s.mux.HandleFunc("GET /openapi.json", file("application/json", spec))
+	s.mux.HandleFunc("GET /docs", file("text/html; charset=utf-8", page))
+	s.mux.HandleFunc("GET /docs/style.css", file("text/css; charset=utf-8", css))
+	return nil
+}
+
+// What the page of the document shows.
+type (
+	docsPage struct {
+		Title, Version string
+		About          []string
+		Sections       []docsSection
+		Types          []docsType
+	}
+	docsSection struct {
+		Name, About string
+		Calls       []docsCall
+	}
+	docsCall struct {
+		ID, Method, Path, Summary, About, Who string
+		Params                                []docsField
+		Body                                  string // name of a type
+		Answers                               []docsAnswer
+	}
+	docsAnswer struct {
+		Status, About string
+		Types         []string
+		Problem       bool
+	}
+	docsType struct {
+		Name   string
+		Fields []docsField
+	}
+	docsField struct {
+		Name, In, About string
+		Type            docsTypeRef
+		Needed          bool
+		Rules           []string
+	}
+	// docsTypeRef is a type in words, with the name of its own entry if it
+	// has one.
+	docsTypeRef struct {
+		Before, Name, After string
+	}
+)
+
+// renderDocs makes the page of the document once; it needs no script.
+func renderDocs(doc *huma.OpenAPI) ([]byte, error) {
+	page := docsPage{Title: doc.Info.Title, Version: doc.Info.Version, About: strings.Split(doc.Info.Description, "\n\n")}
+	for _, tag := range doc.Tags {
+		section := docsSection{Name: tag.Name, About: tag.Description}
+		for _, path := range slices.Sorted(maps.Keys(doc.Paths)) {
+			item := doc.Paths[path]
+			for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Delete} {
+				if op != nil && slices.Contains(op.Tags, tag.Name) {
+					section.Calls = append(section.Calls, docsCallOf(path, op))
+				}
+			}
+		}
+		page.Sections = append(page.Sections, section)
+	}
+	schemas := doc.Components.Schemas.Map()
+	for _, name := range slices.Sorted(maps.Keys(schemas)) {
+		page.Types = append(page.Types, docsTypeOf(name, schemas[name]))
+	}
+	var out bytes.Buffer
+	if err := docsTemplate.Execute(&out, page); err != nil {
+		return nil, fmt.Errorf("httpapi: docs page: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+func docsCallOf(path string, op *huma.Operation) docsCall {
+	call := docsCall{ID: op.OperationID, Method: op.Method, Path: path, Summary: op.Summary, About: op.Description, Who: "signed in"}
+	if len(op.Security) > 0 && len(op.Security[0]) == 0 {
+		call.Who = "all"
+	}
+	for _, p := range op.Parameters {
+		f := docsField{Name: p.Name, In: p.In, About: p.Description, Type: docsRef(p.Schema), Needed: p.Required, Rules: docsRules(p.Schema)}
+		if f.About == "" {
+			f.About = p.Schema.Description
+		}
+		call.Params = append(call.Params, f)
+	}
+	if op.RequestBody != nil {
+		call.Body = docsRef(op.RequestBody.Content["application/json"].Schema).Name
+	}
+	for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
+		r := op.Responses[status]
+		a := docsAnswer{Status: status, About: r.Description, Problem: r.Content[problemType] != nil}
+		if m := r.Content["application/json"]; m != nil {
+			for _, schema := range append([]*huma.Schema{m.Schema}, m.Schema.AnyOf...) {
+				if name := docsRef(schema).Name; name != "" {
+					a.Types = append(a.Types, name)
+				}
+			}
+		}
+		call.Answers = append(call.Answers, a)
+	}
+	return call
+}
+
+func docsTypeOf(name string, schema *huma.Schema) docsType {
+	t := docsType{Name: name}
+	for _, field := range slices.Sorted(maps.Keys(schema.Properties)) {
+		p := schema.Properties[field]
+		t.Fields = append(t.Fields, docsField{
+			Name: field, About: p.Description, Type: docsRef(p), Rules: docsRules(p), Needed: slices.Contains(schema.Required, field),
+		})
+	}
+	return t
+}
+
+func docsRef(schema *huma.Schema) docsTypeRef {
+	switch {
+	case schema == nil:
+		return docsTypeRef{}
+	case schema.Ref != "":
+		return docsTypeRef{Name: schema.Ref[strings.LastIndexByte(schema.Ref, '/')+1:]}
+	case schema.Type == huma.TypeArray:
+		inner := docsRef(schema.Items)
+		inner.Before = "list of " + inner.Before
+		return inner
+	}
+	words := schema.Type
+	switch schema.Format {
+	case "uuid":
+		words = "id"
+	case "date-time":
+		words = "time"
+	}
+	if schema.Nullable {
+		words += " or null"
+	}
+	return docsTypeRef{Before: words}
+}
+
+func docsRules(schema *huma.Schema) (rules []string) {
+	inner := schema
+	if schema.Type == huma.TypeArray {
+		inner = schema.Items
+	}
+	if len(inner.Enum) > 0 {
+		words := make([]string, len(inner.Enum))
+		for i, v := range inner.Enum {
+			words[i] = fmt.Sprint(v)
+		}
+		rules = append(rules, strings.Join(words, ", "))
+	}
+	if inner.Minimum != nil && inner.Maximum != nil {
+		rules = append(rules, format("%v to %v", *inner.Minimum, *inner.Maximum))
+	}
+	if schema.MaxItems != nil {
+		rules = append(rules, fmt.Sprintf("at most %d", *schema.MaxItems))
+	}
+	if schema.MaxLength != nil {
+		rules = append(rules, fmt.Sprintf("at most %d characters", *schema.MaxLength))
+	}
+	if schema.Default != nil {
+		rules = append(rules, fmt.Sprintf("default %v", schema.Default))
+	}
+	return rules
+}

@@ -1,0 +1,236 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"happening/internal/access"
+	"happening/internal/booking"
+	"happening/internal/event"
+)
+
+// Event is an event as its readers see it.
+type Event struct {
+	ID              uuid.UUID `json:"id" format:"uuid"`
+	OrgID           uuid.UUID `json:"org_id" format:"uuid"`
+	OrgName         string    `json:"org_name"`
+	Name            string    `json:"name"`
+	Description     string    `json:"description" doc:"Markdown without HTML."`
+	Category        string    `json:"category"`
+	StartsAt        time.Time `json:"starts_at"`
+	EndsAt          time.Time `json:"ends_at"`
+	TimeZone        string    `json:"time_zone" doc:"IANA name of the zone in which the event takes place."`
+	Venue           string    `json:"venue"`
+	TotalSlots      int32     `json:"total_slots" doc:"Numbered seats, 1…N."`
+	AvailableSlots  int32     `json:"available_slots"`
+	WaitingParties  int32     `json:"waiting_parties"`
+	MaxSeatsPerUser *int32    `json:"max_seats_per_user" doc:"null: no limit."`
+	Visibility      string    `json:"visibility" enum:"public,members"`
+	WaitlistPolicy  string    `json:"waitlist_policy" enum:"strict,fit"`
+	Status          string    `json:"status" enum:"upcoming,ongoing,completed,cancelled"`
+	Revision        int64     `json:"revision" doc:"Moves with the settings; also the ETag."`
+	CreatedAt       time.Time `json:"created_at"`
+	UpdatedAt       time.Time `json:"updated_at"`
+	CanManage       bool      `json:"can_manage" doc:"Whether you may change, cancel and delete it."`
+}
+
+func (s *Server) showEvent(v event.View) Event {
+	return Event{
+		ID: v.ID, OrgID: v.OrgID, OrgName: v.OrgName, Name: v.Name, Description: v.Description,
+		Category: v.Category, StartsAt: v.StartsAt.UTC(), EndsAt: v.EndsAt.UTC(), TimeZone: v.TimeZone, Venue: v.Venue,
+		TotalSlots: v.TotalSlots, AvailableSlots: v.AvailableSlots, WaitingParties: v.WaitingParties,
+		MaxSeatsPerUser: orNull(v.MaxSeatsPerUser), Visibility: string(v.Visibility), WaitlistPolicy: string(v.WaitlistPolicy),
+		Status: string(v.StatusAt(s.deps.Now())), Revision: v.Revision,
+		CreatedAt: v.CreatedAt.UTC(), UpdatedAt: v.UpdatedAt.UTC(), CanManage: v.CanManage,
+	}
+}
+
+// eventAnswer is an event with the tag of its settings.
+type eventAnswer struct {
+	ETag     string `header:"ETag" doc:"The revision of the settings."`
+	Location string `header:"Location"`
+	Body     Event
+}
+
+func (s *Server) eventAnswer(v event.View) *eventAnswer {
+	return &eventAnswer{ETag: revisionTag(v.Revision), Body: s.showEvent(v)}
+}
+
+// EventPath names an event.
+type EventPath struct {
+	ID uuid.UUID `path:"id" format:"uuid"`
+}
+
+// EventCreate is what an organizer says of a new event.
+type EventCreate struct {
+	OrgID           uuid.UUID `json:"org_id" format:"uuid"`
+	Name            string    `json:"name" doc:"At most 200 characters."`
+	Description     string    `json:"description,omitempty" doc:"Markdown without HTML, at most 20,000 characters."`
+	Category        string    `json:"category" doc:"A short lower-case word. Offered: conference, concert, theatre, sport, workshop, meetup, course, festival, community, other."`
+	StartsAt        time.Time `json:"starts_at"`
+	EndsAt          time.Time `json:"ends_at"`
+	TimeZone        string    `json:"time_zone" doc:"IANA name." example:"Europe/Berlin"`
+	Venue           string    `json:"venue,omitempty" doc:"At most 300 characters."`
+	TotalSlots      whole     `json:"total_slots" minimum:"1" maximum:"1000000"`
+	MaxSeatsPerUser seatLimit `json:"max_seats_per_user,omitempty" doc:"null: no limit. Default: 10."`
+	Visibility      string    `json:"visibility,omitempty" enum:"public,members" default:"public"`
+	WaitlistPolicy  string    `json:"waitlist_policy,omitempty" enum:"strict,fit" default:"strict"`
+}
+
+// EventUpdate is what is to be changed; what is left out stays.
+type EventUpdate struct {
+	Name            *string    `json:"name,omitempty" doc:"At most 200 characters."`
+	Description     *string    `json:"description,omitempty" doc:"Markdown without HTML, at most 20,000 characters."`
+	Category        *string    `json:"category,omitempty"`
+	StartsAt        *time.Time `json:"starts_at,omitempty"`
+	EndsAt          *time.Time `json:"ends_at,omitempty"`
+	TimeZone        *string    `json:"time_zone,omitempty"`
+	Venue           *string    `json:"venue,omitempty"`
+	TotalSlots      *whole     `json:"total_slots,omitempty" minimum:"1" maximum:"1000000" doc:"Not below a sold seat's number (capacity_below_sold)."`
+	MaxSeatsPerUser seatLimit  `json:"max_seats_per_user,omitempty" doc:"null: no limit."`
+	Visibility      *string    `json:"visibility,omitempty" enum:"public,members"`
+	WaitlistPolicy  *string    `json:"waitlist_policy,omitempty" enum:"strict,fit"`
+}
+
+// seatLimit is a number, null, or left out; the three differ.
+type seatLimit struct{ event.SeatLimit }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *seatLimit) UnmarshalJSON(data []byte) error {
+	if bytes.Equal(data, []byte("null")) {
+		l.SeatLimit = event.NoLimit()
+		return nil
+	}
+	var n whole
+	if err := n.UnmarshalJSON(data); err != nil {
+		return err
+	}
+	l.SeatLimit = event.LimitOf(int64(n))
+	return nil
+}
+
+// Schema implements huma.SchemaProvider.
+func (seatLimit) Schema(huma.Registry) *huma.Schema {
+	least, most := 1.0, float64(event.MaxTotalSlots)
+	return &huma.Schema{Type: huma.TypeInteger, Nullable: true, Minimum: &least, Maximum: &most}
+}
+
+func (s *Server) listEvents(ctx context.Context, in *struct {
+	Page
+	OrgID    uuid.UUID `query:"org_id" format:"uuid" doc:"Only this organization's."`
+	Category string    `query:"category" maxLength:"200"`
+	Status   string    `query:"status" enum:"upcoming,ongoing,completed,cancelled"`
+	Query    string    `query:"q" maxLength:"200" doc:"Words, each of which begins a word of name, venue or category."`
+	From     time.Time `query:"from" doc:"Only those that start then or later."`
+	To       time.Time `query:"to" doc:"Only those that start before."`
+}) (*answer[List[Event]], error) {
+	views, next, err := s.deps.Events.List(ctx, principal(ctx), event.Filter{
+		OrgID: in.OrgID, Category: in.Category, Status: event.Status(in.Status), Query: in.Query, From: in.From, To: in.To,
+	}, in.Cursor, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return listed(views, next, s.showEvent), nil
+}
+
+func (s *Server) createEvent(ctx context.Context, in *struct{ Body EventCreate }) (*eventAnswer, error) {
+	b := &in.Body
+	v, err := s.deps.Events.Create(ctx, principal(ctx), event.Draft{
+		OrgID: b.OrgID, Name: b.Name, Description: b.Description, Category: b.Category, Venue: b.Venue,
+		StartsAt: b.StartsAt, EndsAt: b.EndsAt, TimeZone: b.TimeZone, TotalSlots: int64(b.TotalSlots),
+		MaxSeatsPerUser: b.MaxSeatsPerUser.SeatLimit,
+		Visibility:      event.Visibility(b.Visibility), WaitlistPolicy: event.WaitlistPolicy(b.WaitlistPolicy),
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := s.eventAnswer(v)
+	out.Location = "events/" + v.ID.String()
+	return out, nil
+}
+
+func (s *Server) getEvent(ctx context.Context, in *EventPath) (*eventAnswer, error) {
+	v, err := s.deps.Events.Get(ctx, principal(ctx), in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return s.eventAnswer(v), nil
+}
+
+// updateEventInput refuses null for what can't be null: left out and null would
+// otherwise be the same to the decoder.
+type updateEventInput struct {
+	EventPath
+	IfMatch string `header:"If-Match" doc:"The ETag that you saw; a stale one is 412."`
+	Body    EventUpdate
+}
+
+// Resolve implements huma.Resolver.
+func (*updateEventInput) Resolve(ctx huma.Context) (bad []error) {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(callFrom(ctx.Context()).body, &fields) != nil {
+		return nil // told elsewhere
+	}
+	for name, value := range fields {
+		if name != "max_seats_per_user" && string(value) == "null" {
+			bad = append(bad, &huma.ErrorDetail{Location: "body." + name, Message: "must not be null"})
+		}
+	}
+	return bad
+}
+
+func (s *Server) updateEvent(ctx context.Context, in *updateEventInput) (*eventAnswer, error) {
+	who := principal(ctx)
+	revision, err := s.wantedRevision(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	b := &in.Body
+	patch := event.Patch{
+		Name: b.Name, Description: b.Description, Category: b.Category, Venue: b.Venue,
+		StartsAt: b.StartsAt, EndsAt: b.EndsAt, TimeZone: b.TimeZone, TotalSlots: (*int64)(b.TotalSlots),
+		MaxSeatsPerUser: b.MaxSeatsPerUser.SeatLimit,
+		Visibility:      (*event.Visibility)(b.Visibility), WaitlistPolicy: (*event.WaitlistPolicy)(b.WaitlistPolicy),
+	}
+	if _, err := s.deps.Bookings.EditEvent(ctx, who, in.ID, patch, revision); err != nil {
+		return nil, err
+	}
+	return s.getEvent(ctx, &in.EventPath)
+}
+
+// wantedRevision is the revision that the caller saw, 0 where it doesn't say.
+// Of several tags the one that is current counts.
+func (s *Server) wantedRevision(ctx context.Context, in *updateEventInput) (int64, error) {
+	match := parseIfMatch(in.IfMatch)
+	if !match.given || match.any {
+		return 0, nil
+	}
+	if len(match.revisions) == 1 {
+		return match.revisions[0], nil
+	}
+	v, err := s.deps.Events.For(ctx, access.EventWrite, principal(ctx), in.ID)
+	if err != nil {
+		return 0, err
+	}
+	if !slices.Contains(match.revisions, v.Revision) {
+		return 0, booking.ErrStaleRevision
+	}
+	return v.Revision, nil
+}
+
+func (s *Server) deleteEvent(ctx context.Context, in *EventPath) (*done, error) {
+	return nil, s.deps.Events.Delete(ctx, principal(ctx), in.ID)
+}
+
+func (s *Server) cancelEvent(ctx context.Context, in *EventPath) (*eventAnswer, error) {
+	if _, err := s.deps.Bookings.CancelEvent(ctx, principal(ctx), in.ID); err != nil {
+		return nil, err
+	}
+	return s.getEvent(ctx, in)
+}

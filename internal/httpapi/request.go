@@ -1,0 +1,339 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/klauspost/compress/gzhttp"
+
+	"happening/internal/access"
+	"happening/internal/fault"
+)
+
+// Limits of a request.
+const (
+	maxBody = 64 << 10 // bytes
+	// minCompressed is from which size on an answer is worth compressing.
+	minCompressed = 1 << 10 // bytes
+	// addressBits6 is how much of an IPv6 address names a household; the rest
+	// changes at will.
+	addressBits6 = 64
+)
+
+// call is what is known of one request while it is answered. It is also the
+// request's response writer, so that one allocation serves for both.
+type call struct {
+	http.ResponseWriter
+	id     uint64 // shown in hexadecimal
+	status int    // 0: not written yet
+	who    access.Principal
+	body   []byte
+	server *Server
+}
+
+type callKey struct{}
+
+// noCall stands in where a context comes from no request.
+var noCall = &call{server: &Server{deps: Deps{Log: slog.Default()}}}
+
+func callFrom(ctx context.Context) *call {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		return c
+	}
+	return noCall
+}
+
+// principal tells who asks.
+func principal(ctx context.Context) access.Principal { return callFrom(ctx).who }
+
+// WriteHeader notes the status for metrics and log.
+func (c *call) WriteHeader(status int) {
+	if c.status == 0 {
+		c.status = status
+	}
+	c.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (c *call) Write(b []byte) (int, error) {
+	if c.status == 0 {
+		c.status = http.StatusOK
+	}
+	return c.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (c *call) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+func (c *call) requestID() string {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], c.id)
+	return hex.EncodeToString(b[:])
+}
+
+func (c *call) isAway(err error) bool {
+	return c.server.deps.Away != nil && c.server.deps.Away(err)
+}
+
+func (c *call) logError(ctx context.Context, message string, err error) {
+	c.server.deps.Log.ErrorContext(ctx, message, "request_id", c.requestID(), "error", err)
+}
+
+// Headers that every answer of the API carries. The values are shared and
+// never appended to.
+var (
+	apiPolicy    = []string{"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"}
+	noSniff      = []string{"nosniff"}
+	sameOrigin   = []string{"same-origin"}
+	noStore      = []string{"no-store"}
+	noPermission = []string{"camera=(), geolocation=(), microphone=(), payment=(), usb=()"}
+	oneYearTLS   = []string{"max-age=31536000"}
+)
+
+// secure sets the headers that keep a browser from doing what nobody asked
+// for. A handler may set stricter or wider ones after it.
+func (s *Server) secure(h http.Header, policy []string) {
+	h["Content-Security-Policy"] = policy
+	h["X-Content-Type-Options"] = noSniff
+	h["Referrer-Policy"] = sameOrigin
+	h["Permissions-Policy"] = noPermission
+	h["Cross-Origin-Opener-Policy"] = sameOrigin
+	h["Cross-Origin-Resource-Policy"] = sameOrigin
+	if strings.HasPrefix(s.deps.PublicURL, "https:") {
+		h["Strict-Transport-Security"] = oneYearTLS
+	}
+}
+
+// compressed compresses answers to GET for those who take it; what is written
+// is small, and the booking path pays nothing for it.
+func compressed(h http.Handler) http.Handler {
+	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(minCompressed))
+	if err != nil {
+		panic(err) // only for options that contradict each other
+	}
+	gz := wrap(h)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			gz.ServeHTTP(w, r)
+		} else {
+			h.ServeHTTP(w, r)
+		}
+	})
+}
+
+// handleAPI is the way of every request to the API, as doc.go draws it.
+func (s *Server) handleAPI(routes http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == socketPath && s.deps.Socket != nil:
+			// An upgrade needs the connection itself, unwrapped.
+			s.deps.Socket.ServeHTTP(w, r)
+			return
+		case strings.HasPrefix(r.URL.Path, "/auth/") && s.deps.SignIn != nil:
+			// Who comes with a session that is over comes here to sign in.
+			s.secure(w.Header(), apiPolicy)
+			s.deps.SignIn.ServeHTTP(w, r)
+			return
+		}
+		start := time.Now()
+		c := &call{ResponseWriter: w, id: rand.Uint64(), server: s}
+		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
+		h := w.Header()
+		s.secure(h, apiPolicy)
+		h["Cache-Control"] = noStore
+		h["X-Request-Id"] = []string{c.requestID()}
+		defer func() {
+			if reason := recover(); reason != nil {
+				c.recovered(r, reason)
+			}
+			s.metrics.answered(r, c.status, time.Since(start))
+		}()
+		if err := s.admit(c, r); err != nil {
+			writeProblem(c, r, err)
+			return
+		}
+		routes.ServeHTTP(c, r)
+	})
+}
+
+// recovered answers for a handler that panicked, as far as it still can.
+func (c *call) recovered(r *http.Request, reason any) {
+	if reason == http.ErrAbortHandler || r.Context().Err() != nil {
+		panic(http.ErrAbortHandler)
+	}
+	c.logError(r.Context(), "handler panicked", fmt.Errorf("%v\n%s", reason, debug.Stack()))
+	if c.status != 0 {
+		// Half of an answer is out; cutting the connection tells so.
+		panic(http.ErrAbortHandler)
+	}
+	writeProblem(c, r, &Problem{
+		Status: http.StatusInternalServerError, Title: http.StatusText(http.StatusInternalServerError),
+		Detail: errInternal.Message, Code: errInternal.Code,
+	})
+}
+
+// admit finds out who asks, and refuses what must not get to the routes.
+func (s *Server) admit(c *call, r *http.Request) error {
+	health := r.URL.Path == "/healthz" || r.URL.Path == "/readyz"
+	who, err := s.deps.Auth.Authenticate(r)
+	switch {
+	case err == nil:
+	case errors.Is(err, fault.ErrUnauthenticated):
+		if r.Header.Get("Authorization") == "" {
+			s.deps.Auth.DropSessionCookie(c)
+		}
+		if err := s.limit(access.Principal{}, r); err != nil {
+			return err
+		}
+		return fault.ErrUnauthenticated
+	case health:
+		// Whether this process lives doesn't depend on who can be recognized.
+	default:
+		return err
+	}
+	c.who = who
+	if who.SessionID != "" {
+		if err := s.origins.Check(r); err != nil {
+			return errCrossOrigin.Because(err)
+		}
+	}
+	if !health {
+		if err := s.limit(who, r); err != nil {
+			return err
+		}
+	}
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+		return nil
+	}
+	return c.readBody(r)
+}
+
+// readBody reads the whole body, within bounds: routes need its bytes for the
+// idempotency key's hash, and the connection's read deadline ends here.
+func (c *call) readBody(r *http.Request) error {
+	if r.ContentLength > maxBody {
+		// Unread, the rest of it would be taken for the next request.
+		c.Header().Set("Connection", "close")
+		return errTooLarge
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.ResponseWriter, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return errTooLarge
+	case err != nil:
+		return errMalformed.Because(err)
+	}
+	c.body = body
+	r.Body = &bodyAgain{rest: body}
+	return nil
+}
+
+// bodyAgain gives the body that was read once more.
+type bodyAgain struct{ rest []byte }
+
+func (b *bodyAgain) Read(p []byte) (int, error) {
+	if len(b.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, b.rest)
+	b.rest = b.rest[n:]
+	return n, nil
+}
+
+func (b *bodyAgain) Close() error { return nil }
+
+// limit counts the request against the person, or without sign-in against the
+// address.
+func (s *Server) limit(who access.Principal, r *http.Request) error {
+	limiter, key := s.deps.PersonLimit, ""
+	if who.SignedIn() {
+		key = string(who.UserID[:])
+	} else {
+		limiter, key = s.deps.AddressLimit, s.address(r)
+	}
+	if limiter == nil {
+		return nil
+	}
+	if ok, retryAfter := limiter.Allow(key); !ok {
+		return errTooMany.After(max(retryAfter, time.Second))
+	}
+	return nil
+}
+
+// address is where a request comes from, for counting: the nearest one that is
+// no proxy of ours. An IPv6 address stands for its network.
+func (s *Server) address(r *http.Request) string {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	addr := peer.Addr().Unmap()
+	if s.trusted(addr) {
+		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+		for _, hop := range slices.Backward(hops) {
+			next, err := netip.ParseAddr(strings.TrimSpace(hop))
+			if err != nil {
+				break
+			}
+			addr = next.Unmap().WithZone("")
+			if !s.trusted(addr) {
+				break
+			}
+		}
+	}
+	if addr.Is6() {
+		if network, err := addr.Prefix(addressBits6); err == nil {
+			addr = network.Addr()
+		}
+	}
+	return addr.String()
+}
+
+func (s *Server) trusted(addr netip.Addr) bool {
+	return slices.ContainsFunc(s.deps.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// visitorRefusal is what a visitor gets at a route whatever it is about, nil
+// where that depends on the thing: what one may only know signed in is not
+// there, and what is about oneself asks to sign in.
+func visitorRefusal(rt route) error {
+	err := access.Decide(rt.action, access.Principal{}, access.NoRole, access.Thing{})
+	switch {
+	case rt.action == access.SignedIn && strings.Contains(rt.path, "{"):
+		return fault.ErrNotFound
+	case rt.action == access.SignedIn, errors.Is(err, fault.ErrNotFound):
+		return err
+	}
+	return nil
+}
+
+// refuseVisitors answers for a route that has nothing for visitors.
+func refuseVisitors(refusal error) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		if principal(ctx.Context()).SignedIn() {
+			next(ctx)
+			return
+		}
+		p := problemOf(ctx.Context(), refusal)
+		for name, values := range p.header {
+			ctx.SetHeader(name, values[0])
+		}
+		ctx.SetHeader("Content-Type", problemType)
+		ctx.SetStatus(p.Status)
+		_ = jsonFormat.Marshal(ctx.BodyWriter(), p)
+	}
+}

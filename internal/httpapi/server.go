@@ -1,0 +1,170 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"happening/internal/access"
+	"happening/internal/booking"
+	"happening/internal/event"
+	"happening/internal/notify"
+	"happening/internal/org"
+	"happening/internal/user"
+)
+
+// Authenticator says who sends a request.
+type Authenticator interface {
+	// Authenticate gives the zero principal for a visitor, and
+	// fault.ErrUnauthenticated for a credential that is sent and not valid.
+	Authenticate(r *http.Request) (access.Principal, error)
+	// DropSessionCookie tells the browser to forget a session that is over.
+	DropSessionCookie(w http.ResponseWriter)
+}
+
+// Limiter counts requests by key, a person or an address.
+type Limiter interface {
+	Allow(key string) (ok bool, retryAfter time.Duration)
+}
+
+// Seats reads the live map of an event.
+type Seats interface {
+	Snapshot(ctx context.Context, live *booking.Live) (SeatSnapshot, error)
+}
+
+// SeatSnapshot is the state of all seats of an event. The version was taken
+// before the states were read. Equal ETags mean equal snapshots, figures
+// included.
+type SeatSnapshot struct {
+	Version   string
+	Total     int32
+	Available int32
+	Packed    []byte // two bits a seat, as realtime.Pack writes them; not changed any more
+	ETag      string // without quotes
+}
+
+// Deps is everything that the front door leads to. All are needed save those
+// marked as optional.
+type Deps struct {
+	Bookings      *booking.Service
+	Events        *event.Service
+	Orgs          *org.Service
+	People        *user.Service
+	Notifications *notify.Service
+	Seats         Seats
+
+	Auth   Authenticator
+	SignIn http.Handler // /auth/…, with the whole path
+	IDP    http.Handler // /idp/…, with the whole path; optional
+	Socket http.Handler // /connection/websocket; checks origin and credential itself
+
+	PersonLimit  Limiter // optional
+	AddressLimit Limiter // optional
+
+	// Ping makes a round trip to the database.
+	Ping func(context.Context) error
+	// Ready says whether bookings work, and for operators why they don't.
+	Ready func() (ok bool, reason string)
+	// Away says whether an error means that an engine can't be reached, which
+	// is 503 and not a defect; optional.
+	Away func(error) bool
+	// QueueLength is how many bookings wait to be decided; optional.
+	QueueLength func() int
+	Mailbox     http.Handler // the development mailbox, for operators; optional
+
+	Client         fs.FS // the built client, rooted where index.html lies
+	PublicURL      string
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
+	Version        string
+	Log            *slog.Logger     // optional
+	Now            func() time.Time // the application's clock
+}
+
+// Server answers everything that comes over HTTP.
+type Server struct {
+	deps    Deps
+	routes  []route
+	mux     *router // the API's routes
+	huma    huma.API
+	origins *http.CrossOriginProtection
+	metrics *metrics
+	seats   *lru.Cache[uuid.UUID, encodedSeats]
+	ping    pinger
+	// book is Bookings.Book. It stands by itself so that the cost of the way
+	// there can be measured without a database.
+	book func(context.Context, access.Principal, booking.Request) (booking.Booking, error)
+
+	api, client, ops http.Handler
+}
+
+// New makes the server of what it leads to. It starts nothing.
+func New(d Deps) (*Server, error) {
+	public, err := url.Parse(d.PublicURL)
+	if err != nil || public.Host == "" || (public.Scheme != "http" && public.Scheme != "https") {
+		return nil, errors.New("httpapi: the public URL is not an http or https address")
+	}
+	d.PublicURL = public.Scheme + "://" + public.Host
+	if d.Log == nil {
+		d.Log = slog.Default()
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	configureHuma()
+	s := &Server{
+		deps: d, mux: &router{}, origins: http.NewCrossOriginProtection(), metrics: newMetrics(d.QueueLength),
+		ping: pinger{ping: d.Ping, now: time.Now},
+	}
+	if d.Bookings != nil {
+		s.book = d.Bookings.Book
+	}
+	if err := s.origins.AddTrustedOrigin(d.PublicURL); err != nil {
+		return nil, err
+	}
+	if s.seats, err = lru.New[uuid.UUID, encodedSeats](maxEncodedSeats); err != nil {
+		return nil, err
+	}
+	s.huma = humago.New(s.mux, document(d.Version, d.PublicURL))
+	s.routes = s.table()
+	for _, rt := range s.routes {
+		rt.register(s, rt)
+	}
+	allowNull(s.huma.OpenAPI().Components.Schemas)
+	docs, err := renderDocs(s.huma.OpenAPI())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.serveDocuments(docs); err != nil {
+		return nil, err
+	}
+	s.api = s.handleAPI(compressed(s.mux))
+	if s.client, err = s.newClient(public); err != nil {
+		return nil, err
+	}
+	s.ops = s.newOps()
+	return s, nil
+}
+
+// API serves the API at the root, as the API's port does.
+func (s *Server) API() http.Handler { return s.api }
+
+// Client serves the client's port: its files, sign-in, the embedded provider,
+// realtime, and the API under /api.
+func (s *Server) Client() http.Handler { return s.client }
+
+// Ops serves operators: metrics, engine detail, profiles, the mailbox. It must
+// be reachable from loopback only.
+func (s *Server) Ops() http.Handler { return s.ops }
+
+// OpenAPI is the document of the API as JSON.
+func (s *Server) OpenAPI() ([]byte, error) { return openAPIDocument(s.huma.OpenAPI()) }
