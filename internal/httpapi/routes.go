@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -47,7 +48,6 @@ func (s *Server) table() []route {
 		get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
 		created, none       = http.StatusCreated, http.StatusNoContent
 		conflict, stale     = http.StatusConflict, http.StatusPreconditionFailed
-		away                = http.StatusServiceUnavailable
 	)
 	return []route{
 		on(get, "/events", access.EventRead, about{id: "list-events", tag: tagEvents, summary: "List events",
@@ -64,29 +64,28 @@ func (s *Server) table() []route {
 			more: "At once and for good; its bookings read as cancelled from then on, and their people are told.", errors: []int{conflict}}, s.cancelEvent),
 
 		on(get, "/events/{id}/seats", access.EventRead, about{id: "get-seats", tag: tagSeats, summary: "Read the seats",
-			more: seatsDoc, errors: []int{away}, describe: describeSeats}, s.getSeats),
-		on(get, "/events/{id}/holds", access.EventBook, about{id: "get-holds", tag: tagSeats, summary: "Read your holds", errors: []int{away}}, s.getHolds),
+			more: seatsDoc, describe: describeSeats}, s.getSeats),
+		on(get, "/events/{id}/holds", access.EventBook, about{id: "get-holds", tag: tagSeats, summary: "Read your holds"}, s.getHolds),
 		on(put, "/events/{id}/holds", access.EventBook, about{id: "put-holds", tag: tagSeats, summary: "Hold seats",
 			more:   "Replaces your holds at this event. The same list again renews them, an empty one releases all. Over a limit (`seat_limit`) or with a queue in front (`waitlist_first`) nothing changes.",
-			errors: []int{conflict, away}}, s.putHolds),
-		on(del, "/events/{id}/holds", access.EventBook, about{id: "delete-holds", tag: tagSeats, summary: "Release your holds", status: none,
-			errors: []int{away}}, s.deleteHolds),
+			errors: []int{conflict}}, s.putHolds),
+		on(del, "/events/{id}/holds", access.EventBook, about{id: "delete-holds", tag: tagSeats, summary: "Release your holds", status: none}, s.deleteHolds),
 
 		on(get, "/events/{id}/bookings", access.EventSales, about{id: "list-event-bookings", tag: tagBookings, summary: "List an event's bookings",
 			more: "The newest first, for those who run the event."}, s.listEventBookings),
 		on(get, "/events/{id}/waitlist", access.EventSales, about{id: "list-waitlist", tag: tagBookings, summary: "List an event's waitlist",
 			more: "In order, for those who run the event."}, s.listWaitlist),
 		on(post, "/bookings", access.EventBook, about{id: "create-booking", tag: tagBookings, summary: "Book seats, or join the waitlist", status: created,
-			more: bookDoc, errors: []int{conflict, away}}, s.createBooking),
+			more: bookDoc, errors: []int{conflict}}, s.createBooking),
 		on(get, "/bookings/user/{userId}", access.BookingRead, about{id: "list-user-bookings", tag: tagBookings, summary: "List a person's bookings",
 			more: "The newest first. You see all of your own; of others, those at events that you run."}, s.listUserBookings),
 		on(get, "/bookings/{id}", access.BookingRead, about{id: "get-booking", tag: tagBookings, summary: "Read a booking"}, s.getBooking),
 		on(get, "/bookings/{id}/history", access.BookingRead, about{id: "get-booking-history", tag: tagBookings, summary: "Read what happened to a booking",
 			more: "The oldest first, all of it."}, s.getHistory),
 		on(post, "/bookings/{id}/cancel", access.BookingChange, about{id: "cancel-booking", tag: tagBookings, summary: "Cancel a booking",
-			more: "Its seats go to the waitlist at once.", errors: []int{conflict, away}}, s.cancelBooking),
+			more: "Its seats go to the waitlist at once.", errors: []int{conflict}}, s.cancelBooking),
 		on(post, "/bookings/{id}/cancel-seats", access.BookingChange, about{id: "cancel-seats", tag: tagBookings, summary: "Give some seats back",
-			more: "All of them cancel the booking.", errors: []int{conflict, away}}, s.cancelSeats),
+			more: "All of them cancel the booking.", errors: []int{conflict}}, s.cancelSeats),
 
 		on(post, "/organizations", access.SignedIn, about{id: "create-organization", tag: tagOrgs, summary: "Found an organization", status: created,
 			more: "You become its orgAdmin."}, s.createOrg),
@@ -108,20 +107,21 @@ func (s *Server) table() []route {
 
 		on(get, "/", access.Anyone, about{id: "get-service", tag: tagService, summary: "Read name, version and status"}, s.getService),
 		on(get, "/db-test", access.Anyone, about{id: "test-database", tag: tagService, summary: "Make a round trip to the database",
-			more: "Within a second the last answer is repeated.", errors: []int{away}}, s.testDatabase),
+			more: "Within a second the last answer is repeated."}, s.testDatabase),
 		on(get, "/healthz", access.Anyone, about{id: "get-health", tag: tagService, summary: "Tell whether the process lives"}, s.getHealth),
-		on(get, "/readyz", access.Anyone, about{id: "get-readiness", tag: tagService, summary: "Tell whether booking works", errors: []int{away}}, s.getReadiness),
+		on(get, "/readyz", access.Anyone, about{id: "get-readiness", tag: tagService, summary: "Tell whether booking works"}, s.getReadiness),
 	}
 }
 
 // on makes a route of a handler; its types say what is read and answered.
 func on[I, O any](method, path string, action access.Action, a about, handle func(context.Context, *I) (*O, error)) route {
 	return route{method: method, path: path, action: action, about: a, register: func(s *Server, rt route) {
-		huma.Register(s.huma, rt.operation(s.huma.OpenAPI().Components.Schemas), handle)
+		_, hasBody := reflect.TypeFor[I]().FieldByName("Body")
+		huma.Register(s.huma, rt.operation(s.huma.OpenAPI().Components.Schemas, hasBody), handle)
 	}}
 }
 
-func (rt route) operation(schemas huma.Registry) huma.Operation {
+func (rt route) operation(schemas huma.Registry, hasBody bool) huma.Operation {
 	op := huma.Operation{
 		OperationID: rt.about.id, Method: rt.method, Path: rt.path,
 		Summary: rt.about.summary, Description: rt.about.more, Tags: []string{rt.about.tag},
@@ -129,7 +129,7 @@ func (rt route) operation(schemas huma.Registry) huma.Operation {
 		// The body is read and bounded before; without this the library would
 		// set deadlines on a connection that has nothing left to read.
 		MaxBodyBytes: maxBody + 1, BodyReadTimeout: -1,
-		Errors:     append(rt.commonErrors(), rt.about.errors...),
+		Errors:     append(rt.commonErrors(hasBody), rt.about.errors...),
 		Extensions: map[string]any{"x-action": rt.action},
 	}
 	if rt.about.describe != nil {
@@ -147,8 +147,8 @@ func (rt route) operation(schemas huma.Registry) huma.Operation {
 }
 
 // commonErrors are those that every route of its kind can answer.
-func (rt route) commonErrors() []int {
-	codes := []int{http.StatusUnauthorized, http.StatusTooManyRequests}
+func (rt route) commonErrors(hasBody bool) []int {
+	codes := []int{http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusServiceUnavailable}
 	if rt.action != access.Anyone && rt.action != access.SignedIn || rt.path != rt.literal() {
 		codes = append(codes, http.StatusNotFound)
 	}
@@ -159,7 +159,7 @@ func (rt route) commonErrors() []int {
 	case access.EventCreate, access.EventWrite, access.EventSales, access.MembersRead, access.InvitesManage:
 		codes = append(codes, http.StatusForbidden)
 	}
-	if rt.method == http.MethodPost || rt.method == http.MethodPut {
+	if hasBody {
 		codes = append(codes, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity)
 	}
 	return codes
