@@ -1,0 +1,280 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"happening/internal/booking"
+	"happening/internal/memory"
+	"happening/internal/postgres"
+	"happening/internal/testkit"
+)
+
+// faulty is a ledger whose answers get lost, that is away now and then, and
+// that refuses batches with a poisonous order in them.
+type faulty struct {
+	booking.Ledger
+	mu     sync.Mutex
+	rnd    *rand.Rand
+	share  float64 // how many of the writes go wrong
+	poison uuid.UUID
+	// late are batches that were cut off before they were written and arrive
+	// later, from a connection that nobody listens to any more.
+	late func(*booking.Batch)
+	hit  map[string]int
+}
+
+var errPoison = errors.New("value too poisonous for type")
+
+func (f *faulty) chance(kinds int) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.rnd.Float64() >= f.share {
+		return -1
+	}
+	return f.rnd.IntN(kinds)
+}
+
+func (f *faulty) count(kind string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hit[kind]++
+}
+
+func (f *faulty) poisonous(b *booking.Batch) bool {
+	for i := range b.Changes {
+		if b.Changes[i].UserID == f.poison {
+			return true
+		}
+	}
+	return false
+}
+
+// Commit writes, or doesn't, and may lose the answer in either case.
+func (f *faulty) Commit(ctx context.Context, b *booking.Batch) error {
+	if f.poisonous(b) {
+		f.count("poison")
+		return errPoison
+	}
+	switch f.chance(4) {
+	case 0:
+		f.count("written, answer lost")
+		if err := f.Ledger.Commit(ctx, b); err != nil {
+			return err
+		}
+		return fmt.Errorf("%w: connection reset", booking.ErrUnknown)
+	case 1:
+		f.count("not written, answer lost")
+		return fmt.Errorf("%w: connection reset", booking.ErrUnknown)
+	case 2:
+		f.count("away")
+		return fmt.Errorf("%w: connection refused", booking.ErrUnreached)
+	case 3:
+		f.count("not written yet, answer lost")
+		f.late(b)
+		return fmt.Errorf("%w: connection reset", booking.ErrUnknown)
+	}
+	return f.Ledger.Commit(ctx, b)
+}
+
+// Rework loses the answers of writes under the locks, too.
+func (f *faulty) Rework(ctx context.Context, known []booking.Known, keys []booking.KeyOf, probe uuid.UUID, fn func(booking.Fresh) (*booking.Batch, error)) error {
+	kind := f.chance(3)
+	if kind == 0 {
+		f.count("away under locks")
+		return fmt.Errorf("%w: connection refused", booking.ErrUnreached)
+	}
+	cut := errors.New("cut")
+	err := f.Ledger.Rework(ctx, known, keys, probe, func(fresh booking.Fresh) (*booking.Batch, error) {
+		b, err := fn(fresh)
+		if err == nil && b != nil && f.poisonous(b) {
+			return nil, errPoison
+		}
+		if err == nil && kind == 1 && b != nil && len(b.Changes) > 0 {
+			return nil, cut // rolled back, and the caller is not told
+		}
+		return b, err
+	})
+	switch {
+	case errors.Is(err, cut):
+		f.count("rolled back under locks, answer lost")
+		return fmt.Errorf("%w: connection reset", booking.ErrUnknown)
+	case err == nil && kind == 2:
+		f.count("written under locks, answer lost")
+		return fmt.Errorf("%w: connection reset", booking.ErrUnknown)
+	}
+	return err
+}
+
+// newFaultySeller is a replica on a faulty ledger, and what it was late with.
+func newFaultySeller(t *testing.T, db *testkit.DB, share float64, poison uuid.UUID) (*seller, *faulty) {
+	t.Helper()
+	ledger, err := postgres.NewLedger(context.Background(), db.ConnString)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := postgres.NewLedger(context.Background(), db.ConnString)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &faulty{Ledger: ledger, rnd: rand.New(rand.NewPCG(1, 2)), share: share, poison: poison, hit: map[string]int{}}
+	var lateWrites sync.WaitGroup
+	f.late = func(b *booking.Batch) {
+		copied := *b
+		lateWrites.Go(func() { _ = other.Commit(context.Background(), &copied) })
+	}
+	holds := memory.NewHolds(memory.HoldsOptions{Now: time.Now})
+	log := slog.New(slog.DiscardHandler)
+	alloc := booking.NewAllocator(f, holds, time.Now, log, func(booking.Committed) {})
+	go alloc.Run()
+	t.Cleanup(func() {
+		if err := alloc.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+		lateWrites.Wait()
+		ledger.Close()
+		other.Close()
+	})
+	return &seller{
+		Service: booking.NewService(alloc, holds, postgres.NewBookingStore(db.DB), postgres.NewOrgStore(db.DB), time.Now, log),
+		alloc:   alloc, ledger: ledger, holds: holds,
+	}, f
+}
+
+// TestEveryAnswerIsTrueOverLostAnswers books through a ledger that loses every
+// third answer: whoever is told of a booking has it, whoever is told nothing
+// is told by the key, and nothing else is there.
+func TestEveryAnswerIsTrueOverLostAnswers(t *testing.T) {
+	db := testkit.NewDB(t)
+	org, _ := db.Org(t)
+	event := db.Event(t, org, 300, testkit.EventOptions{})
+	s, f := newFaultySeller(t, db, 0.35, uuid.Nil)
+	ctx := context.Background()
+	var mu sync.Mutex
+	told := map[uuid.UUID]booking.Booking{}
+	people := db.People(t, 40)
+	var wg sync.WaitGroup
+	for i, who := range people {
+		wg.Go(func() {
+			rnd := rand.New(rand.NewPCG(uint64(i), 3))
+			for n := range 25 {
+				q := booking.Request{EventID: event, Seats: 1 + rnd.Int32N(3), Key: booking.Key{Value: fmt.Sprint(n)}}
+				b, err := s.Book(ctx, as(who), q)
+				for tries := 0; errors.Is(err, booking.ErrAway) && tries < 50; tries++ {
+					b, err = s.Book(ctx, as(who), q)
+				}
+				if err != nil {
+					t.Errorf("booking: %v", err)
+					return
+				}
+				if rnd.IntN(3) == 0 {
+					if e, err := s.Cancel(ctx, as(who), b.ID, booking.Key{Value: fmt.Sprint("c", n)}); err == nil {
+						b = e.Booking
+					} else if !errors.Is(err, booking.ErrAway) {
+						t.Errorf("cancel: %v", err)
+					}
+				}
+				mu.Lock()
+				told[b.ID] = b
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	rows, err := db.System.Query(ctx, "SELECT id FROM bookings")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	stored := 0
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			t.Fatal(err)
+		}
+		stored++
+		if _, ok := told[id]; !ok {
+			t.Errorf("booking %s is stored and nobody was told", id)
+		}
+	}
+	if stored != len(told) || stored != len(people)*25 {
+		t.Errorf("%d stored, %d told, %d asked for", stored, len(told), len(people)*25)
+	}
+	for kind, n := range f.hit {
+		t.Logf("%s: %d×", kind, n)
+	}
+	if len(f.hit) < 6 {
+		t.Errorf("only these faults happened: %v", f.hit)
+	}
+	db.CheckClean(t)
+}
+
+func TestAPoisonousOrderHarmsNobodyElse(t *testing.T) {
+	db := testkit.NewDB(t)
+	org, _ := db.Org(t)
+	event := db.Event(t, org, 300, testkit.EventOptions{})
+	people := db.People(t, 100)
+	s, _ := newFaultySeller(t, db, 0, people[37])
+	told, refused := rush([]*seller{s}, event, people)
+	if len(told) != 99 || refused != 1 {
+		t.Errorf("%d served, %d refused", len(told), refused)
+	}
+	db.CheckClean(t)
+}
+
+func TestWhoGivesUpInTheQueueIsNotServed(t *testing.T) {
+	db := testkit.NewDB(t)
+	org, _ := db.Org(t)
+	event := db.Event(t, org, 10, testkit.EventOptions{})
+	s := newSeller(t, db)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := s.Event(context.Background(), as(db.Person(t)), event, "event.read"); err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		if _, err := s.Book(ctx, as(db.Person(t)), booking.Request{EventID: event, Seats: 1}); err == nil {
+			continue // it was taken before the caller gave up: served and told
+		} else if !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Book(context.Background(), as(db.Person(t)), booking.Request{EventID: event, Seats: 1}); err != nil {
+		t.Fatal(err)
+	}
+	db.CheckClean(t)
+}
+
+func TestAStoppedAllocatorFinishesItsQueueAndRefusesMore(t *testing.T) {
+	db := testkit.NewDB(t)
+	org, _ := db.Org(t)
+	event := db.Event(t, org, 1000, testkit.EventOptions{})
+	s := newSeller(t, db)
+	people := db.People(t, 300)
+	var told []booking.Booking
+	done := make(chan struct{})
+	go func() { told, _ = rush([]*seller{s}, event, people); close(done) }()
+	if _, err := s.Event(context.Background(), as(people[0]), event, "event.read"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.alloc.Stop(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	var stored int
+	if err := db.System.QueryRow(context.Background(), "SELECT count(*) FROM bookings").Scan(&stored); err != nil || stored != len(told) {
+		t.Errorf("%d stored, %d told, %v", stored, len(told), err)
+	}
+	if _, err := s.Book(context.Background(), as(people[0]), booking.Request{EventID: event, Seats: 1}); !errors.Is(err, booking.ErrAway) {
+		t.Errorf("after the stop: %v", err)
+	}
+	db.CheckClean(t)
+}
