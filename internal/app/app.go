@@ -239,6 +239,7 @@ func (a *App) rooms(ctx context.Context) error {
 	a.Orgs = org.NewService(postgres.NewOrgStore(a.db), a.PublicURL, now)
 	a.Events = event.NewService(postgres.NewEventStore(a.db), now)
 	a.Bookings = booking.NewService(a.alloc, a.holds, postgres.NewBookingStore(a.db), a.Orgs, now, a.Log)
+	a.Events.OnDelete(a.Bookings.EventDeleted)
 	a.people = user.NewService(postgres.NewUsers(a.db), now)
 	if err := a.signIn(ctx); err != nil {
 		return err

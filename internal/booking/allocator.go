@@ -302,6 +302,19 @@ func (a *Allocator) Peek(eventID uuid.UUID) *Live {
 	return &e.live
 }
 
+// Forget lets an event that is no more disappear for readers, too.
+func (a *Allocator) Forget(eventID uuid.UUID) {
+	a.entriesMu.Lock()
+	e := a.entries[eventID]
+	delete(a.entries, eventID)
+	a.entriesMu.Unlock()
+	if e != nil {
+		e.live.mu.Lock()
+		e.live.loaded = false
+		e.live.mu.Unlock()
+	}
+}
+
 // With runs fn while no decision is made about the event. fn sees seats that
 // are decided but not yet written as taken, so that a hold never lands on
 // them; it must be quick.
@@ -721,12 +734,16 @@ func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 // settle makes a written batch visible and answers its callers.
 func (a *Allocator) settle(batch []*request, entries []*entry, out *Batch) {
 	var told []Committed
+	at := 0 // the events written are some of the entries, in the same order
 	for i := range out.Events {
 		w := &out.Events[i]
+		for entries[at].id != w.EventID {
+			at++
+		}
 		if !w.Moved {
 			continue
 		}
-		e := a.entry(w.EventID)
+		e := entries[at]
 		e.mu.Lock()
 		e.inv.Version = w.Version + 1
 		if e.edited {

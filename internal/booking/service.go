@@ -331,6 +331,9 @@ func (s *Service) Hold(ctx context.Context, who access.Principal, eventID uuid.U
 		placed, err = s.place(ctx, who.UserID, inv, seats)
 		return err
 	})
+	if err == nil {
+		s.HoldEnded(eventID) // what was held before may be free now
+	}
 	return placed, err
 }
 
@@ -480,8 +483,15 @@ func (s *Service) repeat(eventID uuid.UUID, order Order) {
 	}
 }
 
-// HoldEnded promotes who waits when a hold ends by itself.
-func (s *Service) HoldEnded(eventID uuid.UUID) { s.Promote(eventID) }
+// HoldEnded promotes who waits when a hold may have ended.
+func (s *Service) HoldEnded(eventID uuid.UUID) {
+	if live := s.alloc.Peek(eventID); live == nil || live.Event().WaitingParties > 0 {
+		s.Promote(eventID)
+	}
+}
+
+// EventDeleted forgets an event that is no more.
+func (s *Service) EventDeleted(eventID uuid.UUID) { s.alloc.Forget(eventID) }
 
 // sweepBatch bounds the events that one sweep takes up.
 const sweepBatch = 200

@@ -60,14 +60,19 @@ type Store interface {
 // Service is the use cases around events. Changing and cancelling one moves
 // seats and goes through the allocator; the rules of it are Apply and Cancel.
 type Service struct {
-	store Store
-	now   func() time.Time
+	store   Store
+	now     func() time.Time
+	deleted func(id uuid.UUID)
 }
 
 // NewService gives the use cases over a store. now is the application's clock.
 func NewService(store Store, now func() time.Time) *Service {
-	return &Service{store: store, now: now}
+	return &Service{store: store, now: now, deleted: func(uuid.UUID) {}}
 }
+
+// OnDelete calls fn after an event was deleted, so that nobody goes on
+// showing it. fn must not block.
+func (s *Service) OnDelete(fn func(id uuid.UUID)) { s.deleted = fn }
 
 // Create makes an event in the draft's organization. An organization's name is
 // public, so an absent one is fault.ErrNotFound to everybody and one in which
@@ -152,6 +157,7 @@ func (s *Service) Delete(ctx context.Context, p access.Principal, id uuid.UUID) 
 	if err := s.store.DeleteEvent(ctx, id, record); err != nil {
 		return fmt.Errorf("event: delete: %w", err)
 	}
+	s.deleted(id)
 	return nil
 }
 
