@@ -19,7 +19,7 @@ export function ErrorScreen({ error, reset }: ErrorComponentProps) {
   };
   return (
     <div className="page py-10">
-      <Failure error={error} onRetry={again} />
+      <Failure page error={error} onRetry={again} />
     </div>
   );
 }
@@ -29,15 +29,19 @@ export function Failure({
   error,
   onRetry,
   what,
+  page,
 }: {
   error: unknown;
   onRetry?: () => void;
   what?: string;
+  /** Nothing else is on the screen. */
+  page?: boolean;
 }): ReactNode {
   if (isNotFound(error)) return <NotFoundScreen />;
   if (error instanceof ApiError && error.status === 401) {
     return (
       <EmptyState
+        page={page ?? false}
         icon={LogIn}
         title={t`Sign in to go on`}
         action={
@@ -53,6 +57,7 @@ export function Failure({
   if (error instanceof ApiError && error.status === 403) {
     return (
       <EmptyState
+        page={page ?? false}
         icon={ShieldX}
         title={t`Not yours to open`}
         action={<ButtonLink to="/">{t`Discover events`}</ButtonLink>}
@@ -65,6 +70,7 @@ export function Failure({
   return (
     <div role="alert">
       <EmptyState
+        page={page ?? false}
         icon={CloudOff}
         title={offline ? t`We can't reach the server` : t`This didn't work`}
         action={onRetry ? <Button onClick={onRetry}>{t`Try again`}</Button> : undefined}
@@ -82,6 +88,7 @@ export function NotFoundScreen() {
   return (
     <div className="page py-10">
       <EmptyState
+        page
         icon={Compass}
         title={t`There is nothing here`}
         action={<ButtonLink to="/">{t`Discover events`}</ButtonLink>}

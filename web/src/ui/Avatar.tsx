@@ -2,14 +2,19 @@ import { cx } from './classes';
 
 const HUES = [282, 320, 20, 60, 150, 195, 235];
 
-/** A person's or organization's initials on a colour that is always theirs. */
-export function Avatar({ name, seed, className }: { name: string; seed: string; className?: string }) {
-  const initials = name
+/** Two letters for a name. */
+export function initialsOf(name: string): string {
+  return name
     .split(/\s+/)
     .map((word) => word[0] ?? '')
     .slice(0, 2)
     .join('')
     .toUpperCase();
+}
+
+/** A person's or organization's initials on a colour that is always theirs. */
+export function Avatar({ name, seed, className }: { name: string; seed: string; className?: string }) {
+  const initials = initialsOf(name);
   let hash = 0;
   for (const c of seed) hash = (hash * 31 + c.charCodeAt(0)) >>> 0;
   const hue = HUES[hash % HUES.length] ?? 282;

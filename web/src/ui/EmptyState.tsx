@@ -9,13 +9,17 @@ export function EmptyState({
   children,
   action,
   className,
+  page,
 }: {
   icon: LucideIcon;
   title: string;
   children?: ReactNode;
   action?: ReactNode;
   className?: string;
+  /** It is all that the screen shows, so its title is the screen's. */
+  page?: boolean;
 }) {
+  const Title = page ? 'h1' : 'h2';
   return (
     <div className={cx('flex flex-col items-center px-6 py-14 text-center', className)}>
       <span className="relative mb-5 grid size-16 place-items-center rounded-2xl bg-accent-soft text-accent-ink">
@@ -25,7 +29,7 @@ export function EmptyState({
         />
         <Icon aria-hidden="true" className="size-7" strokeWidth={1.75} />
       </span>
-      <h2 className="text-lg font-semibold">{title}</h2>
+      <Title className="text-lg font-semibold">{title}</Title>
       {children ? <p className="mt-1.5 max-w-sm text-sm text-muted">{children}</p> : null}
       {action ? <div className="mt-6 flex flex-wrap justify-center gap-3">{action}</div> : null}
     </div>

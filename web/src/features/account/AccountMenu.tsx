@@ -4,9 +4,9 @@ import { CalendarCog, LogOut, Mail, Monitor, Moon, SunMedium, Ticket } from 'luc
 import { useSignOut } from '@/api/me';
 import type { Me } from '@/api/types';
 import { setTheme, type Theme, useTheme } from '@/app/theme';
-import { Avatar } from '@/ui/Avatar';
+import { Avatar, initialsOf } from '@/ui/Avatar';
 import { IconButton } from '@/ui/Button';
-import { Menu, MenuChoice, MenuItem, MenuSeparator } from '@/ui/Menu';
+import { Menu, MenuChoice, MenuItem, MenuLink, MenuSeparator } from '@/ui/Menu';
 import { toast } from '@/ui/toast';
 
 /** Who one is, light or dark, and leaving. Visitors get the theme alone. */
@@ -20,8 +20,9 @@ export function AccountMenu({ me }: { me: Me | null }) {
   ];
   return (
     <Menu
+      label={me ? t`Account` : t`Appearance`}
       trigger={
-        <IconButton label={me ? t`Account` : t`Appearance`}>
+        <IconButton label={me ? t`Account ${initialsOf(me.name)}` : t`Appearance`}>
           {me ? <Avatar name={me.name} seed={me.id} /> : <SunMedium aria-hidden="true" className="size-5" />}
         </IconButton>
       }
@@ -33,15 +34,15 @@ export function AccountMenu({ me }: { me: Me | null }) {
             <p className="truncate text-xs text-muted">{me.email}</p>
           </div>
           <MenuSeparator />
-          <MenuItem icon={<Ticket />} render={<Link to="/bookings" />}>
+          <MenuLink icon={<Ticket />} render={(props) => <Link to="/bookings" {...props} />}>
             {t`My bookings`}
-          </MenuItem>
-          <MenuItem icon={<CalendarCog />} render={<Link to="/manage" />}>
+          </MenuLink>
+          <MenuLink icon={<CalendarCog />} render={(props) => <Link to="/manage" {...props} />}>
             {t`Organize`}
-          </MenuItem>
-          <MenuItem icon={<Mail />} render={<Link to="/invites" />}>
+          </MenuLink>
+          <MenuLink icon={<Mail />} render={(props) => <Link to="/invites" {...props} />}>
             {t`Invitations`}
-          </MenuItem>
+          </MenuLink>
           <MenuSeparator />
         </>
       ) : null}

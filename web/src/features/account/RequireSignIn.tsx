@@ -16,6 +16,7 @@ export function RequireSignIn({ children }: { children: (me: Me) => ReactNode })
     return (
       <div className="page py-10">
         <EmptyState
+          page
           icon={LogIn}
           title={t`Sign in to see this`}
           action={
@@ -29,6 +30,6 @@ export function RequireSignIn({ children }: { children: (me: Me) => ReactNode })
       </div>
     );
   }
-  if (isError) return <Failure error={error} onRetry={() => void refetch()} />;
+  if (isError) return <Failure page error={error} onRetry={() => void refetch()} />;
   return <PendingScreen />;
 }

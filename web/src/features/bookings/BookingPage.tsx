@@ -27,7 +27,7 @@ export function BookingPage() {
 function Details({ id, viewerId }: { id: string; viewerId: string }) {
   const { data: booking, error, isPending, refetch } = useBooking(id);
   if (isPending) return <PendingScreen />;
-  if (!booking) return <Failure error={error} onRetry={() => void refetch()} />;
+  if (!booking) return <Failure page error={error} onRetry={() => void refetch()} />;
   const badge = bookingBadge(booking);
   const own = booking.user_id === viewerId;
   const reason = booking.status === 'cancelled' ? cancelReason(booking.reason) : null;

@@ -48,7 +48,10 @@ function Bookings({ me }: { me: Me }) {
       ) : (
         <>
           {current.length > 0 ? (
-            <BookingList bookings={current} label={t`Coming up`} />
+            <section>
+              <h2 className="mb-3 text-sm font-semibold text-muted">{t`Coming up`}</h2>
+              <BookingList bookings={current} label={t`Coming up`} />
+            </section>
           ) : (
             <p className="rounded-xl border border-dashed border-line px-6 py-8 text-center text-sm text-muted">
               {t`Nothing is coming up for you.`}
@@ -97,7 +100,7 @@ function BookingRow({ booking, quiet }: { booking: Booking; quiet: boolean }) {
   return (
     <li className="relative flex items-center gap-4 rounded-xl border border-line bg-surface p-4 shadow-card transition-shadow hover:shadow-float">
       {event ? (
-        <DateBlock iso={event.starts_at} zone={event.time_zone} className={quiet ? 'opacity-60' : ''} />
+        <DateBlock iso={event.starts_at} zone={event.time_zone} className={quiet ? 'grayscale' : ''} />
       ) : null}
       <div className="min-w-0 flex-1">
         <h3 className={cx('truncate font-semibold', quiet && 'text-muted')}>
@@ -115,11 +118,14 @@ function BookingRow({ booking, quiet }: { booking: Booking; quiet: boolean }) {
             {event.venue ? ` · ${event.venue}` : ''}
           </p>
         ) : null}
+        <Badge tone={badge.tone} className="mt-1.5 sm:hidden">
+          {badge.label}
+        </Badge>
         <p className="mt-1 text-sm font-medium">
           <SeatsOrPlace booking={booking} />
         </p>
       </div>
-      <Badge tone={badge.tone} className="self-start">
+      <Badge tone={badge.tone} className="hidden self-start sm:inline-flex">
         {badge.label}
       </Badge>
     </li>

@@ -4,7 +4,7 @@ import type { Event } from '@/api/types';
 import { availabilityOf, statusBadge } from '@/features/event/availability';
 import { Cover } from '@/features/event/Cover';
 import { DateBlock } from '@/features/event/DateBlock';
-import { shortDate, timeOfDay, zoneName } from '@/lib/format';
+import { dateBlock, shortDate, timeOfDay, zoneName } from '@/lib/format';
 import { Badge } from '@/ui/Badge';
 import { Meter } from '@/ui/Meter';
 import { categoryName } from './categories';
@@ -30,7 +30,7 @@ export function EventCard({ event }: { event: Event }) {
         <div className="flex gap-3.5">
           <DateBlock iso={event.starts_at} zone={event.time_zone} className="mt-0.5 hidden sm:flex" />
           <div className="min-w-0 flex-1">
-            <h3 className="line-clamp-2 text-base leading-snug font-semibold">
+            <h2 className="line-clamp-2 text-base leading-snug font-semibold">
               <Link
                 to="/events/$eventId"
                 params={{ eventId: event.id }}
@@ -38,7 +38,7 @@ export function EventCard({ event }: { event: Event }) {
               >
                 {event.name}
               </Link>
-            </h3>
+            </h2>
             <p className="mt-1 truncate text-sm text-muted">{event.org_name}</p>
           </div>
         </div>
@@ -46,8 +46,11 @@ export function EventCard({ event }: { event: Event }) {
           <p className="flex items-center gap-2">
             <Clock aria-hidden="true" className="size-4 shrink-0" />
             <time dateTime={event.starts_at} className="truncate">
-              {shortDate(event.starts_at, event.time_zone)}, {timeOfDay(event.starts_at, event.time_zone)}{' '}
-              {zoneName(event.starts_at, event.time_zone)}
+              <span className="sm:hidden">{shortDate(event.starts_at, event.time_zone)}, </span>
+              <span className="hidden sm:inline">
+                {dateBlock(event.starts_at, event.time_zone).weekday},{' '}
+              </span>
+              {timeOfDay(event.starts_at, event.time_zone)} {zoneName(event.starts_at, event.time_zone)}
             </time>
           </p>
           {event.venue ? (

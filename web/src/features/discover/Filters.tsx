@@ -41,7 +41,7 @@ export function Filters({
       </div>
       <fieldset className="-mx-4 mt-3 overflow-x-auto px-4 [scrollbar-width:none] sm:mx-0 sm:px-0">
         <legend className="sr-only">{t`Category`}</legend>
-        <div className="flex gap-2 py-1 sm:flex-wrap">
+        <div className="flex gap-1.5 py-1 sm:flex-wrap">
           <Chip on={!search.category} onPress={() => onChange(without(search, { category: undefined }))}>
             {t`All`}
           </Chip>
@@ -84,7 +84,7 @@ function Chip({ on, onPress, children }: { on: boolean; onPress: () => void; chi
       aria-pressed={on}
       onClick={onPress}
       className={cx(
-        'flex h-9 shrink-0 items-center gap-1.5 rounded-full border px-3.5 text-sm font-semibold transition-colors',
+        'flex h-9 shrink-0 items-center gap-1 rounded-full border px-3 text-[0.8125rem] font-semibold transition-colors',
         on
           ? 'border-transparent bg-ink text-ground'
           : 'border-line bg-surface text-muted hover:border-line-strong hover:text-ink',

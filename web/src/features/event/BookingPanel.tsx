@@ -31,7 +31,14 @@ export function BookingPanel({ event, me, mine, offer, holdings, flow }: Props) 
     <Card className="p-5 lg:sticky lg:top-20">
       <div className="space-y-4">
         <Mine bookings={mine} />
-        <Offered event={event} me={me} offer={offer} holdings={holdings} flow={flow} />
+        <Offered
+          event={event}
+          me={me}
+          offer={offer}
+          holdings={holdings}
+          flow={flow}
+          inLine={mine.some((b) => b.status === 'waiting')}
+        />
         <Refusal event={event} holdings={holdings} flow={flow} />
       </div>
       <BookingResult booking={flow.result} event={event} onClose={flow.dismiss} />
@@ -77,7 +84,8 @@ function Mine({ bookings }: { bookings: readonly Booking[] }) {
   );
 }
 
-function Offered({ event, me, offer, holdings, flow }: Omit<Props, 'mine'>) {
+function Offered({ event, me, offer, holdings, flow, inLine }: Omit<Props, 'mine'> & { inLine: boolean }) {
+  const [again, setAgain] = useState(false);
   if (offer.kind === 'closed') return <Closed why={offer.why} />;
   if (me === undefined) return null;
   if (me === null) {
@@ -103,6 +111,13 @@ function Offered({ event, me, offer, holdings, flow }: Omit<Props, 'mine'>) {
   }
   if (offer.kind === 'book' && holdings.state.wanted.length > 0)
     return <Chosen holdings={holdings} flow={flow} />;
+  if (offer.kind === 'wait' && inLine && !again) {
+    return (
+      <Button look="secondary" className="w-full" onClick={() => setAgain(true)}>
+        {t`Wait for more seats`}
+      </Button>
+    );
+  }
   return <ByNumber event={event} offer={offer} flow={flow} />;
 }
 

@@ -16,8 +16,8 @@ export function EventHeader({ event, viewers }: { event: Event; viewers: number 
   const availability = availabilityOf(event);
   const own = viewerTime(event.starts_at, event.time_zone);
   return (
-    <header className="grid items-center gap-6 md:grid-cols-[minmax(0,22rem)_1fr] md:gap-10">
-      <div className="aspect-[2/1] overflow-hidden rounded-2xl shadow-card md:aspect-[16/10]">
+    <header className="grid gap-6 md:grid-cols-[minmax(0,22rem)_1fr] md:gap-10">
+      <div className="aspect-[2/1] overflow-hidden rounded-2xl shadow-card md:aspect-auto md:min-h-64">
         <Cover id={event.id} category={event.category} />
       </div>
       <div className="min-w-0">

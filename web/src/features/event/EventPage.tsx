@@ -19,7 +19,7 @@ export function EventPage() {
   const { eventId } = route.useParams();
   const { data: event, error, isPending, refetch } = useEvent(eventId);
   if (isPending) return <EventSkeleton />;
-  if (!event) return <Failure error={error} onRetry={() => void refetch()} />;
+  if (!event) return <Failure page error={error} onRetry={() => void refetch()} />;
   return <LiveEvent key={event.id} event={event} />;
 }
 

@@ -9,7 +9,7 @@ const SIZE = 20;
 /** What the seats' shapes mean, drawn by the same hand as the map's. */
 export function Legend({ dark }: { dark: boolean }) {
   return (
-    <ul className="flex flex-wrap gap-x-5 gap-y-2 border-t border-line px-5 py-3 text-sm text-muted">
+    <ul className="flex flex-wrap gap-x-5 gap-y-1.5 py-1 text-sm text-muted">
       {SHOWN.map((look) => (
         <li key={look} className="flex items-center gap-2">
           <Glyph look={look} dark={dark} />
@@ -31,5 +31,9 @@ function Glyph({ look, dark }: { look: Look; dark: boolean }) {
     c.scale(ratio, ratio);
     drawSeat(c, look, SIZE / 2, SIZE / 2, SIZE / 2 - 1.5, seatThemeFor(dark));
   }, [look, dark]);
-  return <canvas ref={ref} aria-hidden="true" className="size-5" />;
+  return (
+    <span aria-hidden="true" className="size-5">
+      <canvas ref={ref} className="size-5" />
+    </span>
+  );
 }

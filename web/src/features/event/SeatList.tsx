@@ -49,7 +49,7 @@ export function SeatList({ layout, looks, canPick, onSeat }: Props) {
                   {plural(free, { 0: 'full', one: '# free', other: '# free' })}
                 </span>
               </h3>
-              <ul className="flex flex-wrap gap-1.5">
+              <ul className="grid grid-cols-[repeat(auto-fill,minmax(3.1rem,1fr))] gap-1.5">
                 {[...row.seats].map((seat) => (
                   <li key={seat}>
                     <SeatButton
@@ -79,7 +79,7 @@ function freeIn(row: SeatRow, looks: Uint8Array): number {
 const STYLES: Record<Look, string> = {
   [Look.free]: 'border-good-fill bg-good-soft text-good hover:border-good',
   [Look.held]: 'border-dashed border-warn-fill bg-warn-soft text-warn',
-  [Look.booked]: 'border-transparent bg-sunken text-muted line-through',
+  [Look.booked]: 'border-transparent bg-sunken text-muted',
   [Look.blocked]: 'border-transparent bg-sunken text-muted',
   [Look.selected]: 'border-accent bg-accent-soft text-accent-ink',
   [Look.mineHeld]: 'border-accent bg-accent text-on-accent',
@@ -109,7 +109,7 @@ function SeatButton({
       aria-label={t`Row ${row}, seat ${seat}, ${state}`}
       onClick={onPress}
       className={cx(
-        'figures inline-flex h-11 min-w-11 items-center justify-center gap-1 rounded-md border px-1.5 text-sm font-semibold',
+        'figures inline-flex h-11 w-full items-center justify-center gap-1 rounded-md border px-1.5 text-sm font-semibold',
         'aria-disabled:cursor-not-allowed',
         STYLES[look],
       )}

@@ -61,12 +61,12 @@ export function SeatMapView({ layout, seats, looks, mine, canPick, onSeat }: Pro
   return (
     <div className="overflow-hidden rounded-xl border border-line bg-surface shadow-card">
       <div className="relative">
-        <div ref={host} className="h-[min(26rem,62dvh)] touch-none sm:h-[30rem]" data-testid="seat-map" />
-        <div className="absolute right-3 bottom-3 flex flex-col gap-1.5">
-          <MapButton label={t`Zoom in`} onPress={() => map.current?.zoomIn()} icon={<Plus />} />
-          <MapButton label={t`Zoom out`} onPress={() => map.current?.zoomOut()} icon={<Minus />} />
-          <MapButton label={t`Show the whole hall`} onPress={() => map.current?.fit()} icon={<Maximize />} />
-        </div>
+        <div
+          ref={host}
+          className="max-h-[min(30rem,64dvh)] min-h-56 w-full touch-none"
+          style={{ aspectRatio: `${layout.bounds.width} / ${layout.bounds.height}` }}
+          data-testid="seat-map"
+        />
         {hover ? (
           <HoverLabel layout={layout} seat={hover.seat} look={looks[hover.seat - 1]} at={hover.at} />
         ) : null}
@@ -78,7 +78,14 @@ export function SeatMapView({ layout, seats, looks, mine, canPick, onSeat }: Pro
           onFocusSeat={(seat) => map.current?.setFocus(seat)}
         />
       </div>
-      <Legend dark={dark} />
+      <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2 border-t border-line py-2 pr-2 pl-5">
+        <Legend dark={dark} />
+        <div className="ml-auto flex">
+          <MapButton label={t`Zoom in`} onPress={() => map.current?.zoomIn()} icon={<Plus />} />
+          <MapButton label={t`Zoom out`} onPress={() => map.current?.zoomOut()} icon={<Minus />} />
+          <MapButton label={t`Show the whole hall`} onPress={() => map.current?.fit()} icon={<Maximize />} />
+        </div>
+      </div>
     </div>
   );
 }
@@ -90,7 +97,7 @@ function MapButton({ label, onPress, icon }: { label: string; onPress: () => voi
       aria-label={label}
       title={label}
       onClick={onPress}
-      className="floating grid size-10 place-items-center text-muted hover:text-ink [&>svg]:size-4.5"
+      className="grid size-11 place-items-center rounded-md text-muted transition-colors hover:bg-sunken hover:text-ink [&>svg]:size-4.5"
     >
       {icon}
     </button>

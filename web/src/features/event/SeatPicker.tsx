@@ -54,7 +54,7 @@ export function SeatPicker({ event }: { event: Event }) {
   return (
     <section aria-labelledby="seats-title">
       <div className="mb-4 flex flex-wrap items-center justify-between gap-3">
-        <h2 id="seats-title" className="text-xl font-bold">
+        <h2 id="seats-title" className="scroll-mt-24 text-xl font-bold">
           {canPick ? t`Choose your seats` : t`Seats`}
         </h2>
         <Segmented

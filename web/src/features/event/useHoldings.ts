@@ -32,6 +32,7 @@ export function useHoldings(eventId: string, enabled: boolean): HoldingsControl 
   const server = useHolds(eventId, enabled);
   const limit = server.data?.hold_limit || DEFAULT_HOLD_LIMIT;
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: an answer equal to an older one is news, too.
   useEffect(() => {
     if (server.data) {
       dispatch({

@@ -29,8 +29,8 @@ function Load({ id }: { id: string }) {
   // is fetched again in the background: only then can a conflict be noticed.
   const [base, setBase] = useState<Event | null>(null);
   if (isPending) return <PendingScreen />;
-  if (!event) return <Failure error={error} onRetry={() => void refetch()} />;
-  if (!event.can_manage) return <Failure error={new ApiError({ status: 403, code: 'forbidden' })} />;
+  if (!event) return <Failure page error={error} onRetry={() => void refetch()} />;
+  if (!event.can_manage) return <Failure page error={new ApiError({ status: 403, code: 'forbidden' })} />;
   const shown = base ?? event;
   if (!base) setBase(event);
   const reload = () => void refetch().then(({ data }) => data && setBase(data));

@@ -40,6 +40,7 @@ export function EventActions({ event }: { event: Event }) {
   return (
     <>
       <Menu
+        label={t`More actions`}
         trigger={
           <IconButton label={t`More actions`} className="border border-line bg-surface">
             <Ellipsis aria-hidden="true" className="size-5" />

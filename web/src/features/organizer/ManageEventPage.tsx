@@ -33,8 +33,8 @@ export function ManageEventPage() {
 function Load({ id }: { id: string }) {
   const { data: event, error, isPending, refetch } = useEvent(id);
   if (isPending) return <PendingScreen />;
-  if (!event) return <Failure error={error} onRetry={() => void refetch()} />;
-  if (!event.can_manage) return <Failure error={new ApiError({ status: 403, code: 'forbidden' })} />;
+  if (!event) return <Failure page error={error} onRetry={() => void refetch()} />;
+  if (!event.can_manage) return <Failure page error={new ApiError({ status: 403, code: 'forbidden' })} />;
   return <Manage event={event} />;
 }
 

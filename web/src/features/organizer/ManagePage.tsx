@@ -158,7 +158,7 @@ function EventRow({ event }: { event: Event }) {
     <li className="relative flex flex-wrap items-center gap-x-5 gap-y-3 rounded-xl border border-line bg-surface p-4 shadow-card transition-shadow hover:shadow-float">
       <DateBlock iso={event.starts_at} zone={event.time_zone} />
       <div className="min-w-0 flex-1 basis-48">
-        <h3 className="truncate font-semibold">
+        <h2 className="truncate font-semibold">
           <Link
             to="/manage/events/$eventId"
             params={{ eventId: event.id }}
@@ -166,7 +166,7 @@ function EventRow({ event }: { event: Event }) {
           >
             {event.name}
           </Link>
-        </h3>
+        </h2>
         <p className="truncate text-sm text-muted">
           {longDate(event.starts_at, event.time_zone)}, {timeOfDay(event.starts_at, event.time_zone)}
           {event.venue ? ` · ${event.venue}` : ''}

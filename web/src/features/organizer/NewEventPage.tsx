@@ -36,6 +36,7 @@ function NewEvent({ me }: { me: Me }) {
   if (orgs.length === 0) {
     return (
       <EmptyState
+        page
         icon={ShieldX}
         title={t`You don't organize yet`}
         action={<ButtonLink to="/manage">{t`Organize`}</ButtonLink>}

@@ -29,7 +29,7 @@ function People({ me, orgId }: { me: Me; orgId: string }) {
   const org = (me.organizations ?? []).find((o) => o.id === orgId);
   const admin = org?.role === 'orgAdmin';
   const members = useMembers(orgId);
-  if (members.isError) return <Failure error={members.error} onRetry={() => void members.refetch()} />;
+  if (members.isError) return <Failure page error={members.error} onRetry={() => void members.refetch()} />;
   return (
     <div className="page max-w-3xl!">
       <PageHeader
