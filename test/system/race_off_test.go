@@ -1,0 +1,7 @@
+//go:build linux && !race
+
+package system
+
+// raceDetector says whether the tests run under the race detector; the binary
+// is then built with it, too.
+const raceDetector = false
