@@ -136,11 +136,16 @@ func eventSummary(e *event.Event) string {
 	return shorten(strings.Join(parts, " · "), maxSummary)
 }
 
+// shorten cuts after a word, where there are words.
 func shorten(s string, most int) string {
 	if utf8.RuneCountInString(s) <= most {
 		return s
 	}
-	return strings.TrimRight(string([]rune(s)[:most-1]), " ,.;·") + "…"
+	s = string([]rune(s)[:most-1])
+	if space := strings.LastIndexByte(s, ' '); space > len(s)/2 {
+		s = s[:space]
+	}
+	return strings.TrimRight(s, " ,.;·") + "…"
 }
 
 // plainText reads the words out of Markdown.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
+	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -26,6 +28,8 @@ import (
 // Limits of a request.
 const (
 	maxBody = 64 << 10 // bytes
+	// bodyPatience is how long a body may take to arrive.
+	bodyPatience = 10 * time.Second
 	// minCompressed is from which size on an answer is worth compressing.
 	minCompressed = 1 << 10 // bytes
 	// addressBits6 is how much of an IPv6 address names a household; the rest
@@ -229,32 +233,28 @@ func (c *call) readBody(r *http.Request) error {
 		c.Header().Set("Connection", "close")
 		return errTooLarge
 	}
+	connection := http.NewResponseController(c.ResponseWriter)
+	// Not every connection knows deadlines; those of a server do.
+	_ = connection.SetReadDeadline(time.Now().Add(bodyPatience))
 	body, err := io.ReadAll(http.MaxBytesReader(c.ResponseWriter, r.Body, maxBody))
+	_ = connection.SetReadDeadline(time.Time{})
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
 		return errTooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		c.Header().Set("Connection", "close")
+		return &Problem{
+			Status: http.StatusRequestTimeout, Title: http.StatusText(http.StatusRequestTimeout),
+			Code: "body_timeout", Detail: "The body took too long to arrive.",
+		}
 	case err != nil:
 		return errMalformed.Because(err)
 	}
 	c.body = body
-	r.Body = &bodyAgain{rest: body}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	return nil
 }
-
-// bodyAgain gives the body that was read once more.
-type bodyAgain struct{ rest []byte }
-
-func (b *bodyAgain) Read(p []byte) (int, error) {
-	if len(b.rest) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, b.rest)
-	b.rest = b.rest[n:]
-	return n, nil
-}
-
-func (b *bodyAgain) Close() error { return nil }
 
 // limit counts the request against the person, or without sign-in against the
 // address.
