@@ -1,0 +1,52 @@
+package postgres_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"happening/internal/booking"
+	"happening/internal/testkit"
+)
+
+// BenchmarkHotEvent books at one event of a million seats with 256 callers in
+// process. Durable figures need a cluster that waits for the disk
+// (HAPPENING_TEST_CLUSTER); the tests' own does not.
+func BenchmarkHotEvent(b *testing.B) { benchmarkSale(b, 1) }
+
+// BenchmarkManyEvents spreads the same over 200 events.
+func BenchmarkManyEvents(b *testing.B) { benchmarkSale(b, 200) }
+
+func benchmarkSale(b *testing.B, events int) {
+	db := testkit.NewDB(b)
+	org, _ := db.Org(b)
+	ids := make([]uuid.UUID, events)
+	for i := range ids {
+		ids[i] = db.Event(b, org, 1_000_000, testkit.EventOptions{})
+	}
+	s := newSeller(b, db)
+	people := db.People(b, 30_000)
+	for _, id := range ids {
+		if _, err := s.alloc.Live(context.Background(), id); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.SetParallelism(128) // times the two cores of the machine that it is tuned on
+	b.ResetTimer()
+	var n atomic.Int64
+	b.RunParallel(func(pb *testing.PB) {
+		rnd := rand.New(rand.NewPCG(uint64(n.Add(1)), 0))
+		for pb.Next() {
+			seats := 1 + rnd.Int32N(2)
+			q := booking.Request{EventID: ids[rnd.IntN(events)], Seats: seats, Key: booking.Key{Value: uuid.NewString()}}
+			if _, err := s.Book(context.Background(), as(people[rnd.IntN(len(people))]), q); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "bookings/s")
+}
