@@ -1,13 +1,10 @@
 // Bookings of the person signed in, and changing them.
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { answer, api } from './client';
-import { keys } from './keys';
+import { type BookingFilter, keys } from './keys';
 import type { Booking } from './types';
 
-export function useMyBookings(
-  userId: string | undefined,
-  filter: { status?: string; event_id?: string } = {},
-) {
+export function useMyBookings(userId: string | undefined, filter: BookingFilter = {}) {
   return useInfiniteQuery({
     queryKey: keys.bookings.mine(userId ?? '', filter),
     queryFn: ({ pageParam, signal }) =>
@@ -85,17 +82,17 @@ export function useCancelSeats() {
   return useMutation({
     mutationFn: ({
       id,
-      change,
+      seatNumbers,
       idempotencyKey,
     }: {
       id: string;
-      change: { seat_numbers: number[] } | { seats: number };
+      seatNumbers: readonly number[];
       idempotencyKey: string;
     }) =>
       answer(
         api.POST('/bookings/{id}/cancel-seats', {
           params: { path: { id }, header: { 'Idempotency-Key': idempotencyKey } },
-          body: change,
+          body: { seat_numbers: [...seatNumbers] },
         }),
       ),
     onSuccess: (booking) => forget(cache, booking),

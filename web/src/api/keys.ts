@@ -1,13 +1,20 @@
 // One factory for every query key, so that what is refetched after a change or
 // a reconnect is named in one place.
 
+import type { Booking, EventStatus } from './types';
+
 export interface EventFilter {
   readonly q?: string | undefined;
   readonly category?: string | undefined;
-  readonly status?: string | undefined;
+  readonly status?: EventStatus | undefined;
   readonly from?: string | undefined;
   readonly to?: string | undefined;
   readonly org_id?: string | undefined;
+}
+
+export interface BookingFilter {
+  readonly status?: Booking['status'];
+  readonly event_id?: string;
 }
 
 export const keys = {
@@ -23,8 +30,7 @@ export const keys = {
   },
   bookings: {
     all: ['bookings'] as const,
-    mine: (userId: string, filter: { status?: string; event_id?: string }) =>
-      ['bookings', 'mine', userId, filter] as const,
+    mine: (userId: string, filter: BookingFilter) => ['bookings', 'mine', userId, filter] as const,
     one: (id: string) => ['bookings', 'one', id] as const,
     history: (id: string) => ['bookings', 'one', id, 'history'] as const,
   },

@@ -2,13 +2,17 @@
 import { useQuery } from '@tanstack/react-query';
 import { answer, api } from './client';
 import { keys } from './keys';
+import { ApiError } from './problem';
 import type { Holds, HoldsResult, SeatStates } from './types';
 
 /** A snapshot of all seats. It is not cached here: the live map keeps it and patches it. */
-export function fetchSeats(eventId: string, signal?: AbortSignal): Promise<SeatStates> {
-  return answer(
+export async function fetchSeats(eventId: string, signal?: AbortSignal): Promise<SeatStates> {
+  const body = await answer(
     api.GET('/events/{id}/seats', { params: { path: { id: eventId } }, ...(signal ? { signal } : {}) }),
   );
+  // The same path spells seats out with labels when asked to, which we don't.
+  if ('version' in body) return body;
+  throw new ApiError({ status: 0, code: 'unexpected_answer' });
 }
 
 export function fetchHolds(eventId: string): Promise<Holds> {

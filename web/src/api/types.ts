@@ -19,7 +19,7 @@ export type Role = NonNullable<Me['organizations']>[number]['role'];
 
 export type Event = Answer<'/events/{id}', 'get', 200>;
 export type EventStatus = Event['status'];
-export type SeatStates = Answer<'/events/{id}/seats', 'get', 200>;
+export type SeatStates = Extract<Answer<'/events/{id}/seats', 'get', 200>, { version: string }>;
 export type Holds = Answer<'/events/{id}/holds', 'get', 200>;
 export type HoldsResult = Answer<'/events/{id}/holds', 'put', 200>;
 

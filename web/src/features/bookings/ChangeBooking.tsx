@@ -95,7 +95,7 @@ function CancelSome({ booking, onClose }: { booking: Booking; onClose: () => voi
     cancel.mutate(
       {
         id: booking.id,
-        change: { seat_numbers: seats },
+        seatNumbers: seats,
         idempotencyKey: intents.keyFor([booking.id, seats]),
       },
       {

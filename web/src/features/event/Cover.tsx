@@ -21,7 +21,7 @@ export function Cover({ id, category, className }: { id: string; category: strin
   return (
     <svg
       viewBox={`0 0 ${W} ${H}`}
-      preserveAspectRatio="xMidYMid slice"
+      preserveAspectRatio="xMaxYMax slice"
       aria-hidden="true"
       className={cx('block size-full', className)}
     >
