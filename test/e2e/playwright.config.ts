@@ -1,0 +1,40 @@
+import { defineConfig } from '@playwright/test';
+
+/** A test that takes longer hangs; the longest (the whole demo flow) needs about a minute. */
+const TEST_LIMIT_MS = 150_000;
+/** Everything that a screen shows after a step appears within this, on a busy machine too. */
+const EXPECT_LIMIT_MS = 10_000;
+
+export default defineConfig({
+  testDir: './specs',
+  outputDir: './test-results',
+  // A figure of the flow is a delay in a browser: nothing else may run beside it.
+  workers: 1,
+  retries: 0,
+  forbidOnly: Boolean(process.env.CI),
+  timeout: TEST_LIMIT_MS,
+  expect: { timeout: EXPECT_LIMIT_MS },
+  reporter: [['list'], ['./support/count.ts']],
+  use: {
+    actionTimeout: EXPECT_LIMIT_MS,
+    locale: 'en-GB',
+    timezoneId: 'Europe/Berlin',
+    viewport: { width: 1280, height: 800 },
+    trace: 'off',
+    screenshot: 'only-on-failure',
+    // What moves makes pictures and contrasts depend on the moment.
+    contextOptions: { reducedMotion: 'reduce' },
+    launchOptions: {
+      executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+    },
+  },
+});
