@@ -12,7 +12,7 @@ function moveFocus(e: KeyboardEvent<HTMLElement>): void {
   if (!step) return;
   e.preventDefault();
   const items = [...e.currentTarget.querySelectorAll<HTMLElement>(ITEMS)];
-  const at = items.findIndex((item) => item === document.activeElement);
+  const at = items.indexOf(document.activeElement as HTMLElement);
   items[(at + step + items.length) % items.length]?.focus();
 }
 
