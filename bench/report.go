@@ -1,0 +1,186 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// suspicious is the ratio to the floor below which something is wrong.
+const suspicious = 0.3
+
+// report is everything that a run has to say.
+type report struct {
+	Started     time.Time  `json:"started"`
+	Took        float64    `json:"took_seconds"`
+	Load        string     `json:"load_average_at_start"`
+	Seconds     int        `json:"seconds"`
+	Connections int        `json:"connections"`
+	Conditions  conditions `json:"conditions"`
+	Floors      []floor    `json:"floors"`
+	Commit      *commit    `json:"one_durable_commit,omitempty"`
+	Rows        []row      `json:"sales"`
+	Check       checked    `json:"check"`
+	Notes       []string   `json:"notes,omitempty"`
+}
+
+// row is one sale.
+type row struct {
+	Part        string         `json:"part"`
+	Name        string         `json:"name"`
+	Connections int            `json:"connections"`
+	Seconds     float64        `json:"seconds"`
+	Booked      int            `json:"booked"`
+	Waiting     int            `json:"waiting"`
+	Rate        float64        `json:"per_second"`
+	P50         time.Duration  `json:"p50_ns"`
+	P95         time.Duration  `json:"p95_ns"`
+	P99         time.Duration  `json:"p99_ns"`
+	Refused     map[string]int `json:"refused,omitempty"`
+	Broken      map[string]int `json:"broken,omitempty"`
+	Problems    string         `json:"-"`
+	Usage       usage          `json:"usage"`
+}
+
+func newRow(part, name string, connections int, r result, u usage) row {
+	return row{
+		Part: part, Name: name, Connections: connections, Seconds: r.Elapsed.Seconds(),
+		Booked: r.OK, Waiting: r.Waiting, Rate: r.rate(),
+		P50: r.latencies.percentile(50), P95: r.latencies.percentile(95), P99: r.latencies.percentile(99),
+		Refused: r.Refused, Broken: r.Broken, Problems: r.problems(), Usage: u,
+	}
+}
+
+// note remembers a remark once.
+func (r *report) note(text string) {
+	if !slices.Contains(r.Notes, text) {
+		r.Notes = append(r.Notes, text)
+	}
+}
+
+// best is the highest floor of the run; the fairest to doubt a result with.
+func (r *report) best() (f floor, ok bool) {
+	if len(r.Floors) == 0 {
+		return f, false
+	}
+	return slices.MaxFunc(r.Floors, func(a, b floor) int { return cmp.Compare(a.Rate, b.Rate) }), true
+}
+
+func (r *report) row(part string) (row, bool) {
+	i := slices.IndexFunc(r.Rows, func(w row) bool { return w.Part == part })
+	if i < 0 {
+		return row{}, false
+	}
+	return r.Rows[i], true
+}
+
+// ratios compares every sale with the floors that were measured beside it.
+func (r *report) ratios(w row) []string {
+	var list []string
+	if w.Part == partLone {
+		if r.Commit != nil && r.Commit.P50 > 0 {
+			list = append(list, fmt.Sprintf("%.2f × one durable commit (p50)", float64(w.P50)/float64(r.Commit.P50)))
+		}
+		return list
+	}
+	if f, ok := r.best(); ok && w.Part != partHandler {
+		ratio := w.Rate / f.Rate
+		text := fmt.Sprintf("%.2f × %s", ratio, f.Tool)
+		if ratio < suspicious {
+			text += " (something is wrong)"
+		}
+		list = append(list, text)
+	}
+	if h, ok := r.row(partHandler); ok && w.Part != partHandler && h.Rate > 0 {
+		list = append(list, fmt.Sprintf("%.2f × trivial handler", w.Rate/h.Rate))
+	}
+	return list
+}
+
+// save keeps the report as JSON and gives the file's name.
+func (r *report) save(dir string) (string, error) {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return "", err
+	}
+	name := filepath.Join(dir, r.Started.Format("20060102T150405Z")+".json")
+	return name, os.WriteFile(name, append(text, '\n'), 0o644)
+}
+
+func milliseconds(d time.Duration) string {
+	return fmt.Sprintf("%.2f ms", float64(d)/float64(time.Millisecond))
+}
+
+// print writes the table that people read.
+func (r *report) print(out io.Writer) {
+	c := &r.Conditions
+	fmt.Fprintf(out, "\n%s, %d cores, %s, %s, data on %s\n", c.CPU, c.Cores, c.System, c.Go, c.FileSystem)
+	fmt.Fprintf(out, "happening %s, PostgreSQL %s:", c.Version, c.PostgreSQL)
+	for _, name := range slices.Sorted(maps.Keys(c.Settings)) {
+		fmt.Fprintf(out, " %s=%s", name, c.Settings[name])
+	}
+	fmt.Fprintf(out, "\nload average at the start %s; server, PostgreSQL and generator share the machine; %d connections, %d s a sale, %v of warm-up not counted\n\n",
+		r.Load, r.Connections, r.Seconds, warmUp)
+	r.printFloors(out)
+	r.printRows(out)
+	if len(r.Notes) > 0 {
+		fmt.Fprintf(out, "\n%s\n", strings.Join(r.Notes, "\n"))
+	}
+	verdict := "nothing found"
+	if !r.Check.Clean {
+		verdict = "NOT PASSED"
+	}
+	fmt.Fprintf(out, "\nhappening check: %s (%.1f s)\n", verdict, r.Check.Seconds)
+}
+
+func (r *report) printFloors(out io.Writer) {
+	t := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	if len(r.Floors) > 0 {
+		fmt.Fprintln(t, "floor: one-row insert\tclients\tper second")
+		best, _ := r.best()
+		for _, f := range r.Floors {
+			mark := ""
+			if f == best {
+				mark = "best"
+			}
+			fmt.Fprintf(t, "%s, %s the sales\t%d\t%.0f\t%s\n", f.Tool, f.When, f.Clients, f.Rate, mark)
+		}
+	}
+	if r.Commit != nil {
+		fmt.Fprintf(t, "one durable commit\t1\tp50 %s\tp99 %s\n", milliseconds(r.Commit.P50), milliseconds(r.Commit.P99))
+	}
+	_ = t.Flush() // the terminal's failure has nowhere else to be told
+	fmt.Fprintln(out)
+}
+
+func (r *report) printRows(out io.Writer) {
+	t := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(t, "over HTTP\tconnections\tper second\tp50\tp95\tp99\tratio\tnot booked")
+	for _, w := range r.Rows {
+		problems := cmp.Or(w.Problems, "none")
+		if w.Waiting > 0 {
+			problems += fmt.Sprintf("; %d of the bookings wait", w.Waiting)
+		}
+		fmt.Fprintf(t, "%s\t%d\t%.0f\t%s\t%s\t%s\t%s\t%s\n", w.Name, w.Connections, w.Rate,
+			milliseconds(w.P50), milliseconds(w.P95), milliseconds(w.P99), strings.Join(r.ratios(w), ", "), problems)
+	}
+	_ = t.Flush()
+	if len(r.Rows) == 0 || r.Rows[0].Usage == (usage{}) {
+		return
+	}
+	fmt.Fprintln(out)
+	fmt.Fprintln(t, "processors\tserver\tPostgreSQL\tgenerator\tothers\tserver µs each\tPostgreSQL µs each")
+	for _, w := range r.Rows {
+		u := w.Usage
+		fmt.Fprintf(t, "%s\t%.2f\t%.2f\t%.2f\t%.2f\t%.0f\t%.0f\n", w.Name, u.Server, u.PostgreSQL, u.Generator, u.Others, u.ServerEach, u.PostgreSQLEach)
+	}
+	_ = t.Flush()
+}
