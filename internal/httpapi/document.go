@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"happening/internal/access"
 )
 
 const documentDoc = `Happening sells the numbered seats of events, keeps waitlists, and tells people what happened to their bookings.
@@ -81,7 +83,20 @@ func openAPIDocument(doc *huma.OpenAPI) ([]byte, error) {
 //go:embed docs.html docs.css
 var docFiles embed.FS
 
-var docsTemplate = template.Must(template.ParseFS(docFiles, "docs.html"))
+var docsTemplate = template.Must(template.New("docs.html").Funcs(template.FuncMap{"prose": prose}).ParseFS(docFiles, "docs.html"))
+
+// prose shows what stands between backticks as code.
+func prose(text string) template.HTML {
+	var b strings.Builder
+	for i, part := range strings.Split(text, "`") {
+		part = template.HTMLEscapeString(part)
+		if i%2 == 1 {
+			part = "<code>" + part + "</code>"
+		}
+		b.WriteString(part)
+	}
+	return template.HTML(b.String())
+}
 
 // docsPolicy lets the page load its own stylesheet and nothing else.
 var docsPolicy = []string{"default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
@@ -128,11 +143,11 @@ type (
 		Params                                []docsField
 		Body                                  string // name of a type
 		Answers                               []docsAnswer
+		Problems                              []string // statuses
 	}
 	docsAnswer struct {
 		Status, About string
 		Types         []string
-		Problem       bool
 	}
 	docsType struct {
 		Name   string
@@ -177,10 +192,27 @@ func renderDocs(doc *huma.OpenAPI) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// whoMay words the access table for readers; a test holds that no action of a
+// route is missing.
+var whoMay = map[access.Action]string{
+	access.Anyone:        "everybody",
+	access.SignedIn:      "whoever is signed in, about themselves",
+	access.EventCreate:   "organizers and orgAdmins of the organization",
+	access.EventRead:     "everybody; members-only events: members",
+	access.EventWrite:    "organizers and orgAdmins of the event's organization",
+	access.EventBook:     "whoever is signed in; members-only events: members",
+	access.EventSales:    "organizers and orgAdmins of the event's organization",
+	access.BookingRead:   "the booker, and organizers and orgAdmins of the event",
+	access.BookingChange: "the booker, and organizers and orgAdmins of the event",
+	access.OrgRead:       "everybody",
+	access.MembersRead:   "members",
+	access.InvitesManage: "orgAdmins",
+}
+
 func docsCallOf(path string, op *huma.Operation) docsCall {
-	call := docsCall{ID: op.OperationID, Method: op.Method, Path: path, Summary: op.Summary, About: op.Description, Who: "signed in"}
-	if len(op.Security) > 0 && len(op.Security[0]) == 0 {
-		call.Who = "all"
+	call := docsCall{ID: op.OperationID, Method: op.Method, Path: path, Summary: op.Summary, About: op.Description}
+	if action, ok := op.Extensions["x-action"].(access.Action); ok {
+		call.Who = whoMay[action]
 	}
 	for _, p := range op.Parameters {
 		f := docsField{Name: p.Name, In: p.In, About: p.Description, Type: docsRef(p.Schema), Needed: p.Required, Rules: docsRules(p.Schema)}
@@ -194,7 +226,11 @@ func docsCallOf(path string, op *huma.Operation) docsCall {
 	}
 	for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
 		r := op.Responses[status]
-		a := docsAnswer{Status: status, About: r.Description, Problem: r.Content[problemType] != nil}
+		if r.Content[problemType] != nil {
+			call.Problems = append(call.Problems, status)
+			continue
+		}
+		a := docsAnswer{Status: status, About: r.Description}
 		if m := r.Content["application/json"]; m != nil {
 			for _, schema := range append([]*huma.Schema{m.Schema}, m.Schema.AnyOf...) {
 				if name := docsRef(schema).Name; name != "" {

@@ -59,12 +59,29 @@ func TestDocumentIsUpToDate(t *testing.T) {
 	golden(t, "../../docs/openapi.json", doc)
 }
 
+// Every link of the page leads somewhere on it.
+func TestDocsPageLinks(t *testing.T) {
+	page := serve(bare(t, Deps{Auth: person{}}), "GET", "/docs", "").Body.String()
+	for _, part := range strings.Split(page, `href="#`)[1:] {
+		id, _, _ := strings.Cut(part, `"`)
+		if !strings.Contains(page, `id="`+id+`"`) {
+			t.Errorf("#%s is not on the page", id)
+		}
+	}
+	if strings.Contains(page, "<script") || strings.Contains(page, "http://") || strings.Contains(page, "https://") {
+		t.Error("the page loads something from elsewhere")
+	}
+}
+
 // A path that is not reviewed together with who may take it must not pass.
 func TestRoutesAndTheirActions(t *testing.T) {
 	var lines []string
 	for _, rt := range bare(t, Deps{}).routes {
 		if !access.Known(rt.action) {
 			t.Errorf("%s %s names the action %q, which the access table doesn't have", rt.method, rt.path, rt.action)
+		}
+		if whoMay[rt.action] == "" {
+			t.Errorf("the docs page doesn't say who may do %s", rt.action)
 		}
 		lines = append(lines, rt.method+" "+rt.path+" "+string(rt.action))
 	}

@@ -80,8 +80,8 @@ func parseIDCursor(cursor string) (uuid.UUID, error) {
 	if cursor == "" {
 		return uuid.Nil, nil
 	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || len(raw) != len(uuid.UUID{}) || uuid.UUID(raw) == uuid.Nil {
+	raw, ok := decodeCursor(cursor, len(uuid.UUID{}))
+	if !ok || uuid.UUID(raw) == uuid.Nil {
 		return uuid.Nil, errCursor
 	}
 	return uuid.UUID(raw), nil
@@ -96,8 +96,9 @@ func parseNumberCursor(cursor string) (int64, error) {
 	if cursor == "" {
 		return 0, nil
 	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || len(raw) != 8 {
+	const size = 8
+	raw, ok := decodeCursor(cursor, size)
+	if !ok {
 		return 0, errCursor
 	}
 	n := int64(binary.BigEndian.Uint64(raw))
@@ -105,6 +106,16 @@ func parseNumberCursor(cursor string) (int64, error) {
 		return 0, errCursor
 	}
 	return n, nil
+}
+
+// decodeCursor reads exactly so many bytes; the decoder by itself skips line
+// breaks, and two cursors would be one.
+func decodeCursor(cursor string, size int) ([]byte, bool) {
+	if len(cursor) != base64.RawURLEncoding.EncodedLen(size) {
+		return nil, false
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	return raw, err == nil && len(raw) == size
 }
 
 // cut takes the one thing too many off a page that was asked for with one more

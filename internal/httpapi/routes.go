@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -149,8 +150,13 @@ func (rt route) operation(schemas huma.Registry, hasBody bool) huma.Operation {
 // commonErrors are those that every route of its kind can answer.
 func (rt route) commonErrors(hasBody bool) []int {
 	codes := []int{http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusServiceUnavailable}
-	if rt.action != access.Anyone && rt.action != access.SignedIn || rt.path != rt.literal() {
+	switch rt.action {
+	case access.EventCreate, access.EventBook, access.InvitesManage: // the thing may stand in the body or the query
 		codes = append(codes, http.StatusNotFound)
+	default:
+		if strings.Contains(rt.path, "{") {
+			codes = append(codes, http.StatusNotFound)
+		}
 	}
 	if rt.method != http.MethodGet {
 		codes = append(codes, http.StatusForbidden) // from another site, if for nothing else
@@ -163,14 +169,4 @@ func (rt route) commonErrors(hasBody bool) []int {
 		codes = append(codes, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity)
 	}
 	return codes
-}
-
-// literal is the path without what follows its first parameter.
-func (rt route) literal() string {
-	for i, r := range rt.path {
-		if r == '{' {
-			return rt.path[:i]
-		}
-	}
-	return rt.path
 }
