@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -210,28 +209,19 @@ func (h *house) processes() []string {
 type server struct {
 	house *house
 	cmd   *exec.Cmd
-	out   output
+	log   string // the file that takes its output
 	// took is from the start of the process to the first "ready".
 	took   time.Duration
 	exited chan struct{} // closed when the process has ended
 }
 
-// output collects what a process writes while others read it.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(b)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
+// said is everything that the server has written so far.
+func (s *server) said() string {
+	text, err := os.ReadFile(s.log)
+	if err != nil {
+		s.house.t.Errorf("the server's output: %v", err)
+	}
+	return string(text)
 }
 
 // serve starts a server and waits until bookings are possible.
@@ -251,7 +241,7 @@ func (h *house) serve(args ...string) *server {
 	})
 	s.took = time.Since(began)
 	if !ready || s.ended() {
-		h.t.Fatalf("the server is not ready after %v:\n%s", s.took, s.out.String())
+		h.t.Fatalf("the server is not ready after %v:\n%s", s.took, s.said())
 	}
 	return s
 }
@@ -260,10 +250,15 @@ func (h *house) serve(args ...string) *server {
 func (h *house) launch(args ...string) *server {
 	h.t.Helper()
 	s := &server{house: h, cmd: h.command(context.Background(), append([]string{"serve"}, args...)...), exited: make(chan struct{})}
-	s.cmd.Stdout, s.cmd.Stderr = &s.out, &s.out
-	// PostgreSQL inherits the output and may outlive a killed server by a
-	// moment; that must not hold up Wait.
-	s.cmd.WaitDelay = settleLimit
+	// A file, because a pipe would make Wait wait for PostgreSQL, too, which
+	// inherits it and outlives a killed server by a moment.
+	out, err := os.CreateTemp(h.t.TempDir(), "server-*.log")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer out.Close()
+	s.log = out.Name()
+	s.cmd.Stdout, s.cmd.Stderr = out, out
 	if err := s.cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
@@ -283,12 +278,12 @@ func (s *server) bury() {
 		select {
 		case <-s.exited:
 		case <-time.After(settleLimit):
-			s.house.t.Errorf("the server doesn't stop:\n%s", s.out.String())
+			s.house.t.Errorf("the server doesn't stop:\n%s", s.said())
 			s.signal(syscall.SIGKILL)
 			<-s.exited
 		}
 	}
-	said := s.out.String()
+	said := s.said()
 	for _, word := range []string{"panic", "DATA RACE", "fatal error"} {
 		if strings.Contains(said, word) {
 			s.house.t.Errorf("the server's output has %q:\n%s", word, said)
@@ -336,7 +331,7 @@ func (s *server) interrupt() (status int, took time.Duration) {
 	select {
 	case <-s.exited:
 	case <-time.After(settleLimit):
-		s.house.t.Fatalf("the server doesn't stop:\n%s", s.out.String())
+		s.house.t.Fatalf("the server doesn't stop:\n%s", s.said())
 	}
 	return s.cmd.ProcessState.ExitCode(), time.Since(began)
 }

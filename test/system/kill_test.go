@@ -143,7 +143,7 @@ func TestKilledPostgres(t *testing.T) {
 	cancel()
 	closed()
 	if server.ended() {
-		t.Fatalf("the server ended:\n%s", server.out.String())
+		t.Fatalf("the server ended:\n%s", server.said())
 	}
 	s.h.judge(s.l)
 }
@@ -158,7 +158,7 @@ func TestInterruptedSale(t *testing.T) {
 	closed()
 	t.Logf("stopped in %v with status %d; %d orders got no answer", took.Round(time.Millisecond), status, len(s.l.open()))
 	if status != 0 || took > stopLimit {
-		t.Errorf("Ctrl-C: status %d after %v\n%s", status, took, server.out.String())
+		t.Errorf("Ctrl-C: status %d after %v\n%s", status, took, server.said())
 	}
 	s.c.close()
 	s.h.serve()
