@@ -58,7 +58,10 @@ func (s *Server) newClient(public *url.URL) (http.Handler, error) {
 		http.Redirect(w, r, "/api/", http.StatusPermanentRedirect)
 	})
 	if s.deps.IDP != nil {
-		mux.Handle("/idp/", s.deps.IDP)
+		mux.HandleFunc("/idp/", func(w http.ResponseWriter, r *http.Request) {
+			s.secure(w.Header(), apiPolicy)
+			s.deps.IDP.ServeHTTP(w, r)
+		})
 	}
 	mux.Handle("/auth/", s.api)
 	mux.Handle(socketPath, s.api)
