@@ -30,6 +30,16 @@ export function explain(error: unknown): string {
       return t`Somebody has booked this event, so it can't be deleted. You can cancel it instead.`;
     case 'capacity_below_sold':
       return t`Seats above that number are already sold.`;
+    case 'event_cancelled':
+      return t`The event is cancelled and can't be changed any more.`;
+    case 'event_started':
+      return t`The event has started: its times are fixed, only a later end is possible.`;
+    case 'event_completed':
+      return t`The event is over and can't be changed any more.`;
+    case 'org_suspended':
+      return t`This organization is suspended, so nothing can be booked or changed.`;
+    case 'seats_not_in_booking':
+      return t`These seats no longer belong to this booking.`;
     case 'holds_unavailable':
       return t`Seats can't be reserved on the map right now. You can still book the best seats.`;
     case 'already_member':

@@ -1,9 +1,20 @@
 // What reaches the person while any screen is open.
 import { t } from '@lingui/core/macro';
-import { useQueryClient } from '@tanstack/react-query';
+import { type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { keys } from '@/api/keys';
 import { useUserChannel } from '@/realtime/hooks';
 import { toast } from '@/ui/toast';
+
+const OWN_ECHO_MS = 5000;
+
+// What one has just done oneself, the screen has said already.
+function justActed(cache: QueryClient): boolean {
+  const since = Date.now() - OWN_ECHO_MS;
+  return cache
+    .getMutationCache()
+    .getAll()
+    .some((mutation) => mutation.state.submittedAt > since);
+}
 
 /** Keeps bell, bookings and holds current from the person's own channel. */
 export function usePersonalNews(userId: string | undefined): void {
@@ -17,7 +28,7 @@ export function usePersonalNews(userId: string | undefined): void {
       case 'notification':
         void cache.invalidateQueries({ queryKey: keys.notifications.all });
         void cache.invalidateQueries({ queryKey: keys.invites });
-        toast('info', message.title || t`You have news`);
+        if (!justActed(cache)) toast('info', message.title || t`You have news`);
         return;
       case 'holds':
         void cache.invalidateQueries({ queryKey: keys.events.holds(message.eventId) });

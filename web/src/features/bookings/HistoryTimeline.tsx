@@ -17,6 +17,7 @@ import { seatSummary } from '@/lib/seatNames';
 import { Card } from '@/ui/Card';
 import { Notice } from '@/ui/Notice';
 import { Loading, Skeleton } from '@/ui/Skeleton';
+import { cancelReason } from './status';
 
 /** Everything that ever happened to a booking, newest first. */
 export function HistoryTimeline({ bookingId }: { bookingId: string }) {
@@ -46,8 +47,7 @@ export function HistoryTimeline({ bookingId }: { bookingId: string }) {
 }
 
 function Entry({ entry }: { entry: HistoryEntry }) {
-  const { icon: Icon, title } = describe(entry);
-  const seats = seatSummary(entry.seat_numbers);
+  const { icon: Icon, title, text } = describe(entry);
   const actor = actorName(entry.actor);
   return (
     <li className="relative flex gap-3.5">
@@ -56,7 +56,7 @@ function Entry({ entry }: { entry: HistoryEntry }) {
       </span>
       <div className="min-w-0 pt-1 text-sm">
         <p className="font-semibold">{title}</p>
-        {seats ? <p className="text-ink/85">{seats}</p> : null}
+        {text ? <p className="text-ink/85">{text}</p> : null}
         <p className="mt-0.5 text-muted">
           <time dateTime={entry.created_at}>{moment(entry.created_at)}</time> · {actor}
         </p>
@@ -65,31 +65,67 @@ function Entry({ entry }: { entry: HistoryEntry }) {
   );
 }
 
-function describe(entry: HistoryEntry): { icon: LucideIcon; title: string } {
+interface Told {
+  icon: LucideIcon;
+  title: string;
+  text: string | null;
+}
+
+function describe(entry: HistoryEntry): Told {
   const n = entry.seats;
   const place = entry.waiting_number ?? 0;
+  const seats = seatSummary(entry.seat_numbers);
+  const before = entry.details.seat_numbers_before ?? [];
   switch (entry.action) {
     case 'confirmed':
-      return { icon: Ticket, title: plural(n, { one: '# seat booked', other: '# seats booked' }) };
+      return {
+        icon: Ticket,
+        title: plural(n, { one: '# seat booked', other: '# seats booked' }),
+        text: seats,
+      };
     case 'waitlisted':
-      return { icon: Hourglass, title: t`Joined the waitlist with number ${place}` };
+      return {
+        icon: Hourglass,
+        title: t`Joined the waitlist with number ${place}`,
+        text: plural(n, { one: 'For # seat', other: 'For # seats together' }),
+      };
     case 'promoted':
-      return { icon: PartyPopper, title: t`Promoted from the waitlist` };
-    case 'seats_cancelled':
-      return { icon: TicketMinus, title: t`Some seats cancelled` };
+      return { icon: PartyPopper, title: t`Promoted from the waitlist`, text: seats };
+    case 'seats_cancelled': {
+      const given = before.filter((seat) => !entry.seat_numbers.includes(seat));
+      const back = seatSummary(given);
+      return {
+        icon: TicketMinus,
+        title: plural(given.length, { one: '# seat given back', other: '# seats given back' }),
+        text: t`${back} · kept ${seats}`,
+      };
+    }
     case 'resized':
       return {
         icon: Pencil,
         title: plural(n, { one: 'Party changed to # seat', other: 'Party changed to # seats' }),
+        text: null,
       };
     case 'cancelled':
-      return { icon: TicketX, title: t`Cancelled` };
+      return {
+        icon: TicketX,
+        title: t`Cancelled`,
+        text: cancelReason(entry.details.reason) ?? seatSummary(before),
+      };
     default:
-      return { icon: CircleDot, title: t`Changed` };
+      return { icon: CircleDot, title: t`Changed`, text: seats };
   }
 }
 
 function actorName(actor: HistoryEntry['actor']): string {
-  if (actor === 'you') return t`by you`;
-  return actor === 'organizer' ? t`by the organizer` : t`by itself`;
+  switch (actor) {
+    case 'you':
+      return t`by you`;
+    case 'organizer':
+      return t`by the organizer`;
+    case 'booker':
+      return t`by the booker`;
+    default:
+      return t`by itself`;
+  }
 }

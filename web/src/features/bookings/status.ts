@@ -21,7 +21,6 @@ export function cancelReason(reason: string | null | undefined): string | null {
       return t`The event started before seats became free.`;
     case 'event_cancelled':
       return t`The organizer cancelled the event.`;
-    case 'capacity_lowered':
     case 'capacity':
       return t`The organizer made the event smaller than your party.`;
     default:

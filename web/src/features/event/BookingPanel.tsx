@@ -147,8 +147,10 @@ function ByNumber({
   offer: Offer & { kind: 'book' | 'wait' };
   flow: BookFlow;
 }) {
-  const [wanted, setWanted] = useState(Math.min(2, offer.most));
-  const seats = Math.min(wanted, offer.most);
+  const [wanted, setWanted] = useState<number | null>(null);
+  // Until one says otherwise: two, or what can be had at once.
+  const usual = offer.kind === 'book' ? Math.min(2, event.available_slots) : 2;
+  const seats = Math.min(wanted ?? usual, offer.most);
   const waits = wouldWait(event, offer, seats);
   const change = (next: number) => {
     setWanted(next);

@@ -47,8 +47,7 @@ export function Refusal({
 
 function holdRefusal(code: string, event: Event, holdLimit: number): string {
   switch (code) {
-    case 'limit':
-    case 'seat_limit': {
+    case 'limit': {
       const most = Math.min(event.max_seats_per_user ?? holdLimit, holdLimit);
       return plural(most, {
         one: 'You can choose # seat at this event.',
@@ -57,9 +56,9 @@ function holdRefusal(code: string, event: Event, holdLimit: number): string {
     }
     case 'waitlist_first':
       return t`Others are waiting in line, so seats can't be picked right now.`;
-    case 'hold_limit':
-    case 'too_many_events':
-      return t`You are choosing seats at several events already. Finish or leave one of them first.`;
+    // One code for both limits, hence both are named.
+    case 'seat_limit':
+      return t`That is more than one person may have here. One can also choose seats at no more than three events at a time.`;
     default:
       return t`Your choice can't be held right now. You can still try to book it.`;
   }

@@ -7,6 +7,7 @@ import { putHolds, releaseHoldsOnLeave, useHolds } from '@/api/seats';
 import { type Holdings, holdingsReducer, NO_HOLDINGS, toSend } from './holdings';
 
 const RENEW_MS = 45_000;
+const MIN_RENEW_MS = 5_000;
 const DEFAULT_HOLD_LIMIT = 20;
 
 export interface HoldingsControl {
@@ -55,20 +56,24 @@ export function useHoldings(eventId: string, enabled: boolean): HoldingsControl 
     );
   }, [state, enabled, eventId, cache]);
 
+  // Early enough for another try before the holds end, however long they live.
+  const { expiresAt } = state;
   const holding = state.wanted.length > 0;
   useEffect(() => {
     if (!holding || !enabled) return undefined;
-    const timer = setInterval(() => dispatch({ type: 'renew' }), RENEW_MS);
+    const left = expiresAt === null ? RENEW_MS : (expiresAt - serverNow()) / 2.5;
+    const pause = Math.min(RENEW_MS, Math.max(MIN_RENEW_MS, left));
+    const timer = setInterval(() => dispatch({ type: 'renew' }), pause);
     return () => clearInterval(timer);
-  }, [holding, enabled]);
+  }, [holding, enabled, expiresAt]);
 
   const refetch = server.refetch;
   useEffect(() => {
-    if (state.expiresAt === null) return undefined;
+    if (expiresAt === null) return undefined;
     // A little later than the end, so that the server agrees that it is over.
-    const timer = setTimeout(() => void refetch(), Math.max(0, state.expiresAt - serverNow()) + 700);
+    const timer = setTimeout(() => void refetch(), Math.max(0, expiresAt - serverNow()) + 700);
     return () => clearTimeout(timer);
-  }, [state.expiresAt, refetch]);
+  }, [expiresAt, refetch]);
 
   useReleaseOnLeave(eventId, state);
 

@@ -1,4 +1,4 @@
-import { t } from '@lingui/core/macro';
+import { plural, t } from '@lingui/core/macro';
 import { useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { ExternalLink, Pencil } from 'lucide-react';
@@ -181,11 +181,18 @@ function BlockingHead({ event }: { event: Event }) {
     <Notice
       tone="warn"
       className="mt-4"
-      title={t`The first in line needs ${needs} seats, and ${free} are free`}
+      title={plural(free, {
+        one: `The first in line needs ${needs} seats, and # is free`,
+        other: `The first in line needs ${needs} seats, and # are free`,
+      })}
     >
       {behind > 0
-        ? t`Strict order lets nobody pass, so ${behind} more parties wait behind it. You can switch to “first that fits” in the event's settings.`
-        : t`Strict order lets nobody pass. You can switch to “first that fits” in the event's settings.`}
+        ? plural(behind, {
+            one: 'Strict order lets nobody pass, so # more party waits behind it. You can switch to “first that fits” in the event’s settings.',
+            other:
+              'Strict order lets nobody pass, so # more parties wait behind it. You can switch to “first that fits” in the event’s settings.',
+          })
+        : t`Strict order lets nobody pass. You can switch to “first that fits” in the event’s settings.`}
     </Notice>
   );
 }
