@@ -103,7 +103,7 @@ func (a *App) start(ctx context.Context) error {
 	if err != nil {
 		if dir, resolveErr := pgserver.ResolveDataDir(pgOptions); resolveErr == nil {
 			if _, attachErr := pgserver.Attach(dir); attachErr == nil {
-				err = errors.Join(fmt.Errorf("Happening is running on %s already", dir), err)
+				err = errors.Join(fmt.Errorf("another copy is running on %s already", dir), err)
 			}
 		}
 		return err
@@ -246,7 +246,8 @@ func (a *App) rooms(ctx context.Context) error {
 	}
 	if a.node, err = socket.New(socket.Options{
 		Gate: &gate{auth: a.auth, bookings: a.Bookings}, PublicURL: public, Log: a.Log,
-		Watch: func(eventID uuid.UUID, joined bool) { a.feed.Watch(eventID, joined) },
+		Address: httpapi.ClientAddress(a.proxies()),
+		Watch:   func(eventID uuid.UUID, joined bool) { a.feed.Watch(eventID, joined) },
 	}); err != nil {
 		return err
 	}
@@ -260,7 +261,7 @@ func (a *App) rooms(ctx context.Context) error {
 // signIn makes the embedded provider and the relying party that trusts it.
 func (a *App) signIn(ctx context.Context) (err error) {
 	a.provider, err = idp.New(ctx, idp.Config{
-		PublicURL: a.PublicURL, Now: a.clock.Now, Logger: a.Log,
+		PublicURL: a.PublicURL, Now: a.clock.Now, Logger: a.Log, ClientAddr: httpapi.ClientAddress(a.proxies()),
 		PasswordChanged: func(ctx context.Context, issuer, subject string) error {
 			return a.auth.EndSubject(ctx, issuer, subject)
 		},
@@ -332,12 +333,7 @@ func (a *App) apiDeps() httpapi.Deps {
 		PersonLimit:  memory.NewLimiter[string](a.LimitPerson, a.LimitPerson*burst, a.clock.Ticking),
 		AddressLimit: memory.NewLimiter[string](a.LimitAddress, a.LimitAddress*burst, a.clock.Ticking),
 		Ping:         a.db.Ping, Ready: a.ready, Away: postgres.Away, QueueLength: a.alloc.QueueLength,
-		Client: web.Dist, PublicURL: a.PublicURL, Version: a.Version, Log: a.Log, Now: a.clock.Now,
-	}
-	for _, p := range a.TrustedProxies {
-		if prefix, err := parsePrefix(p); err == nil {
-			deps.TrustedProxies = append(deps.TrustedProxies, prefix)
-		}
+		Client: web.Dist, PublicURL: a.PublicURL, TrustedProxies: a.proxies(), Version: a.Version, Log: a.Log, Now: a.clock.Now,
 	}
 	if a.SMTPURL == "" {
 		deps.Mailbox = mailbox.New(store, a.clock.Now).Handler()

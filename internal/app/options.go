@@ -120,3 +120,13 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	}
 	return netip.ParsePrefix(s)
 }
+
+// proxies are the trusted ones as prefixes; Validate has refused others.
+func (o *Options) proxies() (prefixes []netip.Prefix) {
+	for _, p := range o.TrustedProxies {
+		if prefix, err := parsePrefix(p); err == nil {
+			prefixes = append(prefixes, prefix)
+		}
+	}
+	return prefixes
+}

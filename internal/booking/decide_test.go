@@ -21,7 +21,6 @@ type desk struct {
 	inv   *Inventory
 	holds map[int32]uuid.UUID
 	now   time.Time
-	ids   uint32
 }
 
 func newDesk(t *testing.T, total int32, change func(*event.Settings)) *desk {

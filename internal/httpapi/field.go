@@ -12,10 +12,6 @@ import (
 	"happening/internal/fault"
 )
 
-// defaultPage is how many items a page has where nobody says; the largest page
-// is the rooms' 100.
-const defaultPage = 20
-
 // Page is what every list takes.
 type Page struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many items at most."`

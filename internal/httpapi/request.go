@@ -274,15 +274,22 @@ func (s *Server) limit(who access.Principal, r *http.Request) error {
 	return nil
 }
 
-// address is where a request comes from, for counting: the nearest one that is
-// no proxy of ours. An IPv6 address stands for its network.
-func (s *Server) address(r *http.Request) string {
+// ClientAddress tells where requests come from, for counting: the nearest
+// address that is no trusted proxy. An IPv6 address stands for its network.
+func ClientAddress(trusted []netip.Prefix) func(*http.Request) string {
+	ours := func(addr netip.Addr) bool {
+		return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(addr) })
+	}
+	return func(r *http.Request) string { return clientAddress(r, ours) }
+}
+
+func clientAddress(r *http.Request, trusted func(netip.Addr) bool) string {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr
 	}
 	addr := peer.Addr().Unmap()
-	if s.trusted(addr) {
+	if trusted(addr) {
 		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 		for _, hop := range slices.Backward(hops) {
 			next, err := netip.ParseAddr(strings.TrimSpace(hop))
@@ -290,7 +297,7 @@ func (s *Server) address(r *http.Request) string {
 				break
 			}
 			addr = next.Unmap().WithZone("")
-			if !s.trusted(addr) {
+			if !trusted(addr) {
 				break
 			}
 		}
@@ -301,10 +308,6 @@ func (s *Server) address(r *http.Request) string {
 		}
 	}
 	return addr.String()
-}
-
-func (s *Server) trusted(addr netip.Addr) bool {
-	return slices.ContainsFunc(s.deps.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 // visitorRefusal is what a visitor gets at a route whatever it is about, nil

@@ -103,6 +103,8 @@ type Server struct {
 	// book is Bookings.Book. It stands by itself so that the cost of the way
 	// there can be measured without a database.
 	book func(context.Context, access.Principal, booking.Request) (booking.Booking, error)
+	// address is where a request comes from, for counting.
+	address func(*http.Request) string
 
 	api, client, ops http.Handler
 }
@@ -125,6 +127,7 @@ func New(d Deps) (*Server, error) {
 		deps: d, mux: &router{}, origins: http.NewCrossOriginProtection(), metrics: newMetrics(d.QueueLength),
 		ping: pinger{ping: d.Ping, now: time.Now},
 	}
+	s.address = ClientAddress(d.TrustedProxies)
 	if d.Bookings != nil {
 		s.book = d.Bookings.Book
 	}

@@ -237,7 +237,8 @@ func TestWhatMakesNoSenseIsRefused(t *testing.T) {
 func TestAMessageHasOneIDForGood(t *testing.T) {
 	f := examples()[0].fact()
 	m := Message{FactID: f.ID, UserID: person}
-	if m.ID(App) != m.ID(App) || m.ID(App) == m.ID(Email) {
+	again := Message{FactID: f.ID, UserID: person}
+	if m.ID(App) != again.ID(App) || m.ID(App) == m.ID(Email) {
 		t.Error("the id must depend on the channel and nothing that changes")
 	}
 	other := Message{FactID: f.ID, UserID: boss}

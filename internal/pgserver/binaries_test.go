@@ -143,6 +143,9 @@ func TestVersionMismatchLeavesDataAlone(t *testing.T) {
 	if _, err := Start(testContext(t), Options{DataDir: data, DataDirSet: true}); !errors.Is(err, ErrVersionMismatch) {
 		t.Errorf("data of version 9.6: %v", err)
 	}
+	if fingerprint(t, clusterDir(data)) != before {
+		t.Error("data of version 9.6 were changed")
+	}
 	// Data that aren't complete.
 	if err := os.Remove(filepath.Join(clusterDir(data), "PG_VERSION")); err != nil {
 		t.Fatal(err)
