@@ -335,3 +335,24 @@ func (s *server) interrupt() (status int, took time.Duration) {
 	}
 	return s.cmd.ProcessState.ExitCode(), time.Since(began)
 }
+
+// count reads one number.
+func count(t *testing.T, db *pgx.Conn, sql string) (n int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+	defer cancel()
+	if err := db.QueryRow(ctx, sql).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// run runs a statement as the owner of everything.
+func run(t *testing.T, db *pgx.Conn, sql string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+	defer cancel()
+	if _, err := db.Exec(ctx, sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}

@@ -3,15 +3,72 @@
 package system
 
 import (
-	"net"
+	"encoding/json"
+	"net/http"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
 )
 
-func dialSocket(t *testing.T, addr string) net.Conn {
+// dialSocket opens a websocket as a page of an origin does; empty: as a program
+// that sends none. A refusal has no connection but an answer.
+func dialSocket(t *testing.T, h *house, origin string, headers ...string) (*websocket.Conn, *http.Response) {
 	t.Helper()
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
+	header := http.Header{}
+	if origin != "" {
+		header.Set("Origin", origin)
+	}
+	for _, line := range headers {
+		name, value, _ := strings.Cut(line, ": ")
+		header.Set(name, value)
+	}
+	dialer := websocket.Dialer{HandshakeTimeout: requestLimit}
+	conn, res, err := dialer.Dial("ws"+strings.TrimPrefix(h.publicURL(), "http")+"/connection/websocket", header)
+	if res == nil {
 		t.Fatal(err)
 	}
-	return c
+	if err != nil {
+		return nil, res
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn, res
+}
+
+// listen subscribes to a channel in centrifuge's JSON protocol and reads on, as
+// a browser does, until the connection ends.
+func listen(t *testing.T, conn *websocket.Conn, channel string) {
+	t.Helper()
+	if err := conn.SetReadDeadline(time.Now().Add(requestLimit)); err != nil {
+		t.Fatal(err)
+	}
+	for i, command := range []map[string]any{{"connect": map[string]any{}}, {"subscribe": map[string]any{"channel": channel}}} {
+		command["id"] = i + 1
+		if err := conn.WriteJSON(command); err != nil {
+			t.Fatal(err)
+		}
+		_, text, err := conn.ReadMessage()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var reply struct {
+			ID    int
+			Error json.RawMessage
+		}
+		first, _, _ := strings.Cut(string(text), "\n")
+		if err := json.Unmarshal([]byte(first), &reply); err != nil || reply.ID != i+1 || reply.Error != nil {
+			t.Fatalf("%v was answered %s", command, text)
+		}
+	}
+	if err := conn.SetReadDeadline(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for {
+			if _, _, err := conn.ReadMessage(); err != nil {
+				return
+			}
+		}
+	}()
 }

@@ -53,6 +53,9 @@ func TestDemoStarts(t *testing.T) {
 		{"without PostgreSQL, as nobody", true, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if c.nobody || c.bare {
+				t.Parallel() // The first one's times are worth reading.
+			}
 			h := newHouse(t)
 			if c.nobody {
 				h.asNobody()
@@ -260,27 +263,27 @@ func TestTakenPorts(t *testing.T) {
 	}
 }
 
-// Ctrl-C ends everything within the limit also while browsers listen and
-// requests are half sent.
-func TestInterruptWhileClientsListen(t *testing.T) {
+// Ctrl-C ends everything within the limit also while browsers listen and hold
+// connections open.
+func TestInterruptWhileClientsAreThere(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	s := h.serve()
-	socket := dialSocket(t, h.client)
-	defer socket.Close()
-	half, err := net.Dial("tcp", h.api)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer half.Close()
-	if _, err := half.Write([]byte("POST /bookings HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")); err != nil {
-		t.Fatal(err)
-	}
 	c := newClient(h.client)
 	t.Cleanup(c.close)
-	if a := c.get(t, nil, "/healthz"); a.status != http.StatusOK && a.status != http.StatusServiceUnavailable {
-		t.Errorf("/healthz: %s", a)
+	// Kept alive by the client's pool after its answer.
+	if a := c.get(t, nil, "/api/events"); a.status != http.StatusOK {
+		t.Fatalf("/api/events: %s", a)
 	}
+	admin := h.people("admin", 1)[0]
+	api := newClient(h.api)
+	t.Cleanup(api.close)
+	eventID := api.event(t, admin, api.organization(t, admin), 10, nil)
+	socket, res := dialSocket(t, h, h.publicURL())
+	if socket == nil {
+		t.Fatalf("the websocket is refused: %s", res.Status)
+	}
+	listen(t, socket, "event:"+eventID)
 	stopped(t, h, s)
 }
 
