@@ -32,9 +32,8 @@ var lines = [][]string{
 
 // exceptions are imports against the order, each with its reason.
 var exceptions = map[string]string{
-	"postgres → signin":  "postgres implements the port that sign-in declares for its sessions",
-	"postgres → idp":     "postgres implements the port that the provider declares for its accounts",
-	"postgres → mailbox": "postgres implements the port that the mailbox declares for its mails",
+	"postgres → signin": "postgres implements the port that sign-in declares for its sessions",
+	"postgres → idp":    "postgres implements the port that the provider declares for its accounts",
 }
 
 // domain rooms know no technology.

@@ -101,9 +101,10 @@ func TestACrashBetweenClaimAndCommitTellsNobodyAndLosesNothing(t *testing.T) {
 			if kills++; kills%2 == 0 {
 				return
 			}
-			// The backend dies with its transaction open, as under kill -9.
+			// The backend dies with its transaction open, as under kill -9;
+			// its locks are gone when this returns.
 			_, err := killer.Exec(context.Background(), `
-				SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+				SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 				WHERE datname = current_database() AND state = 'idle in transaction'`)
 			if err != nil {
 				t.Error(err)
