@@ -49,5 +49,5 @@ export default defineConfig({
       '/connection': { target: server, ws: true },
     },
   },
-  test: { environment: 'node', include: ['src/**/*.test.{ts,tsx}'] },
+  test: { environment: 'node', setupFiles: ['./src/testSetup.ts'], include: ['src/**/*.test.{ts,tsx}'] },
 });

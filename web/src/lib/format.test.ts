@@ -1,8 +1,5 @@
-import { i18n } from '@lingui/core';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { countdown, dateBlock, relative, timeRange, viewerTime } from './format';
-
-beforeAll(() => i18n.loadAndActivate({ locale: 'en', messages: {} }));
 
 describe('times of an event', () => {
   const starts = '2026-11-22T18:00:00Z';

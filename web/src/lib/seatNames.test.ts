@@ -1,12 +1,5 @@
-import { i18n } from '@lingui/core';
-import { compileMessage } from '@lingui/message-utils/compileMessage';
-import { beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { seatLabel, seatSummary } from './seatNames';
-
-beforeAll(() => {
-  i18n.setMessagesCompiler(compileMessage);
-  i18n.loadAndActivate({ locale: 'en', messages: {} });
-});
 
 it('names a seat by row and running number', () => {
   expect(seatLabel(1)).toBe('Row A · Seat 1');

@@ -20,17 +20,21 @@ export function Refusal({
   holdings: HoldingsControl;
   flow: BookFlow;
 }) {
-  const { lost, refusal } = holdings.state;
+  const { lost, lostHeld, refusal } = holdings.state;
   return (
     <>
       {lost.length > 0 ? (
         <Notice
           tone="warn"
           live
-          title={plural(lost.length, {
-            one: 'A seat is no longer held for you',
-            other: '# seats are no longer held for you',
-          })}
+          title={
+            lostHeld
+              ? plural(lost.length, {
+                  one: 'A seat is no longer held for you',
+                  other: '# seats are no longer held for you',
+                })
+              : t`Somebody was faster`
+          }
         >
           {seatSummary(lost)}
         </Notice>

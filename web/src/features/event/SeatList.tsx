@@ -1,5 +1,5 @@
 import { plural, t } from '@lingui/core/macro';
-import { Check, X } from 'lucide-react';
+import { Check } from 'lucide-react';
 import { useState } from 'react';
 import { isChoosable, type Layout, Look, type SeatRow } from '@/seatmap';
 import { cx } from '@/ui/classes';
@@ -79,8 +79,8 @@ function freeIn(row: SeatRow, looks: Uint8Array): number {
 const STYLES: Record<Look, string> = {
   [Look.free]: 'border-good-fill bg-good-soft text-good hover:border-good',
   [Look.held]: 'border-dashed border-warn-fill bg-warn-soft text-warn',
-  [Look.booked]: 'border-transparent bg-sunken text-muted',
-  [Look.blocked]: 'border-transparent bg-sunken text-muted',
+  [Look.booked]: 'border-transparent bg-sunken text-muted line-through',
+  [Look.blocked]: 'border-transparent bg-sunken text-muted italic',
   [Look.selected]: 'border-accent bg-accent-soft text-accent-ink',
   [Look.mineHeld]: 'border-accent bg-accent text-on-accent',
   [Look.mineBooked]: 'border-accent bg-accent-soft text-accent-ink',
@@ -114,8 +114,7 @@ function SeatButton({
         STYLES[look],
       )}
     >
-      {chosen ? <Check aria-hidden="true" className="size-3.5" /> : null}
-      {look === Look.booked ? <X aria-hidden="true" className="size-3" /> : null}
+      {chosen ? <Check aria-hidden="true" className="size-3.5 shrink-0" /> : null}
       {seat}
     </button>
   );

@@ -47,6 +47,7 @@ describe('losing', () => {
     const h = run(toggle(4), toggle(5), { type: 'sent', seats: [4, 5] }, granted([4], [5]));
     expect(h.wanted).toEqual([4]);
     expect(h.lost).toEqual([5]);
+    expect(h.lostHeld).toBe(false);
     expect(toSend(h)).toBeNull();
   });
 
@@ -76,7 +77,7 @@ describe('losing', () => {
       seats: [],
       expiresAt: null,
     });
-    expect(h).toMatchObject({ wanted: [], held: [], lost: [4], expiresAt: null });
+    expect(h).toMatchObject({ wanted: [], held: [], lost: [4], lostHeld: true, expiresAt: null });
   });
 });
 

@@ -15,8 +15,10 @@ export interface Holdings {
   /** The last request failed; nothing is sent until the person or the renewal asks again. */
   readonly stalled: boolean;
   readonly renewDue: boolean;
-  /** Seats that went to somebody else, to be told until the next choice. */
+  /** Seats that one wanted and can't have, to be told until the next choice. */
   readonly lost: readonly number[];
+  /** They had been held, and that ended; else somebody was faster. */
+  readonly lostHeld: boolean;
   /** Why the choice could not be held, as a code, until the next choice. */
   readonly refusal: string | null;
 }
@@ -29,6 +31,7 @@ export const NO_HOLDINGS: Holdings = {
   stalled: false,
   renewDue: false,
   lost: [],
+  lostHeld: false,
   refusal: null,
 };
 
@@ -74,6 +77,7 @@ export function holdingsReducer(h: Holdings, action: HoldingsAction): Holdings {
         held,
         wanted: without(h.wanted, lost),
         lost: lost.length > 0 ? lost : h.lost,
+        lostHeld: lost.length > 0 ? lost.every((seat) => h.held.includes(seat)) : h.lostHeld,
         expiresAt: held.length > 0 ? parse(action.result.expires_at) : null,
       };
     }
@@ -89,6 +93,7 @@ export function holdingsReducer(h: Holdings, action: HoldingsAction): Holdings {
         wanted: without(h.wanted, action.seats),
         held: without(h.held, action.seats),
         lost: [...action.seats],
+        lostHeld: false,
       };
     case 'server': {
       // While a request is under way its answer is newer than this one.
@@ -100,6 +105,7 @@ export function holdingsReducer(h: Holdings, action: HoldingsAction): Holdings {
         held: action.seats,
         wanted: fresh ? action.seats : without(h.wanted, lost),
         lost: lost.length > 0 ? lost : h.lost,
+        lostHeld: lost.length > 0 || h.lostHeld,
         expiresAt: action.seats.length > 0 ? parse(action.expiresAt) : null,
       };
     }

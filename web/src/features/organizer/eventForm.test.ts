@@ -1,8 +1,5 @@
-import { i18n } from '@lingui/core';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { changeOf, emptyForm, eventFormSchema, formField, inputOf } from './eventForm';
-
-beforeAll(() => i18n.loadAndActivate({ locale: 'en', messages: {} }));
 
 const form = { ...emptyForm('Europe/Berlin', new Date('2026-11-22T12:00:00Z')), name: ' Jazz ' };
 

@@ -2,6 +2,7 @@ import { zodResolver } from '@hookform/resolvers/zod';
 import { useMemo } from 'react';
 import { type UseFormReturn, useForm } from 'react-hook-form';
 import { ApiError } from '@/api/problem';
+import { explain } from '@/app/explain';
 import { type EventForm, eventFormSchema, formField } from './eventForm';
 
 export function useEventForm(defaultValues: EventForm): UseFormReturn<EventForm> {
@@ -17,6 +18,9 @@ export function showProblem(form: UseFormReturn<EventForm>, error: unknown): str
   if (!(error instanceof ApiError)) return [];
   const homeless: string[] = [];
   let first = true;
+  if (error.code === 'capacity_below_sold') {
+    form.setError('totalSlots', { type: 'server', message: explain(error) }, { shouldFocus: true });
+  }
   for (const { field, message } of error.errors) {
     const name = formField(field);
     if (!name) {

@@ -1,0 +1,73 @@
+// @vitest-environment jsdom
+import { act, cleanup, fireEvent, render, screen } from '@testing-library/react';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { defaultLayout, Look } from '@/seatmap';
+import { SeatGridTwin } from './SeatGridTwin';
+
+const layout = defaultLayout(45);
+
+beforeEach(() => {
+  vi.spyOn(window, 'requestAnimationFrame').mockImplementation((frame) => {
+    frame(0);
+    return 0;
+  });
+});
+
+afterEach(() => {
+  cleanup();
+  vi.restoreAllMocks();
+});
+
+function setup(canPick = true) {
+  const looks = new Uint8Array(45);
+  looks[1] = Look.booked;
+  const onSeat = vi.fn();
+  const onFocusSeat = vi.fn();
+  render(
+    <SeatGridTwin
+      layout={layout}
+      looks={looks}
+      canPick={canPick}
+      onSeat={onSeat}
+      onFocusSeat={onFocusSeat}
+    />,
+  );
+  const press = (key: string) =>
+    act(() => fireEvent.keyDown(document.activeElement ?? document.body, { key }));
+  return { onSeat, onFocusSeat, press };
+}
+
+describe('the grid under the map', () => {
+  it('has one tab stop, which follows the focus', () => {
+    const { press, onFocusSeat } = setup();
+    const stops = () => screen.getAllByRole('gridcell').filter((cell) => cell.tabIndex === 0);
+    expect(stops()).toHaveLength(1);
+    act(() => stops()[0]?.focus());
+    press('ArrowDown');
+    press('End');
+    expect(stops()).toHaveLength(1);
+    expect(document.activeElement?.textContent).toBe('Row B, seat 40, free');
+    expect(onFocusSeat).toHaveBeenLastCalledWith(40);
+  });
+
+  it('says what a seat is and whether it can be had', () => {
+    setup();
+    const sold = screen.getByRole('gridcell', { name: 'Row A, seat 2, sold' });
+    expect(sold.getAttribute('aria-disabled')).toBe('true');
+    expect(screen.getByRole('gridcell', { name: 'Row A, seat 1, free' }).getAttribute('aria-disabled')).toBe(
+      'false',
+    );
+  });
+
+  it('chooses the seat that is pressed', () => {
+    const { onSeat } = setup();
+    fireEvent.click(screen.getByRole('gridcell', { name: 'Row A, seat 3, free' }));
+    expect(onSeat).toHaveBeenCalledWith(3);
+  });
+
+  it('lets a visitor look around', () => {
+    setup(false);
+    for (const cell of screen.getAllByRole('gridcell'))
+      expect(cell.getAttribute('aria-disabled')).toBe('true');
+  });
+});
