@@ -134,11 +134,6 @@ func (r *report) print(out io.Writer) {
 	if len(r.Notes) > 0 {
 		fmt.Fprintf(out, "\n%s\n", strings.Join(r.Notes, "\n"))
 	}
-	verdict := "nothing found"
-	if !r.Check.Clean {
-		verdict = "NOT PASSED"
-	}
-	fmt.Fprintf(out, "\nhappening check: %s (%.1f s)\n", verdict, r.Check.Seconds)
 }
 
 func (r *report) printFloors(out io.Writer) {
