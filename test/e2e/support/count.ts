@@ -1,6 +1,9 @@
-import type { FullResult, Reporter, Suite, TestCase } from '@playwright/test/reporter';
+import type { FullResult, Reporter, Suite, TestCase, TestResult } from '@playwright/test/reporter';
 
-/** Ends a run with one line that scripts can read. */
+/** Marks an annotation as a figure that a test has measured. */
+export const FIGURE = 'figure';
+
+/** Tells what tests measured, and ends a run with one line that scripts can read. */
 export default class Count implements Reporter {
   private suite: Suite | undefined;
   private errors = 0;
@@ -12,6 +15,12 @@ export default class Count implements Reporter {
   // Faults outside of a test, for instance of a server that does not stop.
   onError(): void {
     this.errors += 1;
+  }
+
+  onTestEnd(_test: TestCase, result: TestResult): void {
+    for (const { type, description } of result.annotations) {
+      if (type === FIGURE) process.stdout.write(`     ${description}\n`);
+    }
   }
 
   onEnd(_result: FullResult): void {

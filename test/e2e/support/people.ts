@@ -72,7 +72,7 @@ async function fillSignIn(page: Page, who: Pick<Person, 'email' | 'password'>): 
 
 export async function signOut(page: Page): Promise<void> {
   await page.getByRole('button', { name: /^Account/ }).click();
-  await page.getByRole('menuitem', { name: 'Sign out' }).click();
+  await page.getByRole('button', { name: 'Sign out' }).click();
 }
 
 /** Waits for a mail in the development mailbox. */

@@ -10,9 +10,14 @@ export function seat(page: Page, number: number): Locator {
 }
 
 /** Expects seats to be told as in a state, for instance "free" or "sold". */
-export async function expectSeats(page: Page, numbers: number[], state: string): Promise<void> {
+export async function expectSeats(
+  page: Page,
+  numbers: number[],
+  state: string,
+  timeout?: number,
+): Promise<void> {
   for (const number of numbers) {
-    await expect(seat(page, number)).toHaveText(new RegExp(`, seat ${number}, ${state}$`));
+    await expect(seat(page, number)).toHaveText(new RegExp(`, seat ${number}, ${state}$`), { timeout });
   }
 }
 
@@ -29,14 +34,16 @@ export async function statesOf(page: Page): Promise<string[]> {
  */
 export async function findOnMap(page: Page, number: number): Promise<{ x: number; y: number }> {
   const map = page.getByTestId('seat-map');
-  await map.scrollIntoViewIfNeeded();
   const found = await map.evaluate(
     async (host, { number, step }) => {
       const canvas = host.querySelector('canvas');
       if (!canvas) throw new Error('the map has no canvas');
+      // In the middle nothing that floats at the edges lies over it.
+      canvas.scrollIntoView({ block: 'center', behavior: 'instant' });
       const { left, top, right, bottom } = canvas.getBoundingClientRect();
       const over = (x: number, y: number) => {
         const at = { clientX: x, clientY: y, pointerType: 'mouse', pointerId: 1, bubbles: true };
+        if (document.elementFromPoint(x, y) !== canvas) return false;
         canvas.dispatchEvent(new PointerEvent('pointermove', at));
         return canvas.style.cursor !== 'grab';
       };

@@ -20,6 +20,8 @@ export interface ServerOptions {
   demo?: boolean;
   /** Settings of the contract, for instance HAPPENING_HOLD_TTL. */
   env?: Record<string, string>;
+  /** Keeps servers apart that are otherwise alike: specs with the same options share one. */
+  label?: string;
 }
 
 export interface Mail {
@@ -32,6 +34,8 @@ export interface Mail {
 
 /** A `happening serve` of its own: fresh data, free ports. */
 export class Server {
+  private readonly tokens = new Map<string, string>();
+
   private constructor(
     readonly url: string,
     readonly opsUrl: string,
@@ -107,16 +111,23 @@ export class Server {
 
   /** Calls the API as a person, who is made if need be, and answers the body. */
   async call<T>(email: string, method: string, path: string, body?: unknown): Promise<T> {
-    const line = await this.command('token', '--user', email);
-    const token = line.trim().split(' ')[1];
     const response = await fetch(`${this.url}/api${path}`, {
       method,
-      headers: { Authorization: `Bearer ${token}`, ...(body ? { 'Content-Type': 'application/json' } : {}) },
+      headers: { Authorization: `Bearer ${await this.token(email)}`, ...(body ? { 'Content-Type': 'application/json' } : {}) },
       ...(body ? { body: JSON.stringify(body) } : {}),
     });
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
     return (text ? JSON.parse(text) : undefined) as T;
+  }
+
+  private async token(email: string): Promise<string> {
+    const known = this.tokens.get(email);
+    if (known) return known;
+    const [, token] = (await this.command('token', '--user', email)).trim().split(' ');
+    if (!token) throw new Error(`no token for ${email}`);
+    this.tokens.set(email, token);
+    return token;
   }
 
   /** The mails to an address in the development mailbox, newest first. */
