@@ -52,8 +52,8 @@ var demoEvents = []demoEvent{
 		sold:  []int32{4, 2, 6, 2, 3, 8, 2, 5, 4, 2, 6, 1, 7, 2, 4, 3, 8, 2, 2, 5, 6, 4, 2, 3, 8, 6, 2, 4, 1, 2, 6, 3, 4, 5, 2, 8, 7, 4, 2, 6},
 	},
 	{
-		name: "Open Source Summer Arena", category: "conference", venue: "Riverside Arena", inDays: 34, hours: 9, slots: 20_000, limit: 0,
-		about: "Three days of talks in one arena with **20,000 seats**. Find yours on the map: people choose while you look.",
+		name: "Open Source in the Arena", category: "conference", venue: "Riverside Arena", inDays: 34, hours: 9, slots: 20_000, limit: 0,
+		about: "A day of talks in one arena with **20,000 seats**. Find yours on the map: people choose while you look.",
 		sold:  arenaSales(),
 	},
 	{
