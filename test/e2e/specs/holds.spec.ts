@@ -15,7 +15,7 @@ import { watchReloads, watchSeat } from '../support/witness.ts';
 
 test.use({ serverOptions: { demo: true, env: { HAPPENING_HOLD_TTL: '3s' } } });
 
-test('a hold lives while the picker is open, counts down when it is cut off, and its end is seen by both', async ({
+test('the hold of a browser that is cut off counts down, and both see its end', async ({
   server,
   browserOf,
 }) => {
@@ -29,21 +29,13 @@ test('a hold lives while the picker is open, counts down when it is cut off, and
   const neverReloaded = [await watchReloads(holder), await watchReloads(watcher)];
 
   const at = await findOnMap(holder, 5);
-  const chosen = Date.now();
+  const taken = await watchSeat(watcher, 5, 'being chosen by someone');
   await holder.mouse.click(at.x, at.y);
-  await expectSeats(watcher, [5], 'being chosen by someone');
-  const freed = await watchSeat(watcher, 5, 'free');
-  let renewals = 0;
-  holder.on('requestfinished', (request) => {
-    if (request.method() === 'PUT' && request.url().endsWith('/holds')) renewals += 1;
-  });
-  await expect.poll(() => renewals).toBeGreaterThanOrEqual(3);
-  await expectSeats(watcher, [5], 'being chosen by someone');
-
+  await expect(holder.getByRole('timer')).toHaveText(/^0:0[123]$/);
+  await taken();
+  // A browser that is cut off can't renew, whatever its pace.
   await holder.context().setOffline(true);
-  await expect(holder.getByRole('timer')).toHaveText('0:01');
-  const lasted = (await freed()) - chosen;
-  expect(lasted, 'it outlived one life of a hold').toBeGreaterThan(3000);
+  await expectSeats(watcher, [5], 'free');
   await holder.context().setOffline(false);
   await expect(holder.getByText('A seat is no longer held for you')).toBeVisible();
   await expectSeats(holder, [5], 'free');

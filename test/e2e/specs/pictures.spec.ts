@@ -1,0 +1,109 @@
+// The README's pictures, from the demo. They go to out/, and into docs/ when
+// UPDATE_SCREENSHOTS=1.
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Page } from '@playwright/test';
+import { accessibleEverywhere, settled } from '../support/axe.ts';
+import { type EventBody, hold, ORGANIZER, signInDemo, USER1, USER2, USER3 } from '../support/demo.ts';
+import { expect, test } from '../support/fixtures.ts';
+import { findOnMap } from '../support/seats.ts';
+import type { Server } from '../support/server.ts';
+
+test.use({ serverOptions: { demo: true, label: 'pictures' } });
+
+const ROOT = resolve(import.meta.dirname, '..');
+const TARGET = process.env.UPDATE_SCREENSHOTS ? resolve(ROOT, '../../docs/screenshots') : join(ROOT, 'out');
+const MAX_BYTES = 300_000;
+const WEBP_QUALITY = 90;
+const SIZES = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
+
+test('the pictures of the README', async ({ server, browserOf }) => {
+  await mkdir(TARGET, { recursive: true });
+  const events = await eventsByName(server);
+  const quartet = named(events, 'Chamber Music');
+  const bread = named(events, 'Bread Baking');
+  const play = named(events, 'The Winter Play');
+  await server.call(USER1, 'POST', '/bookings', { event_id: play.id, seats: 3 });
+  await server.call(USER1, 'POST', '/bookings', { event_id: bread.id, seats: 2 });
+
+  const user = await browserOf();
+  await signInDemo(user, server, USER1);
+  await expect(user.getByRole('link', { name: 'The Winter Play' })).toBeVisible();
+  await take(user, 'discover');
+
+  await test.step('the event in the middle of its sale', async () => {
+    await user.goto(`/events/${quartet.id}`);
+    await expect(user.getByRole('gridcell')).toHaveCount(20);
+    await hold(server, USER2, quartet, [13]);
+    await hold(server, USER3, quartet, [17, 18]);
+    for (const number of [10, 11]) {
+      const at = await findOnMap(user, number);
+      await user.mouse.click(at.x, at.y);
+    }
+    await expect(user.getByRole('timer')).toBeVisible();
+    await user.mouse.move(0, 0);
+    await take(user, 'event', async (size) => {
+      const top = size === 'phone' ? user.getByRole('heading', { name: 'Choose your seats' }) : user.getByRole('banner');
+      await top.evaluate((element) => element.scrollIntoView({ block: 'start', behavior: 'instant' }));
+    });
+  });
+
+  await user.goto('/bookings');
+  await expect(user.getByRole('list', { name: 'Coming up' }).getByRole('listitem')).not.toHaveCount(0);
+  await take(user, 'bookings');
+
+  const organizer = await browserOf();
+  await signInDemo(organizer, server, ORGANIZER, `/manage/events/${play.id}`);
+  await expect(organizer.getByText('Seats sold')).toBeVisible();
+  await take(organizer, 'organizer');
+
+  await test.step('a large hall', async () => {
+    await user.goto(`/events/${named(events, 'Open Source Summer Arena').id}`);
+    await expect(user.getByRole('gridcell').first()).toBeAttached();
+    await accessibleEverywhere(user, 'event with 20,000 seats');
+    await take(user, 'arena');
+  });
+});
+
+async function eventsByName(server: Server): Promise<EventBody[]> {
+  const { items } = await server.call<{ items: EventBody[] }>(USER1, 'GET', '/events?limit=50');
+  return items;
+}
+
+function named(events: EventBody[], name: string): EventBody {
+  const event = events.find((e) => e.name.startsWith(name));
+  if (!event) throw new Error(`the demo has no ${name}`);
+  return event;
+}
+
+/** Takes a screen at both sizes, light and dark. */
+async function take(
+  page: Page,
+  name: string,
+  scroll: (size: keyof typeof SIZES) => Promise<void> = async () => undefined,
+): Promise<void> {
+  const before = page.viewportSize();
+  for (const size of ['desktop', 'phone'] as const) {
+    await page.setViewportSize(SIZES[size]);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      await scroll(size);
+      await settled(page);
+      const file = `${name}-${size}-${colorScheme}.webp`;
+      const picture = await webp(page);
+      expect(picture.length, `bytes of ${file}`).toBeLessThan(MAX_BYTES);
+      await writeFile(join(TARGET, file), picture);
+    }
+  }
+  if (before) await page.setViewportSize(before);
+  await page.emulateMedia({ colorScheme: 'light' });
+}
+
+// Playwright writes PNG and JPEG; the covers' gradients make the one large and
+// the letters make the other ugly.
+async function webp(page: Page): Promise<Buffer> {
+  const session = await page.context().newCDPSession(page);
+  const { data } = await session.send('Page.captureScreenshot', { format: 'webp', quality: WEBP_QUALITY });
+  await session.detach();
+  return Buffer.from(data, 'base64');
+}
