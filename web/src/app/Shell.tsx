@@ -86,11 +86,11 @@ function TopBar({ me, pending }: { me: Me | null | undefined; pending: boolean }
           ) : null}
         </nav>
         <div className="ml-auto flex items-center gap-1">
-          <Suspense fallback={<Skeleton className="mx-1 size-9 rounded-full" />}>
+          <Suspense fallback={<Skeleton className="mx-1 size-9 rounded-full!" />}>
             {me ? <Bell /> : null}
             {pending ? null : <AccountMenu me={me ?? null} />}
           </Suspense>
-          {pending ? <Skeleton className="ml-2 size-9 rounded-full" /> : null}
+          {pending ? <Skeleton className="ml-2 size-9 rounded-full!" /> : null}
           {me === null ? (
             <a href={signInUrl()} className={buttonClass('primary', 'sm', 'ml-1')}>
               {t`Sign in`}

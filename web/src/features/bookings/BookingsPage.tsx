@@ -125,7 +125,7 @@ function BookingRow({ booking, quiet }: { booking: Booking; quiet: boolean }) {
           <SeatsOrPlace booking={booking} />
         </p>
       </div>
-      <Badge tone={badge.tone} className="hidden self-start sm:inline-flex">
+      <Badge tone={badge.tone} className="self-start max-sm:hidden">
         {badge.label}
       </Badge>
     </li>
