@@ -19,23 +19,24 @@ const SIZES = { desktop: { width: 1280, height: 800 }, phone: { width: 390, heig
 
 test('the pictures of the README', async ({ server, browserOf }) => {
   await mkdir(TARGET, { recursive: true });
-  const events = await eventsByName(server);
-  const quartet = named(events, 'Chamber Music');
-  const bread = named(events, 'Bread Baking');
-  const play = named(events, 'The Winter Play');
-  await server.call(USER1, 'POST', '/bookings', { event_id: play.id, seats: 3 });
-  await server.call(USER1, 'POST', '/bookings', { event_id: bread.id, seats: 2 });
+  const events = await demoEvents(server);
+  const small = which(events, (e) => e.total_slots === 20);
+  const medium = which(events, (e) => e.total_slots === 400);
+  const large = which(events, (e) => e.total_slots === 20_000);
+  const full = which(events, (e) => e.available_slots === 0);
+  await server.call(USER1, 'POST', '/bookings', { event_id: medium.id, seats: 3 });
+  await server.call(USER1, 'POST', '/bookings', { event_id: full.id, seats: 2 });
 
   const user = await browserOf();
   await signInDemo(user, server, USER1);
-  await expect(user.getByRole('link', { name: 'The Winter Play' })).toBeVisible();
+  await expect(user.getByRole('link', { name: medium.name })).toBeVisible();
   await take(user, 'discover');
 
   await test.step('the event in the middle of its sale', async () => {
-    await user.goto(`/events/${quartet.id}`);
+    await user.goto(`/events/${small.id}`);
     await expect(user.getByRole('gridcell')).toHaveCount(20);
-    await hold(server, USER2, quartet, [13]);
-    await hold(server, USER3, quartet, [17, 18]);
+    await hold(server, USER2, small, [13]);
+    await hold(server, USER3, small, [17, 18]);
     for (const number of [10, 11]) {
       const at = await findOnMap(user, number);
       await user.mouse.click(at.x, at.y);
@@ -43,8 +44,11 @@ test('the pictures of the README', async ({ server, browserOf }) => {
     await expect(user.getByRole('timer')).toBeVisible();
     await user.mouse.move(0, 0);
     await take(user, 'event', async (size) => {
-      const top = size === 'phone' ? user.getByRole('heading', { name: 'Choose your seats' }) : user.getByRole('banner');
-      await top.evaluate((element) => element.scrollIntoView({ block: 'start', behavior: 'instant' }));
+      const seats = user.getByRole('heading', { name: 'Choose your seats' });
+      await seats.evaluate((heading, down) => {
+        scrollTo({ top: 0, behavior: 'instant' });
+        if (down) heading.scrollIntoView({ block: 'start', behavior: 'instant' });
+      }, size === 'phone');
     });
   });
 
@@ -53,26 +57,28 @@ test('the pictures of the README', async ({ server, browserOf }) => {
   await take(user, 'bookings');
 
   const organizer = await browserOf();
-  await signInDemo(organizer, server, ORGANIZER, `/manage/events/${play.id}`);
+  await signInDemo(organizer, server, ORGANIZER, `/manage/events/${medium.id}`);
   await expect(organizer.getByText('Seats sold')).toBeVisible();
   await take(organizer, 'organizer');
 
   await test.step('a large hall', async () => {
-    await user.goto(`/events/${named(events, 'Open Source Summer Arena').id}`);
+    await user.goto(`/events/${large.id}`);
     await expect(user.getByRole('gridcell').first()).toBeAttached();
     await accessibleEverywhere(user, 'event with 20,000 seats');
     await take(user, 'arena');
   });
 });
 
-async function eventsByName(server: Server): Promise<EventBody[]> {
-  const { items } = await server.call<{ items: EventBody[] }>(USER1, 'GET', '/events?limit=50');
+type Listed = EventBody & { total_slots: number; available_slots: number };
+
+async function demoEvents(server: Server): Promise<Listed[]> {
+  const { items } = await server.call<{ items: Listed[] }>(USER1, 'GET', '/events?limit=50');
   return items;
 }
 
-function named(events: EventBody[], name: string): EventBody {
-  const event = events.find((e) => e.name.startsWith(name));
-  if (!event) throw new Error(`the demo has no ${name}`);
+function which(events: Listed[], fits: (event: Listed) => boolean): Listed {
+  const event = events.find(fits);
+  if (!event) throw new Error(`the demo has no event that fits ${fits}`);
   return event;
 }
 

@@ -36,7 +36,7 @@ async function inBothThemes(page: Page, screen: string): Promise<void> {
     await page.emulateMedia({ colorScheme });
     await settled(page);
     // Legacy mode spares a page per analysis; only frames of other origins need one.
-    const axe = new AxeBuilder({ page }).setLegacyMode(true);
+    const axe = new AxeBuilder({ page }).options({ resultTypes: ['violations'] }).setLegacyMode(true);
     const { violations } = await (rules ? axe.withRules([...rules]) : axe).analyze();
     const told = violations.flatMap((v) =>
       v.nodes.map((node) => `${v.id}: ${node.target.join(' ')}: ${node.failureSummary ?? v.help}`),
@@ -47,7 +47,7 @@ async function inBothThemes(page: Page, screen: string): Promise<void> {
 
 /** Waits until nothing on the screen loads or moves any more: half-faded text has no contrast. */
 export async function settled(page: Page): Promise<void> {
-  await expect(page.locator('[aria-busy="true"]').or(page.getByText('Loading…'))).toHaveCount(0);
+  await expect(page.locator('[aria-busy="true"], .animate-pulse')).toHaveCount(0);
   await page.evaluate(async () => {
     await document.fonts.ready;
     const finite = document
