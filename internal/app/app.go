@@ -85,7 +85,7 @@ func New(o Options) (*App, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	return &App{Options: o, clock: &clock{log: o.Log}, failed: make(chan error, 1)}, nil
+	return &App{Options: o, clock: newClock(o.Log), failed: make(chan error, 1)}, nil
 }
 
 // Start brings everything up and answers when bookings are possible. On an
@@ -228,7 +228,7 @@ func (a *App) rooms(ctx context.Context) error {
 		return err
 	}
 	a.holds = memory.NewHolds(memory.HoldsOptions{
-		Now: a.clock.Ticking, TTL: a.HoldTTL,
+		Now: a.clock.Now, TTL: a.HoldTTL,
 		Changed: func(eventID uuid.UUID, seats []int32) { a.feed.Dirty(eventID, seats) },
 		Expired: func(eventID, userID uuid.UUID, _ []int32) {
 			a.feed.HoldsChanged(userID, eventID)
@@ -330,8 +330,8 @@ func (a *App) apiDeps() httpapi.Deps {
 		Bookings: a.Bookings, Events: a.Events, Orgs: a.Orgs, People: a.people,
 		Notifications: notify.NewService(store, a.clock.Now), Seats: &seats{a.alloc, a.holds, a.holds},
 		Auth: a.auth, SignIn: a.auth.Handler(), IDP: a.provider.Handler(), Socket: a.node,
-		PersonLimit:  memory.NewLimiter[string](a.LimitPerson, a.LimitPerson*burst, a.clock.Ticking),
-		AddressLimit: memory.NewLimiter[string](a.LimitAddress, a.LimitAddress*burst, a.clock.Ticking),
+		PersonLimit:  memory.NewLimiter[string](a.LimitPerson, a.LimitPerson*burst, a.clock.Now),
+		AddressLimit: memory.NewLimiter[string](a.LimitAddress, a.LimitAddress*burst, a.clock.Now),
 		Ping:         a.db.Ping, Ready: a.ready, Away: postgres.Away, QueueLength: a.alloc.QueueLength,
 		Client: web.Dist, PublicURL: a.PublicURL, TrustedProxies: a.proxies(), Version: a.Version, Log: a.Log, Now: a.clock.Now,
 	}

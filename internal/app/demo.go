@@ -17,6 +17,7 @@ import (
 	"happening/internal/access"
 	"happening/internal/booking"
 	"happening/internal/event"
+	"happening/internal/org"
 )
 
 // The demo's people; all sign in with one password, which is kept in the data
@@ -35,6 +36,7 @@ var demoAccounts = []struct {
 const (
 	demoOrg          = "Demo Events"
 	demoPasswordFile = "demo-password"
+	demoFilledFile   = "demo-filled" // the demo is complete
 	// demoGuests are people who only fill seats.
 	demoGuests = 60
 )
@@ -113,63 +115,63 @@ func (a *App) FillDemo(ctx context.Context, resetPassword bool) error {
 		if err := os.Remove(filepath.Join(a.dataDir, demoPasswordFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		return a.demoPeopleWithPassword(ctx, nil)
+		_, err := a.demoPeople(ctx)
+		return err
 	}
 	return a.fillDemo(ctx)
 }
 
+// fillDemo fills an empty database, or goes on where a start that filled one
+// was cut off: each of its steps may run again.
 func (a *App) fillDemo(ctx context.Context) error {
+	filled := filepath.Join(a.dataDir, demoFilledFile)
+	if _, err := os.Stat(filled); err == nil {
+		return nil
+	}
 	empty, err := a.db.Empty(ctx)
 	if err != nil {
 		return err
 	}
-	if !empty && a.DemoPassword() != "" {
-		return nil
-	}
-	if !empty {
+	if !empty && a.DemoPassword() == "" {
 		a.Log.Warn("app: the database is not empty, so the demo is left out")
 		return nil
 	}
-	return a.demoPeopleWithPassword(ctx, a.demoContent)
+	ids, err := a.demoPeople(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.demoContent(ctx, ids); err != nil {
+		return err
+	}
+	return os.WriteFile(filled, nil, 0o600)
 }
 
-// demoPeopleWithPassword makes the demo's people, then what follows them. The
-// password is kept last, so that a demo that was cut off is begun again.
-func (a *App) demoPeopleWithPassword(ctx context.Context, then func(context.Context, []uuid.UUID) error) error {
+// demoPeople makes the demo's people with the password that is kept, or with a
+// new one.
+func (a *App) demoPeople(ctx context.Context) ([]uuid.UUID, error) {
 	password := a.DemoPassword()
 	if password == "" {
 		password = strings.ToLower(rand.Text()[:16])
+		if err := os.WriteFile(filepath.Join(a.dataDir, demoPasswordFile), []byte(password+"\n"), 0o600); err != nil {
+			return nil, err
+		}
 	}
 	ids := make([]uuid.UUID, len(demoAccounts))
 	for i, p := range demoAccounts {
 		id, err := a.provider.EnsureAccount(ctx, p.Email, p.Name, password)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		ids[i] = id
 	}
-	if then != nil {
-		if err := then(ctx, ids); err != nil {
-			return err
-		}
-	}
-	return os.WriteFile(filepath.Join(a.dataDir, demoPasswordFile), []byte(password+"\n"), 0o600)
+	return ids, nil
 }
 
 func (a *App) demoContent(ctx context.Context, ids []uuid.UUID) error {
-	admin, organizer := access.Principal{UserID: ids[0]}, access.Principal{UserID: ids[1]}
-	o, err := a.Orgs.Create(ctx, admin, demoOrg)
+	organizer := access.Principal{UserID: ids[1]}
+	orgID, err := a.demoOrg(ctx, ids)
 	if err != nil {
 		return err
-	}
-	for i, p := range demoAccounts[1:] {
-		invite, err := a.Orgs.Invite(ctx, admin, o.ID, p.Email, p.Role)
-		if err != nil {
-			return err
-		}
-		if _, err := a.Orgs.AcceptInvite(ctx, access.Principal{UserID: ids[i+1]}, invite.ID); err != nil {
-			return err
-		}
 	}
 	addresses := make([]string, demoGuests)
 	for i := range addresses {
@@ -179,8 +181,18 @@ func (a *App) demoContent(ctx context.Context, ids []uuid.UUID) error {
 	if err != nil {
 		return err
 	}
+	there, _, err := a.Events.List(ctx, organizer, event.Filter{OrgID: orgID}, "", 0)
+	if err != nil {
+		return err
+	}
 	for _, d := range demoEvents {
-		if err := a.demoEvent(ctx, organizer, o.ID, d, func(i int) access.Principal {
+		var id uuid.UUID
+		for _, e := range there {
+			if e.Name == d.name {
+				id = e.ID
+			}
+		}
+		if err := a.demoEvent(ctx, organizer, orgID, id, d, func(i int) access.Principal {
 			return access.Principal{UserID: guests[i%len(guests)].UserID}
 		}, ids[2:]); err != nil {
 			return fmt.Errorf("%s: %w", d.name, err)
@@ -189,7 +201,41 @@ func (a *App) demoContent(ctx context.Context, ids []uuid.UUID) error {
 	return nil
 }
 
-func (a *App) demoEvent(ctx context.Context, organizer access.Principal, orgID uuid.UUID, d demoEvent, guest func(int) access.Principal, members []uuid.UUID) error {
+// demoOrg makes the organization with its members.
+func (a *App) demoOrg(ctx context.Context, ids []uuid.UUID) (uuid.UUID, error) {
+	admin := access.Principal{UserID: ids[0]}
+	mine, _, err := a.Orgs.Mine(ctx, admin, "", 0)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	if len(mine) == 0 {
+		made, err := a.Orgs.Create(ctx, admin, demoOrg)
+		if err != nil {
+			return uuid.Nil, err
+		}
+		mine = append(mine, made)
+	}
+	orgID := mine[0].ID
+	for i, p := range demoAccounts[1:] {
+		who := access.Principal{UserID: ids[i+1]}
+		if _, err := a.Orgs.Invite(ctx, admin, orgID, p.Email, p.Role); err != nil &&
+			!errors.Is(err, org.ErrAlreadyMember) && !errors.Is(err, org.ErrAlreadyInvited) {
+			return uuid.Nil, err
+		}
+		invites, _, err := a.Orgs.InvitesToMe(ctx, who, "", 0)
+		if err != nil {
+			return uuid.Nil, err
+		}
+		for _, invite := range invites {
+			if _, err := a.Orgs.AcceptInvite(ctx, who, invite.ID); err != nil {
+				return uuid.Nil, err
+			}
+		}
+	}
+	return orgID, nil
+}
+
+func (a *App) demoEvent(ctx context.Context, organizer access.Principal, orgID, id uuid.UUID, d demoEvent, guest func(int) access.Principal, members []uuid.UUID) error {
 	zone, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
 		return err
@@ -209,12 +255,15 @@ func (a *App) demoEvent(ctx context.Context, organizer access.Principal, orgID u
 		draft.Visibility = event.Members
 		who = func(i int) access.Principal { return access.Principal{UserID: members[i%len(members)]} }
 	}
-	e, err := a.Events.Create(ctx, organizer, draft)
-	if err != nil {
-		return err
+	if id == uuid.Nil {
+		e, err := a.Events.Create(ctx, organizer, draft)
+		if err != nil {
+			return err
+		}
+		id = e.ID
 	}
 	for i, seats := range append(append([]int32(nil), d.sold...), d.waiting...) {
-		q := booking.Request{EventID: e.ID, Seats: seats, Key: booking.Key{Value: fmt.Sprintf("demo-%s-%d", e.ID, i)}}
+		q := booking.Request{EventID: id, Seats: seats, Key: booking.Key{Value: fmt.Sprintf("demo-%s-%d", id, i)}}
 		if _, err := a.Bookings.Book(ctx, who(i), q); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package booking
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
 
 	"happening/internal/event"
 	"happening/internal/fault"
@@ -31,6 +33,10 @@ const (
 	awayPatience = 8 * time.Second
 	// awayPause is the pause between two such tries.
 	awayPause = 50 * time.Millisecond
+	// keysTimeout bounds the look-up of refused orders' keys.
+	keysTimeout = 3 * time.Second
+	// loadTimeout bounds reading one event into memory.
+	loadTimeout = time.Minute
 	// recentKeys bounds the idempotency keys whose answers are kept in memory.
 	recentKeys = 65_536
 	// entriesMax bounds the events whose inventory is kept in memory.
@@ -77,6 +83,8 @@ type Allocator struct {
 	entriesMu sync.RWMutex
 	entries   map[uuid.UUID]*entry
 
+	loading singleflight.Group
+
 	keysMu   sync.Mutex
 	inFlight map[KeyOf]struct{}
 	recent   *lru.Cache[KeyOf, Stored]
@@ -88,8 +96,8 @@ type entry struct {
 	// mu guards inv. The worker holds it while it decides, not while it
 	// writes, so inv runs ahead of what is committed by one batch.
 	mu   sync.Mutex
-	inv  *Inventory // nil: not loaded
-	used time.Time
+	inv  *Inventory   // nil: not loaded
+	used atomic.Int64 // when it was asked for last, in nanoseconds since 1970
 	live Live
 	// changed collects the batch's changes of this event; the worker's own.
 	changed []Change
@@ -104,6 +112,7 @@ type request struct {
 	keyOf   KeyOf
 	order   Order
 	edit    EditFunc
+	install *Inventory // read by the caller, for the worker to take over
 	state   atomic.Int32
 	done    chan struct{}
 	answer  Answer
@@ -251,11 +260,6 @@ func (a *Allocator) submit(ctx context.Context, r *request) Answer {
 	return r.answer
 }
 
-// touch only wants the event loaded.
-type touch struct{}
-
-func (touch) decide(*decision) error { return nil }
-
 // Live gives what is committed of an event, loading it where it isn't in
 // memory; fault.ErrNotFound where there is none.
 func (a *Allocator) Live(ctx context.Context, eventID uuid.UUID) (*Live, error) {
@@ -266,28 +270,50 @@ func (a *Allocator) Live(ctx context.Context, eventID uuid.UUID) (*Live, error) 
 	return &e.live, nil
 }
 
+// loaded gives an event that is in memory. An event that is not is read by
+// the caller, once for all who ask at the same time, and only handed to the
+// worker, so that reading a large one keeps nobody else waiting.
 func (a *Allocator) loaded(ctx context.Context, eventID uuid.UUID) (*entry, error) {
 	for {
-		a.entriesMu.RLock()
-		e := a.entries[eventID]
-		a.entriesMu.RUnlock()
-		if e != nil {
-			e.live.mu.RLock()
-			ready := e.live.loaded
-			e.live.mu.RUnlock()
-			if ready {
-				return e, nil
-			}
+		if e := a.peek(eventID); e != nil {
+			return e, nil
 		}
-		if answer := a.submit(ctx, &request{eventID: eventID, order: touch{}}); answer.Err != nil {
-			return nil, answer.Err
+		if err := a.load(ctx, eventID); err != nil {
+			return nil, err
 		}
+	}
+}
+
+// load reads an event and lets the worker take it over.
+func (a *Allocator) load(ctx context.Context, eventID uuid.UUID) error {
+	result := a.loading.DoChan(eventID.String(), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
+		defer cancel()
+		fresh, err := a.ledger.Load(ctx, eventID)
+		if err != nil {
+			return nil, err
+		}
+		inv := NewInventory(fresh.Event, fresh.LastWaiting, fresh.Parties)
+		return nil, a.submit(ctx, &request{eventID: eventID, install: inv}).Err
+	})
+	select {
+	case r := <-result:
+		return r.Err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
 // Peek gives what is committed of an event that is in memory, nil for others;
 // it never waits.
 func (a *Allocator) Peek(eventID uuid.UUID) *Live {
+	if e := a.peek(eventID); e != nil {
+		return &e.live
+	}
+	return nil
+}
+
+func (a *Allocator) peek(eventID uuid.UUID) *entry {
 	a.entriesMu.RLock()
 	e := a.entries[eventID]
 	a.entriesMu.RUnlock()
@@ -299,7 +325,8 @@ func (a *Allocator) Peek(eventID uuid.UUID) *Live {
 	if !e.live.loaded {
 		return nil
 	}
-	return &e.live
+	e.used.Store(a.now().UnixNano())
+	return e
 }
 
 // Forget lets an event that is no more disappear for readers, too.
@@ -327,8 +354,8 @@ func (a *Allocator) With(ctx context.Context, eventID uuid.UUID, fn func(*Invent
 		e.mu.Lock()
 		if e.inv == nil {
 			e.mu.Unlock()
-			if answer := a.submit(ctx, &request{eventID: eventID, order: touch{}}); answer.Err != nil {
-				return answer.Err
+			if err := a.load(ctx, eventID); err != nil {
+				return err
 			}
 			continue
 		}
@@ -353,16 +380,23 @@ func (a *Allocator) Run() {
 		a.busy.Store(true)
 		time.Sleep(linger)
 		for {
-			batch, stopped := a.take()
-			if len(batch) == 0 {
-				if stopped {
-					return
-				}
+			batch, left, stopped := a.take()
+			if len(batch) > 0 {
+				a.process(batch)
+			}
+			if left == 0 && stopped {
+				return
+			}
+			if left == 0 && len(batch) == 0 {
 				break
 			}
-			a.process(batch)
 			if len(batch) < BatchMax/4 {
 				time.Sleep(linger)
+			}
+			select {
+			case <-sweep.C:
+				a.tidy()
+			default:
 			}
 		}
 		a.busy.Store(false)
@@ -387,8 +421,8 @@ func (a *Allocator) Stop(ctx context.Context) error {
 }
 
 // take removes up to BatchMax orders from the queue, without those whose
-// callers gave up.
-func (a *Allocator) take() (batch []*request, stopped bool) {
+// callers gave up, and tells how many are left.
+func (a *Allocator) take() (batch []*request, left int, stopped bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	n := min(len(a.queue), BatchMax)
@@ -397,10 +431,10 @@ func (a *Allocator) take() (batch []*request, stopped bool) {
 			batch = append(batch, r)
 		}
 	}
-	rest := copy(a.queue, a.queue[n:])
-	clear(a.queue[rest:])
-	a.queue = a.queue[:rest]
-	return batch, a.stopped && rest == 0
+	left = copy(a.queue, a.queue[n:])
+	clear(a.queue[left:])
+	a.queue = a.queue[:left]
+	return batch, left, a.stopped
 }
 
 func (a *Allocator) entry(id uuid.UUID) *entry {
@@ -421,16 +455,19 @@ func (a *Allocator) entry(id uuid.UUID) *entry {
 // others, and edits, under their locks.
 func (a *Allocator) process(batch []*request) {
 	now := a.now()
+	batch = a.install(batch)
 	slowEvents := map[uuid.UUID]bool{}
 	for _, r := range batch {
 		e := a.entry(r.eventID)
-		e.used = now
+		e.used.Store(now.UnixNano())
 		if r.edit != nil || e.inv == nil {
 			slowEvents[r.eventID] = true
 		}
 	}
 	if len(slowEvents) == 0 {
-		a.fast(batch, now)
+		if len(batch) > 0 {
+			a.fast(batch, now)
+		}
 		return
 	}
 	var fast, slow []*request
@@ -459,6 +496,29 @@ func (a *Allocator) process(batch []*request) {
 	if from < len(slow) {
 		a.rework(slow[from:], nil)
 	}
+}
+
+// install takes over events that callers have read, unless they are in memory
+// by now, and gives the orders that are left. What was read may be old by a
+// version or two: the first write on it finds out and catches up.
+func (a *Allocator) install(batch []*request) []*request {
+	orders := batch[:0]
+	for _, r := range batch {
+		if r.install == nil {
+			orders = append(orders, r)
+			continue
+		}
+		e := a.entry(r.eventID)
+		e.mu.Lock()
+		if e.inv == nil {
+			e.inv = r.install
+			e.live.reset(e.inv)
+		}
+		e.mu.Unlock()
+		e.used.Store(a.now().UnixNano())
+		close(r.done)
+	}
+	return orders
 }
 
 // entriesOf lists a batch's events in the order of their ids, the order in
@@ -548,7 +608,7 @@ func (a *Allocator) rework(batch []*request, lost *Batch) {
 		found := false
 		probe := uuid.Nil
 		if lost != nil {
-			probe = lost.Changes[0].ID
+			probe = lost.probe()
 		}
 		err := a.ledger.Rework(context.Background(), knownOf(entries), keys, probe, func(f Fresh) (*Batch, error) {
 			if lost != nil {
@@ -570,7 +630,7 @@ func (a *Allocator) rework(batch []*request, lost *Batch) {
 		case err == nil:
 			a.settle(batch, entries, out)
 			return
-		case errors.Is(err, ErrUnknown) && out != nil && len(out.Changes) > 0:
+		case errors.Is(err, ErrUnknown) && out != nil && out.probe() != uuid.Nil:
 			lost = out
 		case lost == nil:
 			a.drop(entries)
@@ -785,7 +845,9 @@ func (a *Allocator) answerRefusals(batch []*request) {
 		}
 	}
 	if len(refused) > 0 {
-		found, err := a.ledger.FindKeys(context.Background(), refused)
+		ctx, cancel := context.WithTimeout(context.Background(), keysTimeout)
+		found, err := a.ledger.FindKeys(ctx, refused)
+		cancel()
 		for _, r := range batch {
 			if r.answer.Err == nil || r.key.Value == "" {
 				continue
@@ -819,10 +881,10 @@ func (a *Allocator) tidy() {
 	for _, e := range a.entries {
 		list = append(list, e)
 	}
-	slices.SortFunc(list, func(x, y *entry) int { return x.used.Compare(y.used) })
+	slices.SortFunc(list, func(x, y *entry) int { return cmp.Compare(x.used.Load(), y.used.Load()) })
 	for i, e := range list {
 		e.mu.Lock()
-		unused := e.inv == nil || now.Sub(e.used) > idleAfter || len(list)-i > entriesMax
+		unused := e.inv == nil || now.Sub(time.Unix(0, e.used.Load())) > idleAfter || len(list)-i > entriesMax
 		if unused {
 			delete(a.entries, e.id)
 			e.inv = nil

@@ -96,13 +96,23 @@ func (o Book) decide(d *decision) error {
 			return ErrDuplicate.With("booking_id", a.booking)
 		}
 	}
+	if o.Seats > inv.seats.total { // fewer than when the request was checked
+		return tooManySeats(inv.seats.total)
+	}
 	held := d.holds.seenBy(o.UserID)
+	strictQueue := inv.WaitlistPolicy == event.Strict && len(inv.waitlist) > 0
+	// Who holds enough seats already is served with them, as if they were
+	// named: the queue formed behind them.
+	waits := len(o.SeatNumbers) == 0 && (inv.Available() < o.Seats || strictQueue && len(held.own) < int(o.Seats))
 	if inv.MaxSeatsPerUser > 0 {
-		if inv.persons[o.UserID]+o.Seats+int32(len(held.own))-o.ownUsed(&held) > inv.MaxSeatsPerUser {
+		counted := inv.persons[o.UserID] + o.Seats + int32(len(held.own))
+		if !waits {
+			counted -= o.ownUsed(&held)
+		}
+		if counted > inv.MaxSeatsPerUser {
 			return ErrSeatLimit
 		}
 	}
-	strictQueue := inv.WaitlistPolicy == event.Strict && len(inv.waitlist) > 0
 	var seats []int32
 	switch {
 	case len(o.SeatNumbers) > 0:
@@ -110,7 +120,7 @@ func (o Book) decide(d *decision) error {
 			return err
 		}
 		seats = o.SeatNumbers
-	case strictQueue || inv.Available() < o.Seats:
+	case waits:
 		d.answer(Change{
 			BookingID: d.newID(), UserID: o.UserID, Action: ActWaitlisted, CreatedAt: d.now, Asked: o.Asked,
 			After: State{Status: Waiting, Seats: o.Seats, WaitingNumber: inv.LastWaiting + 1},

@@ -190,6 +190,35 @@ func TestAHolderBooksItsOwnSeatsPastAStrictQueue(t *testing.T) {
 	}
 }
 
+func TestWhoHoldsEnoughIsServedAndHoldsOfThoseWhoWaitCount(t *testing.T) {
+	d := newDesk(t, 10, func(s *event.Settings) { s.MaxSeatsPerUser = 3 })
+	for range 3 {
+		d.must(d.book(uuid.New(), 3))
+	}
+	me := uuid.New()
+	d.holds[10] = me
+	d.must(d.book(uuid.New(), 2)) // waits: one seat is left
+	if c := d.must(d.book(me, 1)); c.After.Status != Confirmed || c.After.SeatNumbers[0] != 10 {
+		t.Fatalf("got %+v for the seat that I held", c.After)
+	}
+	other := uuid.New()
+	d.do(me, Cancel{BookingID: d.of(me)})
+	d.holds = map[int32]uuid.UUID{10: other}
+	if dec := d.book(other, 3); !errors.Is(dec.Refusal, ErrSeatLimit) {
+		t.Errorf("3 waiting and 1 held of 3: %+v, %v", dec.Changes, dec.Refusal)
+	}
+}
+
+// of gives a person's booking.
+func (d *desk) of(user uuid.UUID) uuid.UUID {
+	for id, p := range d.inv.live {
+		if p.UserID == user {
+			return id
+		}
+	}
+	return uuid.Nil
+}
+
 func TestAHoldNeverMakesAnyoneWait(t *testing.T) {
 	d := newDesk(t, 2, nil)
 	d.holds[1], d.holds[2] = uuid.New(), uuid.New()
@@ -279,15 +308,20 @@ func TestClosingFollowsTheClockAndTheCancellation(t *testing.T) {
 }
 
 func TestCapacity(t *testing.T) {
-	d := newDesk(t, 2, nil)
+	d := newDesk(t, 5, nil)
 	d.must(d.book(uuid.New(), 2))
+	leaves := d.must(d.book(uuid.New(), 3))
 	d.must(d.book(uuid.New(), 4))
 	d.must(d.book(uuid.New(), 1))
+	d.do(uuid.New(), Cancel{BookingID: leaves.BookingID})
 	s := d.inv.Settings
 	s.TotalSlots = 3
 	dec := d.do(uuid.New(), Reconfigure{Settings: s})
 	if len(dec.Changes) != 2 || dec.Changes[0].After.Reason != ReasonCapacity || dec.Changes[1].Action != ActPromoted {
 		t.Fatalf("a party of 4 can never fit 3 seats, and then a party of 1 is served: %+v", dec.Changes)
+	}
+	if dec := d.book(uuid.New(), 4); dec.Refusal == nil {
+		t.Errorf("a party of 4 waits for 3 seats: %+v", dec.Changes)
 	}
 	s.TotalSlots = 45
 	d.do(uuid.New(), Reconfigure{Settings: s})

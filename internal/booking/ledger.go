@@ -26,9 +26,13 @@ type Ledger interface {
 	// Rework locks the events, tells fn what is fresh about them and writes
 	// the batch that fn returns, in one transaction. An event that no longer
 	// exists is missing from what fn is told. A probe that is not Nil is the
-	// id of a change whose outcome is unknown; found says whether it was
+	// id of a change, or of an edit's record, whose outcome is unknown; found says whether it was
 	// written after all. The errors are those of Commit, without ErrStale.
 	Rework(ctx context.Context, known []Known, keys []KeyOf, probe uuid.UUID, fn func(Fresh) (*Batch, error)) error
+
+	// Load reads an event with all its live bookings as they are at one
+	// moment, without locking; fault.ErrNotFound where there is none.
+	Load(ctx context.Context, eventID uuid.UUID) (FreshEvent, error)
 
 	// FindKeys looks idempotency keys up.
 	FindKeys(ctx context.Context, keys []KeyOf) (map[KeyOf]Stored, error)
@@ -85,6 +89,19 @@ type Batch struct {
 	Changes []Change    // in the order in which they happened
 	EventOf []uuid.UUID // the event of each change
 	Edit    *Edit       // changed settings of the one event of the batch
+}
+
+// probe is the id of something that is written if the batch is, Nil where
+// the batch writes nothing.
+func (b *Batch) probe() uuid.UUID {
+	switch {
+	case len(b.Changes) > 0:
+		return b.Changes[0].ID
+	case b.Edit != nil:
+		return b.Edit.FactID
+	default:
+		return uuid.Nil
+	}
 }
 
 // EventWrite moves one event forward.

@@ -35,9 +35,11 @@ type Store interface {
 	History(ctx context.Context, id uuid.UUID) ([]HistoryEntry, error)
 	// Runs says whether the person runs any organization.
 	Runs(ctx context.Context, userID uuid.UUID) (bool, error)
-	// Due lists events whose bookings the clock or a cancellation has
-	// overtaken, and events at which a promotion might be possible.
-	Due(ctx context.Context, now time.Time, limit int) (closing, promoting []uuid.UUID, err error)
+	// DueClosings lists events whose bookings the clock or a cancellation has
+	// overtaken, by rising id from after on.
+	DueClosings(ctx context.Context, now time.Time, after uuid.UUID, limit int) ([]uuid.UUID, error)
+	// DuePromotions lists events at which a promotion might be possible.
+	DuePromotions(ctx context.Context, now time.Time, after uuid.UUID, limit int) ([]uuid.UUID, error)
 }
 
 // Entry is a booking with what a reader wants to see beside it.
@@ -135,24 +137,13 @@ func (s *Service) Event(ctx context.Context, who access.Principal, eventID uuid.
 // Book books seats or joins the waitlist. Errors: fault.ErrNotFound, the
 // refusals of this room, fault.Invalid by field, ErrBusy, ErrAway.
 func (s *Service) Book(ctx context.Context, who access.Principal, q Request) (Booking, error) {
-	b, err := s.book(ctx, who, q)
-	if err != nil && who.SignedIn() && q.Key.Value != "" && !errors.Is(err, ErrDuplicate) {
-		// A key's first use is answered again before any rule may refuse.
-		if answer, known, replayErr := s.alloc.Replay(ctx, who.UserID, q.Key); replayErr == nil && known {
+	numbers, err := s.checkBook(ctx, who, q)
+	if err != nil {
+		// A key's first use is answered again before any rule may refuse; the
+		// allocator sees to the rules that it knows.
+		if answer, known := s.replay(ctx, who, q.Key); known {
 			return answer.Booking, answer.Err
 		}
-	}
-	return b, err
-}
-
-func (s *Service) book(ctx context.Context, who access.Principal, q Request) (Booking, error) {
-	live, err := s.Event(ctx, who, q.EventID, access.EventBook)
-	if err != nil {
-		return Booking{}, err
-	}
-	e := live.Event()
-	numbers, err := checkSeats(q, e.Settings)
-	if err != nil {
 		return Booking{}, err
 	}
 	if err := s.holds.Pin(ctx, q.EventID, who.UserID); err != nil {
@@ -170,6 +161,28 @@ func (s *Service) book(ctx context.Context, who access.Principal, q Request) (Bo
 	return answer.Booking, answer.Err
 }
 
+// checkBook checks what can be checked before the queue and gives the seats
+// named, rising.
+func (s *Service) checkBook(ctx context.Context, who access.Principal, q Request) ([]int32, error) {
+	live, err := s.Event(ctx, who, q.EventID, access.EventBook)
+	if err != nil {
+		return nil, err
+	}
+	return checkSeats(q, live.Event().Settings)
+}
+
+// replay answers from an idempotency key alone, if it was used before.
+func (s *Service) replay(ctx context.Context, who access.Principal, key Key) (Answer, bool) {
+	if !who.SignedIn() || key.Value == "" {
+		return Answer{}, false
+	}
+	answer, known, err := s.alloc.Replay(ctx, who.UserID, key)
+	if err != nil {
+		s.log.Warn("booking: an idempotency key could not be looked up", "error", err)
+	}
+	return answer, known && err == nil
+}
+
 // checkSeats tells bad numbers by field and gives the seats named, rising.
 func checkSeats(q Request, e event.Settings) ([]int32, error) {
 	var bad []fault.Field
@@ -178,7 +191,7 @@ func checkSeats(q Request, e event.Settings) ([]int32, error) {
 		limit = min(limit, e.MaxSeatsPerUser)
 	}
 	if q.Seats < 1 || q.Seats > limit {
-		bad = append(bad, fault.Field{Name: "seats", Message: fmt.Sprintf("must be between 1 and %d", limit)})
+		bad = append(bad, tooManySeats(limit).Fields...)
 	}
 	numbers, err := checkNumbers(q.SeatNumbers, e.TotalSlots)
 	if err != "" {
@@ -190,6 +203,11 @@ func checkSeats(q Request, e event.Settings) ([]int32, error) {
 		return nil, fault.InvalidFields(bad...)
 	}
 	return numbers, nil
+}
+
+// tooManySeats says how many seats a request may ask for.
+func tooManySeats(limit int32) *fault.Error {
+	return fault.InvalidFields(fault.Field{Name: "seats", Message: fmt.Sprintf("must be between 1 and %d", limit)})
 }
 
 // checkNumbers gives seat numbers rising, or what is wrong with them.
@@ -257,6 +275,9 @@ func (s *Service) CancelSeats(ctx context.Context, who access.Principal, id uuid
 		wrong = "must name at least one seat"
 	}
 	if wrong != "" {
+		if answer, known := s.replay(ctx, who, key); known { // the event had more seats then
+			return s.changed(b, answer)
+		}
 		return Entry{}, fault.InvalidFields(fault.Field{Name: "seat_numbers", Message: wrong})
 	}
 	return s.changed(b, s.alloc.Do(ctx, b.EventID, who.UserID, key, CancelSeats{BookingID: id, SeatNumbers: rising}))
@@ -493,22 +514,36 @@ func (s *Service) HoldEnded(eventID uuid.UUID) {
 // EventDeleted forgets an event that is no more.
 func (s *Service) EventDeleted(eventID uuid.UUID) { s.alloc.Forget(eventID) }
 
-// sweepBatch bounds the events that one sweep takes up.
-const sweepBatch = 200
+// sweepPage bounds the events that one query of a sweep gives.
+const sweepPage = 500
 
 // Sweep takes up what no request triggers: it promotes wherever the policy
 // would, and closes what the clock or a cancellation has overtaken. It may
 // run at any time and twice.
 func (s *Service) Sweep(ctx context.Context) error {
-	closing, promoting, err := s.store.Due(ctx, s.now(), sweepBatch)
-	if err != nil {
-		return fmt.Errorf("booking: sweep: %w", err)
-	}
-	for _, id := range closing {
-		s.repeat(id, Close{})
-	}
-	for _, id := range promoting {
-		s.repeat(id, Promote{})
+	for _, task := range []struct {
+		due   func(ctx context.Context, now time.Time, after uuid.UUID, limit int) ([]uuid.UUID, error)
+		order Order
+	}{
+		{s.store.DuePromotions, Promote{}},
+		{s.store.DueClosings, Close{}},
+	} {
+		for after := uuid.Nil; ; {
+			page, err := task.due(ctx, s.now(), after, sweepPage)
+			if err != nil {
+				return fmt.Errorf("booking: sweep: %w", err)
+			}
+			for _, id := range page {
+				// One step an event: what is left has its next turn soon.
+				if answer := s.alloc.Do(ctx, id, uuid.Nil, Key{}, task.order); answer.Err != nil && !errors.Is(answer.Err, fault.ErrNotFound) {
+					return fmt.Errorf("booking: sweep event %s: %w", id, answer.Err)
+				}
+				after = id
+			}
+			if len(page) < sweepPage {
+				break
+			}
+		}
 	}
 	return nil
 }

@@ -34,17 +34,27 @@ const bookingRows = `
 	  SELECT CASE WHEN o.overtaken IS NULL THEN b.status ELSE 'cancelled' END AS status) t`
 
 // bookingColumns are what scanBooking reads.
-const bookingColumns = `
+var bookingColumns = bookingColumnsAt(`
+	CASE WHEN t.status = 'waiting' THEN
+	  (SELECT count(*) FROM bookings w
+	   WHERE w.event_id = b.event_id AND w.status = 'waiting' AND w.waiting_number <= b.waiting_number)
+	ELSE 0 END`)
+
+// waitlistColumns are the same for a page of a waitlist behind number $3:
+// counting for each row would cost the square of the list's length.
+var waitlistColumns = bookingColumnsAt(`
+	row_number() OVER (ORDER BY b.waiting_number) +
+	  (SELECT count(*) FROM bookings w WHERE w.event_id = $2 AND w.status = 'waiting' AND w.waiting_number <= $3)`)
+
+func bookingColumnsAt(position string) string {
+	return `
 	b.id, b.org_id, b.event_id, b.user_id, t.status, b.seats, coalesce(b.waiting_number, 0),
 	coalesce(o.overtaken, b.reason), b.created_at, b.updated_at,
 	CASE WHEN t.status = 'confirmed' THEN
 	  ARRAY(SELECT s.seat_no FROM booking_seats s WHERE s.booking_id = b.id AND s.status = 'booked' ORDER BY s.seat_no)
-	ELSE '{}' END,
-	CASE WHEN t.status = 'waiting' THEN
-	  (SELECT count(*) FROM bookings w
-	   WHERE w.event_id = b.event_id AND w.status = 'waiting' AND w.waiting_number <= b.waiting_number)
-	ELSE 0 END,
+	ELSE '{}' END,` + position + `,
 	e.name, e.venue, e.visibility, e.starts_at, e.ends_at, e.time_zone, e.total_slots, e.cancelled_at`
+}
 
 func scanBooking(row pgx.Row, more ...any) (booking.Entry, error) {
 	var b booking.Entry
@@ -110,16 +120,16 @@ func (s *BookingStore) ListByEvent(ctx context.Context, q booking.EventQuery, no
 		  AND ($4::uuid IS NULL OR b.id < $4)
 		ORDER BY b.id DESC
 		LIMIT $5`
-	args := []any{now, q.EventID, q.Status, orNull(q.Before), q.Limit}
+	args, columns := []any{now, q.EventID, q.Status, orNull(q.Before), q.Limit}, bookingColumns
 	if q.Waitlist {
 		page = `
 		  AND b.status = 'waiting' AND t.status = 'waiting' AND b.waiting_number > $3
 		ORDER BY b.waiting_number
 		LIMIT $4`
-		args = []any{now, q.EventID, q.After, q.Limit}
+		args, columns = []any{now, q.EventID, q.After, q.Limit}, waitlistColumns
 	}
 	rows, err := s.db.App.Query(ctx, `
-		SELECT `+bookingColumns+`, coalesce(u.name, ''), coalesce(u.email, '')`+bookingRows+`
+		SELECT `+columns+`, coalesce(u.name, ''), coalesce(u.email, '')`+bookingRows+`
 		LEFT JOIN users u ON u.id = b.user_id
 		WHERE b.event_id = $2`+page, args...)
 	if err != nil {
@@ -173,32 +183,37 @@ func (s *BookingStore) Runs(ctx context.Context, userID uuid.UUID) (bool, error)
 	return runs, nil
 }
 
-// Due implements booking.Store.
-func (s *BookingStore) Due(ctx context.Context, now time.Time, limit int) (closing, promoting []uuid.UUID, err error) {
-	rows, err := s.db.System.Query(ctx, `
-		SELECT e.id FROM events e
-		WHERE e.waiting_parties > 0 AND (e.starts_at <= $1 OR e.cancelled_at IS NOT NULL)
-		UNION
-		SELECT e.id FROM events e
-		WHERE e.cancelled_at IS NOT NULL AND e.available_slots < e.total_slots
-		LIMIT $2`, now, limit)
-	if err != nil {
-		return nil, nil, fmt.Errorf("postgres: events to close: %w", err)
-	}
-	if closing, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID]); err != nil {
-		return nil, nil, fmt.Errorf("postgres: events to close: %w", err)
-	}
-	rows, err = s.db.System.Query(ctx, `
+// DueClosings implements booking.Store.
+func (s *BookingStore) DueClosings(ctx context.Context, now time.Time, after uuid.UUID, limit int) ([]uuid.UUID, error) {
+	return s.due(ctx, `
+		SELECT id FROM (
+		  SELECT e.id FROM events e
+		  WHERE e.waiting_parties > 0 AND (e.starts_at <= $1 OR e.cancelled_at IS NOT NULL)
+		  UNION
+		  SELECT e.id FROM events e
+		  WHERE e.cancelled_at IS NOT NULL AND e.available_slots < e.total_slots) due
+		WHERE id > $2 ORDER BY id LIMIT $3`, now, after, limit)
+}
+
+// DuePromotions implements booking.Store.
+func (s *BookingStore) DuePromotions(ctx context.Context, now time.Time, after uuid.UUID, limit int) ([]uuid.UUID, error) {
+	return s.due(ctx, `
 		SELECT e.id FROM events e
 		WHERE e.waiting_parties > 0 AND e.available_slots > 0 AND e.starts_at > $1 AND e.cancelled_at IS NULL
-		LIMIT $2`, now, limit)
+		  AND e.id > $2
+		ORDER BY e.id LIMIT $3`, now, after, limit)
+}
+
+func (s *BookingStore) due(ctx context.Context, sql string, now time.Time, after uuid.UUID, limit int) ([]uuid.UUID, error) {
+	rows, err := s.db.System.Query(ctx, sql, now, after, limit)
 	if err != nil {
-		return nil, nil, fmt.Errorf("postgres: events to promote: %w", err)
+		return nil, fmt.Errorf("postgres: events that are due: %w", err)
 	}
-	if promoting, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID]); err != nil {
-		return nil, nil, fmt.Errorf("postgres: events to promote: %w", err)
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		return nil, fmt.Errorf("postgres: events that are due: %w", err)
 	}
-	return closing, promoting, nil
+	return ids, nil
 }
 
 // orNull gives nil for Nil, so that SQL sees a null.

@@ -103,18 +103,32 @@ var breachQueries = []breachQuery{
 		LEFT JOIN (SELECT event_id, count(*) n FROM bookings WHERE waiting_number IS NOT NULL GROUP BY 1) w ON w.event_id = e.id
 		WHERE e.last_waiting <> coalesce(w.n, 0)`},
 	{"C5", "promotions under strict that overtook somebody", `
-		SELECT p.booking_id::text
-		FROM booking_history p
-		JOIN events e ON e.id = p.event_id AND e.waitlist_policy = 'strict'
-		JOIN bookings pb ON pb.id = p.booking_id
-		WHERE p.action = 'promoted'
-		  AND NOT EXISTS (SELECT 1 FROM audit_log a WHERE a.subject_id = e.id
-		    AND a.before ->> 'waitlist_policy' <> a.after ->> 'waitlist_policy')
-		  AND EXISTS (
-		    SELECT 1 FROM bookings w
-		    WHERE w.event_id = p.event_id AND w.waiting_number < pb.waiting_number
-		      AND NOT EXISTS (SELECT 1 FROM booking_history l
-		        WHERE l.booking_id = w.id AND l.id < p.id AND l.details -> 'to' ->> 'status' <> 'waiting'))`},
+		SELECT id::text FROM (
+		  SELECT id, promoted, max(gone) OVER (PARTITION BY event_id ORDER BY waiting_number
+		    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS last_before
+		  FROM (
+		    -- When each party that waited left the waitlist, by the id of the
+		    -- history row; 'still' sorts behind all of them.
+		    SELECT b.id, b.event_id, b.waiting_number,
+		      coalesce(min(h.id::text COLLATE "C") FILTER (WHERE h.details -> 'to' ->> 'status' <> 'waiting'), 'still') AS gone,
+		      min(h.id::text COLLATE "C") FILTER (WHERE h.action = 'promoted') AS promoted
+		    FROM bookings b
+		    JOIN events e ON e.id = b.event_id AND e.waitlist_policy = 'strict'
+		    JOIN booking_history h ON h.booking_id = b.id
+		    WHERE b.waiting_number IS NOT NULL
+		      AND NOT EXISTS (SELECT 1 FROM audit_log a WHERE a.subject_id = e.id
+		        AND a.before ->> 'waitlist_policy' <> a.after ->> 'waitlist_policy')
+		    GROUP BY b.id) waited) ordered
+		WHERE promoted < last_before`},
+	{"C5", "waiting parties that are larger than their event", `
+		SELECT b.id::text FROM bookings b JOIN events e ON e.id = b.event_id
+		WHERE b.status = 'waiting' AND b.seats > e.total_slots`},
+	{"C5", "waiting numbers that are not those of the history, or not in the order of joining", `
+		SELECT id::text FROM (
+		  SELECT b.id, b.waiting_number, (h.details -> 'to' ->> 'waiting_number')::bigint AS given,
+		    lag(b.waiting_number) OVER (PARTITION BY b.event_id ORDER BY h.id) AS previous
+		  FROM bookings b JOIN booking_history h ON h.booking_id = b.id AND h.action = 'waitlisted') numbers
+		WHERE waiting_number IS DISTINCT FROM given OR waiting_number <= previous`},
 
 	{"C7", "facts that the relay has not taken", `
 		SELECT id || ' ' || kind FROM outbox WHERE relayed_at IS NULL AND created_at < $1::timestamptz - interval '` + relayDeadline.String() + `'`},

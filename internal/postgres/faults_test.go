@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"happening/internal/booking"
+	"happening/internal/event"
 	"happening/internal/memory"
 	"happening/internal/postgres"
 	"happening/internal/testkit"
@@ -277,4 +278,115 @@ func TestAStoppedAllocatorFinishesItsQueueAndRefusesMore(t *testing.T) {
 		t.Errorf("after the stop: %v", err)
 	}
 	db.CheckClean(t)
+}
+
+// TestNobodyWaitsBehindThoseWhoGaveUp fills the queue with orders whose callers
+// are gone and puts one behind them whose caller waits.
+func TestNobodyWaitsBehindThoseWhoGaveUp(t *testing.T) {
+	db := testkit.NewDB(t)
+	org, _ := db.Org(t)
+	event := db.Event(t, org, 10, testkit.EventOptions{})
+	ledger, err := postgres.NewLedger(context.Background(), db.ConnString)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ledger.Close()
+	holds := memory.NewHolds(memory.HoldsOptions{Now: time.Now})
+	log := slog.New(slog.DiscardHandler)
+	alloc := booking.NewAllocator(ledger, holds, time.Now, log, func(booking.Committed) {})
+	gone, giveUp := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for range 2*booking.BatchMax + 100 {
+		wg.Go(func() { alloc.Do(gone, event, uuid.Nil, booking.Key{}, booking.Promote{}) })
+	}
+	for alloc.QueueLength() < 2*booking.BatchMax+100 {
+		time.Sleep(time.Millisecond) // the queue has no signal to wait for: nobody works yet
+	}
+	giveUp()
+	wg.Wait()
+	patient := make(chan booking.Answer)
+	who := db.Person(t)
+	go func() {
+		patient <- alloc.Do(context.Background(), event, who, booking.Key{}, booking.Book{UserID: who, Seats: 1})
+	}()
+	for alloc.QueueLength() < 2*booking.BatchMax+101 {
+		time.Sleep(time.Millisecond)
+	}
+	go alloc.Run()
+	select {
+	case answer := <-patient:
+		if answer.Err != nil {
+			t.Error(answer.Err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("the patient caller is not served")
+	}
+	if err := alloc.Stop(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAnEditWhoseAnswerWasLostIsAnsweredOnce changes settings through a ledger
+// that loses answers: what was written counts, once.
+func TestAnEditWhoseAnswerWasLostIsAnsweredOnce(t *testing.T) {
+	db := testkit.NewDB(t)
+	org, admin := db.Org(t)
+	s, f := newFaultySeller(t, db, 0.5, uuid.Nil)
+	for i := range 12 {
+		id := db.Event(t, org, 10, testkit.EventOptions{})
+		name := fmt.Sprintf("New name %d", i)
+		e, err := s.EditEvent(context.Background(), as(admin), id, event.Patch{Name: &name}, 1)
+		if err != nil || e.Name != name || e.Revision != 2 {
+			t.Errorf("edit: %q revision %d, %v", e.Name, e.Revision, err)
+		}
+		if _, err := s.CancelEvent(context.Background(), as(admin), id); err != nil {
+			t.Errorf("cancel: %v", err)
+		}
+	}
+	if f.hit["written under locks, answer lost"] == 0 {
+		t.Errorf("no answer was lost: %v", f.hit)
+	}
+	db.CheckClean(t)
+}
+
+// TestASweepReachesEverybody has more blocked waitlists than a page of the
+// sweep, and one that can be served.
+func TestASweepReachesEverybody(t *testing.T) {
+	db := testkit.NewDB(t)
+	org, _ := db.Org(t)
+	s := newSeller(t, db)
+	ctx := context.Background()
+	who := db.Person(t)
+	if _, err := db.System.Exec(ctx, `
+		INSERT INTO events (id, org_id, name, category, starts_at, ends_at, time_zone, total_slots, available_slots, waiting_parties, last_waiting,
+		                    visibility, waitlist_policy, created_by)
+		SELECT gen_random_uuid(), $1, 'Blocked', 'meetup', now() + interval '1 day', now() + interval '2 days', 'UTC', 5, 5, 1, 1, 'public', 'strict', $2
+		FROM generate_series(1, 620)`, org, who); err != nil {
+		t.Fatal(err)
+	}
+	// What they wait for is as little there as the bookings: only the figures say so.
+	id := db.Event(t, org, 2, testkit.EventOptions{})
+	first, err := s.Book(ctx, as(db.Person(t)), booking.Request{EventID: id, Seats: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting, err := s.Book(ctx, as(who), booking.Request{EventID: id, Seats: 1})
+	if err != nil || waiting.Status != booking.Waiting {
+		t.Fatalf("%+v, %v", waiting, err)
+	}
+	// A hold on each freed seat keeps the promotion back, and is lost with the
+	// process that kept it.
+	if _, err := s.holds.Place(ctx, booking.Placement{EventID: id, UserID: uuid.New(), Seats: []int32{1, 2}, Now: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Cancel(ctx, as(first.UserID), first.ID, booking.Key{}); err != nil {
+		t.Fatal(err)
+	}
+	again := newSeller(t, db)
+	if err := again.Sweep(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := again.Get(ctx, as(who), waiting.ID); err != nil || b.Status != booking.Confirmed {
+		t.Errorf("after a sweep: %+v, %v", b.State, err)
+	}
 }

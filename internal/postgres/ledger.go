@@ -13,16 +13,20 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"happening/internal/booking"
+	"happening/internal/fault"
 )
 
 // Limits of the ledger.
 const (
-	// ledgerConns is enough for one worker and its look-ups.
-	ledgerConns = 3
+	// ledgerConns is enough for one worker, its look-ups, and a few events that
+	// are read into memory at the same time.
+	ledgerConns = 6
 	// writeTimeout bounds one batch; its outcome is unknown beyond it.
 	writeTimeout = 10 * time.Second
 	// acquireTimeout bounds the wait for a connection.
 	acquireTimeout = 3 * time.Second
+	// rollbackTimeout bounds giving a transaction up.
+	rollbackTimeout = 2 * time.Second
 )
 
 // The statements of a batch, prepared on every connection of the ledger.
@@ -231,7 +235,9 @@ func (l *Ledger) Rework(ctx context.Context, known []booking.Known, keys []booki
 	rollback := func() {
 		// A connection that can't roll back is closed by the pool, which ends
 		// the transaction too.
-		_, _ = conn.Exec(context.WithoutCancel(ctx), "ROLLBACK")
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+		defer cancel()
+		_, _ = conn.Exec(ctx, "ROLLBACK")
 	}
 	if _, err := conn.Exec(ctx, "BEGIN"); err != nil {
 		return fmt.Errorf("%w: %w", booking.ErrUnreached, err)
@@ -301,7 +307,9 @@ func (l *Ledger) fresh(ctx context.Context, conn *pgx.Conn, known []booking.Know
 		return f, err
 	}
 	if probe != uuid.Nil {
-		if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM booking_history WHERE id = $1)`, probe).Scan(&f.Found); err != nil {
+		if err := conn.QueryRow(ctx, `
+			SELECT EXISTS (SELECT 1 FROM booking_history WHERE id = $1)
+			    OR EXISTS (SELECT 1 FROM audit_log WHERE id = $1)`, probe).Scan(&f.Found); err != nil {
 			return f, err
 		}
 	}
@@ -330,6 +338,32 @@ func (l *Ledger) fresh(ctx context.Context, conn *pgx.Conn, known []booking.Know
 		f.Events[k.EventID] = fe
 	}
 	return f, nil
+}
+
+// Load implements booking.Ledger: one snapshot, no locks.
+func (l *Ledger) Load(ctx context.Context, eventID uuid.UUID) (booking.FreshEvent, error) {
+	conn, err := l.acquire(ctx)
+	if err != nil {
+		return booking.FreshEvent{}, err
+	}
+	defer conn.Release()
+	fe := booking.FreshEvent{Reload: true}
+	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		fe.Event, err = scanEvent(tx.QueryRow(ctx, `
+			SELECT `+eventColumns+`, e.last_waiting FROM `+eventTables+` WHERE e.id = $1`, eventID), &fe.LastWaiting)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return fault.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		fe.Parties, err = liveParties(ctx, tx.Conn(), eventID)
+		return err
+	})
+	if err != nil && !errors.Is(err, fault.ErrNotFound) {
+		err = fmt.Errorf("postgres: load event: %w", err)
+	}
+	return fe, err
 }
 
 // missedChanges reads what the versions after the known one changed; nil

@@ -134,15 +134,13 @@ func violates(err error, constraint string) bool {
 	return errors.As(err, &pg) && pg.ConstraintName == constraint
 }
 
-// ClockOffset measures how far the database's clock is ahead of this
-// process's, to within half a round trip.
-func (db *DB) ClockOffset(ctx context.Context) (time.Duration, error) {
-	before := time.Now()
-	var theirs time.Time
-	if err := db.System.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&theirs); err != nil {
-		return 0, fmt.Errorf("postgres: clock: %w", err)
+// Time reads the database's clock.
+func (db *DB) Time(ctx context.Context) (time.Time, error) {
+	var now time.Time
+	if err := db.System.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&now); err != nil {
+		return time.Time{}, fmt.Errorf("postgres: clock: %w", err)
 	}
-	return theirs.Sub(before.Add(time.Since(before) / 2)), nil
+	return now.UTC(), nil
 }
 
 // Away says whether an error means that the database can't be reached or
