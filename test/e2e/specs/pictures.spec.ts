@@ -43,13 +43,7 @@ test('the pictures of the README', async ({ server, browserOf }) => {
     }
     await expect(user.getByRole('timer')).toBeVisible();
     await user.mouse.move(0, 0);
-    await take(user, 'event', async (size) => {
-      const seats = user.getByRole('heading', { name: 'Choose your seats' });
-      await seats.evaluate((heading, down) => {
-        scrollTo({ top: 0, behavior: 'instant' });
-        if (down) heading.scrollIntoView({ block: 'start', behavior: 'instant' });
-      }, size === 'phone');
-    });
+    await take(user, 'event', (size) => showSeats(user, size === 'phone'));
   });
 
   await user.goto('/bookings');
@@ -65,7 +59,7 @@ test('the pictures of the README', async ({ server, browserOf }) => {
     await user.goto(`/events/${large.id}`);
     await expect(user.getByRole('gridcell').first()).toBeAttached();
     await accessibleEverywhere(user, 'event with 20,000 seats');
-    await take(user, 'arena');
+    await take(user, 'arena', () => showSeats(user, true));
   });
 });
 
@@ -80,6 +74,14 @@ function which(events: Listed[], fits: (event: Listed) => boolean): Listed {
   const event = events.find(fits);
   if (!event) throw new Error(`the demo has no event that fits ${fits}`);
   return event;
+}
+
+/** Scrolls to the seats, or to the top of their page. */
+async function showSeats(page: Page, down: boolean): Promise<void> {
+  await page.getByRole('heading', { name: 'Choose your seats' }).evaluate((heading, to) => {
+    scrollTo({ top: 0, behavior: 'instant' });
+    if (to) heading.scrollIntoView({ block: 'start', behavior: 'instant' });
+  }, down);
 }
 
 /** Takes a screen at both sizes, light and dark. */
