@@ -8,6 +8,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -113,6 +116,9 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.startPostgres(ctx); err != nil {
 		return err
 	}
+	if err := os.WriteFile(filepath.Join(a.dataDir, publicURLFile), []byte(a.PublicURL+"\n"), 0o600); err != nil {
+		return err
+	}
 	if err := a.openDatabase(ctx, a.connString); err != nil {
 		return err
 	}
@@ -160,6 +166,11 @@ func (a *App) attach(ctx context.Context) error {
 	default:
 		return err
 	}
+	if a.PublicURL == DefaultPublicURL {
+		if served := a.servedURL(); served != "" {
+			a.PublicURL = served
+		}
+	}
 	if err := a.openDatabase(ctx, a.connString); err != nil {
 		return err
 	}
@@ -169,6 +180,18 @@ func (a *App) attach(ctx context.Context) error {
 	go a.alloc.Run()
 	a.onStop(a.alloc.Stop)
 	return nil
+}
+
+// publicURLFile keeps the public address of the last server on the data, so
+// that commands which are not told one issue tokens that it accepts.
+const publicURLFile = "public-url"
+
+func (a *App) servedURL() string {
+	text, err := os.ReadFile(filepath.Join(a.dataDir, publicURLFile))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
 }
 
 func (a *App) startPostgres(ctx context.Context) (err error) {

@@ -1,0 +1,94 @@
+package booking
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+
+	"happening/internal/access"
+	"happening/internal/audit"
+	"happening/internal/event"
+	"happening/internal/fault"
+)
+
+// EditEvent changes the settings that the patch gives and keeps the others.
+// revision is the one that the caller saw, 0 where it doesn't matter; a stale
+// one is event.ErrStaleRevision.
+func (s *Service) EditEvent(ctx context.Context, who access.Principal, eventID uuid.UUID, patch event.Patch, revision int64) (event.Event, error) {
+	if _, err := s.Event(ctx, who, eventID, access.EventWrite); err != nil {
+		return event.Event{}, err
+	}
+	return s.edit(ctx, eventID, who, func(current event.Event, now time.Time) (event.Event, *Edit, error) {
+		if revision != 0 && revision != current.Revision {
+			return event.Event{}, nil, ErrStaleRevision
+		}
+		changed, err := event.Apply(current, patch, now)
+		if err != nil {
+			return event.Event{}, nil, err
+		}
+		if changed.Revision == current.Revision {
+			return current, nil, nil
+		}
+		edit := &Edit{Action: audit.EventUpdated}
+		if fact := event.UpdatedFrom(&current, &changed, who.UserID); len(fact.Changed) > 0 {
+			edit.FactKind = event.KindUpdated
+			edit.FactPayload, err = json.Marshal(fact)
+		}
+		return changed, edit, err
+	})
+}
+
+// ErrStaleRevision says that the settings were changed by another meanwhile.
+var ErrStaleRevision = fault.New(fault.Stale, "stale_revision", "Somebody changed this event meanwhile; look at it again.")
+
+// CancelEvent cancels an event at once and for good. Its bookings read as
+// cancelled from then on; they are rewritten and their people told in steps.
+func (s *Service) CancelEvent(ctx context.Context, who access.Principal, eventID uuid.UUID) (event.Event, error) {
+	if _, err := s.Event(ctx, who, eventID, access.EventWrite); err != nil {
+		return event.Event{}, err
+	}
+	e, err := s.edit(ctx, eventID, who, func(current event.Event, now time.Time) (event.Event, *Edit, error) {
+		changed, err := event.Cancel(current, now)
+		if err != nil {
+			return event.Event{}, nil, err
+		}
+		payload, err := json.Marshal(event.CancelledBy(&changed, who.UserID))
+		return changed, &Edit{Action: audit.EventCancelled, FactKind: event.KindCancelled, FactPayload: payload}, err
+	})
+	if err == nil {
+		s.Close(eventID)
+	}
+	return e, err
+}
+
+func (s *Service) edit(ctx context.Context, eventID uuid.UUID, who access.Principal, change EditFunc) (event.Event, error) {
+	id := newID()
+	answer := s.alloc.Edit(ctx, eventID, who.UserID, func(current event.Event, now time.Time) (event.Event, *Edit, error) {
+		changed, edit, err := change(current, now)
+		if err != nil || edit == nil {
+			return changed, nil, err
+		}
+		edit.ActorID, edit.FactID, edit.At = who.UserID, id, now
+		if edit.Before, err = json.Marshal(current.Audit()); err != nil {
+			return event.Event{}, nil, err
+		}
+		if edit.After, err = json.Marshal(changed.Audit()); err != nil {
+			return event.Event{}, nil, err
+		}
+		return changed, edit, nil
+	})
+	if answer.Err != nil {
+		return event.Event{}, answer.Err
+	}
+	if answer.More {
+		s.Promote(eventID)
+	}
+	e := answer.Event
+	if live, err := s.alloc.Live(ctx, eventID); err == nil {
+		now := live.Event()
+		e.AvailableSlots, e.WaitingParties, e.Version = now.Available, now.WaitingParties, now.Version
+	}
+	return e, nil
+}

@@ -1,0 +1,527 @@
+package booking
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"happening/internal/fault"
+)
+
+// Run works until Stop; it owns all inventories.
+func (a *Allocator) Run() {
+	defer close(a.done)
+	sweep := time.NewTicker(sweepEvery)
+	defer sweep.Stop()
+	for {
+		select {
+		case <-a.wake:
+		case <-sweep.C:
+			a.tidy()
+			continue
+		}
+		a.busy.Store(true)
+		time.Sleep(linger)
+		for {
+			batch, left, stopped := a.take()
+			if len(batch) > 0 {
+				a.process(batch)
+			}
+			if left == 0 && stopped {
+				return
+			}
+			if left == 0 && len(batch) == 0 {
+				break
+			}
+			if len(batch) < BatchMax/4 {
+				time.Sleep(linger)
+			}
+			select {
+			case <-sweep.C:
+				a.tidy()
+			default:
+			}
+		}
+		a.busy.Store(false)
+	}
+}
+
+// take removes up to BatchMax orders from the queue, without those whose
+// callers gave up, and tells how many are left.
+func (a *Allocator) take() (batch []*request, left int, stopped bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := min(len(a.queue), BatchMax)
+	for _, r := range a.queue[:n] {
+		if r.state.CompareAndSwap(queued, taken) {
+			batch = append(batch, r)
+		}
+	}
+	left = copy(a.queue, a.queue[n:])
+	clear(a.queue[left:])
+	a.queue = a.queue[:left]
+	return batch, left, a.stopped
+}
+
+func (a *Allocator) entry(id uuid.UUID) *entry {
+	a.entriesMu.RLock()
+	e := a.entries[id]
+	a.entriesMu.RUnlock()
+	if e == nil {
+		e = &entry{id: id}
+		e.live.eventID = id
+		a.entriesMu.Lock()
+		a.entries[id] = e
+		a.entriesMu.Unlock()
+	}
+	return e
+}
+
+// process answers a batch: the events in memory by one optimistic write, the
+// others, and edits, under their locks.
+func (a *Allocator) process(batch []*request) {
+	now := a.now()
+	batch = a.install(batch)
+	slowEvents := map[uuid.UUID]bool{}
+	for _, r := range batch {
+		e := a.entry(r.eventID)
+		e.used.Store(now.UnixNano())
+		if r.edit != nil || e.inv == nil {
+			slowEvents[r.eventID] = true
+		}
+	}
+	if len(slowEvents) == 0 {
+		if len(batch) > 0 {
+			a.fast(batch, now)
+		}
+		return
+	}
+	var fast, slow []*request
+	for _, r := range batch {
+		if slowEvents[r.eventID] {
+			slow = append(slow, r)
+		} else {
+			fast = append(fast, r)
+		}
+	}
+	if len(fast) > 0 {
+		a.fast(fast, now)
+	}
+	// Edits are written alone, so that a batch has at most one.
+	from := 0
+	for i, r := range slow {
+		if r.edit == nil {
+			continue
+		}
+		if i > from {
+			a.rework(slow[from:i], nil)
+		}
+		a.rework(slow[i:i+1], nil)
+		from = i + 1
+	}
+	if from < len(slow) {
+		a.rework(slow[from:], nil)
+	}
+}
+
+// install takes over events that callers have read, unless they are in memory
+// by now, and gives the orders that are left. What was read may be old by a
+// version or two: the first write on it finds out and catches up.
+func (a *Allocator) install(batch []*request) []*request {
+	orders := batch[:0]
+	for _, r := range batch {
+		if r.install == nil {
+			orders = append(orders, r)
+			continue
+		}
+		e := a.entry(r.eventID)
+		e.mu.Lock()
+		if e.inv == nil {
+			e.inv = r.install
+			e.live.reset(e.inv)
+		}
+		e.mu.Unlock()
+		e.used.Store(a.now().UnixNano())
+		close(r.done)
+	}
+	return orders
+}
+
+// entriesOf lists a batch's events in the order of their ids, the order in
+// which rows and entries are locked.
+func (a *Allocator) entriesOf(batch []*request) []*entry {
+	seen := make(map[uuid.UUID]struct{}, 8)
+	var list []*entry
+	for _, r := range batch {
+		if _, ok := seen[r.eventID]; !ok {
+			seen[r.eventID] = struct{}{}
+			list = append(list, a.entry(r.eventID))
+		}
+	}
+	slices.SortFunc(list, func(x, y *entry) int { return bytes.Compare(x.id[:], y.id[:]) })
+	return list
+}
+
+// fast decides on the inventories in memory and writes on condition that
+// PostgreSQL has the same versions.
+func (a *Allocator) fast(batch []*request, now time.Time) {
+	entries := a.entriesOf(batch)
+	out := a.decide(batch, entries, now, nil, false)
+	if len(out.Changes) == 0 {
+		a.answerRefusals(batch)
+		return
+	}
+	err := a.ledger.Commit(context.Background(), out)
+	if err == nil {
+		a.settle(batch, entries, out)
+		return
+	}
+	if errors.Is(err, ErrUnknown) {
+		a.rework(batch, out)
+		return
+	}
+	a.undo(entries)
+	if !errors.Is(err, ErrStale) && !errors.Is(err, ErrKeyTaken) && !errors.Is(err, ErrUnreached) {
+		a.log.Warn("booking: a batch was refused and is redone under locks", "orders", len(batch), "error", err)
+	}
+	a.rework(batch, nil)
+}
+
+// undo reverts what a batch decided on inventories that are still there.
+func (a *Allocator) undo(entries []*entry) {
+	for _, e := range entries {
+		e.mu.Lock()
+		if e.inv != nil {
+			e.inv.Revert(e.changed)
+		}
+		e.changed = nil
+		e.mu.Unlock()
+	}
+}
+
+// drop forgets inventories whose truth is not certain.
+func (a *Allocator) drop(entries []*entry) {
+	for _, e := range entries {
+		e.mu.Lock()
+		e.inv, e.changed = nil, nil
+		e.mu.Unlock()
+	}
+}
+
+func knownOf(entries []*entry) []Known {
+	known := make([]Known, len(entries))
+	for i, e := range entries {
+		known[i].EventID = e.id
+		if e.inv != nil {
+			known[i].Version = e.inv.Version
+		}
+	}
+	return known
+}
+
+// rework answers a batch under the locks of its events' rows. lost is an
+// attempt whose outcome is unknown and whose changes the inventories still
+// have: the locks wait for a transaction that is under way, and show whether
+// it was written. Where it was not, it is undone and decided anew, and every
+// event's version moves on, so that the lost attempt can't be written later.
+func (a *Allocator) rework(batch []*request, lost *Batch) {
+	entries := a.entriesOf(batch)
+	keys := keysOf(batch)
+	deadline := time.Now().Add(awayPatience)
+	fence := false
+	for {
+		var out *Batch
+		found := false
+		probe := uuid.Nil
+		if lost != nil {
+			probe = lost.probe()
+		}
+		err := a.ledger.Rework(context.Background(), knownOf(entries), keys, probe, func(f Fresh) (*Batch, error) {
+			if lost != nil {
+				if f.Found {
+					found = true
+					return nil, nil
+				}
+				a.undo(entries)
+				lost, fence = nil, true
+			}
+			a.refresh(entries, f)
+			out = a.decide(batch, entries, a.now(), f.Keys, fence)
+			return out, nil
+		})
+		switch {
+		case err == nil && found:
+			a.settle(batch, entries, lost)
+			return
+		case err == nil:
+			a.settle(batch, entries, out)
+			return
+		case errors.Is(err, ErrUnknown) && out != nil && out.probe() != uuid.Nil:
+			lost = out
+		case lost == nil:
+			a.drop(entries)
+		}
+		away := errors.Is(err, ErrUnreached) || errors.Is(err, ErrUnknown) || lost != nil
+		switch {
+		case away && time.Now().Before(deadline):
+			time.Sleep(awayPause)
+		case away:
+			a.log.Error("booking: the database stays away", "orders", len(batch), "outcome_unknown", lost != nil, "error", err)
+			a.drop(entries)
+			a.fail(batch, ErrAway.After(time.Second).Because(err))
+			return
+		case len(batch) > 1:
+			// One order is poison to all: halve until it stands alone.
+			a.rework(batch[:len(batch)/2], nil)
+			a.rework(batch[len(batch)/2:], nil)
+			return
+		default:
+			a.log.Error("booking: an order was refused by the database", "event", batch[0].eventID, "error", err)
+			a.fail(batch, err)
+			return
+		}
+	}
+}
+
+func keysOf(batch []*request) []KeyOf {
+	var keys []KeyOf
+	for _, r := range batch {
+		if r.key.Value != "" {
+			keys = append(keys, r.keyOf)
+		}
+	}
+	return keys
+}
+
+// refresh brings inventories up to what the locked rows say.
+func (a *Allocator) refresh(entries []*entry, f Fresh) {
+	for _, e := range entries {
+		e.mu.Lock()
+		fresh, ok := f.Events[e.id]
+		switch {
+		case !ok:
+			e.inv = nil
+		case e.inv == nil || fresh.Reload:
+			e.inv = NewInventory(fresh.Event, fresh.LastWaiting, fresh.Parties)
+			e.live.reset(e.inv)
+		default:
+			for i := range fresh.Changes {
+				e.inv.apply(&fresh.Changes[i])
+			}
+			e.inv.configure(fresh.Event.Settings)
+			e.inv.Version, e.inv.LastWaiting = fresh.Event.Version, fresh.LastWaiting
+			e.live.reset(e.inv)
+		}
+		if ok {
+			current := fresh.Event
+			e.inv.row = &current
+		}
+		e.mu.Unlock()
+	}
+}
+
+// decide answers every order of the batch in memory and gathers what is to be
+// written. Holds are seen as they are at this moment; while they can't be
+// read, booking goes on without them.
+func (a *Allocator) decide(batch []*request, entries []*entry, now time.Time, keys map[KeyOf]Stored, fence bool) *Batch {
+	ids := make([]uuid.UUID, len(entries))
+	byID := make(map[uuid.UUID]int, len(entries))
+	for i, e := range entries {
+		ids[i], byID[e.id] = e.id, i
+		e.changed, e.edited = e.changed[:0:0], false
+		e.mu.Lock()
+	}
+	defer func() {
+		for _, e := range entries {
+			e.mu.Unlock()
+		}
+	}()
+	views, err := a.holds.View(context.Background(), ids)
+	if err != nil {
+		views = make([]HoldView, len(ids))
+	}
+	holds := make([]*Choices, len(ids))
+	out := &Batch{Changes: make([]Change, 0, len(batch)), EventOf: make([]uuid.UUID, 0, len(batch))}
+	for _, r := range batch {
+		i := byID[r.eventID]
+		e := entries[i]
+		r.answer = Answer{}
+		if e.inv == nil {
+			r.answer.Err = fault.ErrNotFound
+			continue
+		}
+		if stored, ok := keys[r.keyOf]; ok && r.key.Value != "" {
+			r.answer = replay(stored, r.key)
+			continue
+		}
+		order := r.order
+		if r.edit != nil {
+			changed, edit, err := r.edit(*e.inv.row, now)
+			if err != nil {
+				r.answer.Err = err
+				continue
+			}
+			r.answer.Event = changed
+			if edit == nil { // nothing differs
+				continue
+			}
+			edit.Event = changed
+			order, out.Edit, e.edited = Reconfigure{Settings: changed.Settings}, edit, true
+		}
+		if holds[i] == nil {
+			holds[i] = NewChoices(views[i], e.inv)
+		}
+		d := e.inv.Decide(now, holds[i], r.actor, r.key, newID, order)
+		if d.Refusal != nil {
+			r.answer.Err = d.Refusal
+			if r.edit != nil {
+				out.Edit, e.edited = nil, false
+			}
+			continue
+		}
+		r.answer.More, r.answer.Changed = d.More, len(d.Changes)
+		if d.Result >= 0 {
+			r.answer.Booking = d.Changes[d.Result].booking(e.inv)
+		}
+		e.changed = append(e.changed, d.Changes...)
+		out.Changes = append(out.Changes, d.Changes...)
+		for range d.Changes {
+			out.EventOf = append(out.EventOf, e.id)
+		}
+	}
+	for _, e := range entries {
+		if e.inv == nil {
+			continue
+		}
+		w := EventWrite{
+			EventID: e.id, OrgID: e.inv.OrgID, Version: e.inv.Version,
+			Moved:     fence || e.edited || len(e.changed) > 0,
+			Available: e.inv.Available(), LastWaiting: e.inv.LastWaiting, Waiting: e.inv.WaitingParties(),
+		}
+		if w.Moved && !e.edited {
+			w.Delta = EncodeDelta(e.changed)
+		}
+		out.Events = append(out.Events, w)
+	}
+	return out
+}
+
+// booking is what a caller is told after a change.
+func (c *Change) booking(inv *Inventory) Booking {
+	return Booking{
+		ID: c.BookingID, OrgID: inv.OrgID, EventID: inv.EventID, UserID: c.UserID,
+		State: c.After, Position: c.Position, CreatedAt: c.CreatedAt, UpdatedAt: c.At,
+	}
+}
+
+// newID draws a version 7 UUID: rising, which keeps the indexes' hot ends hot.
+func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
+
+// settle makes a written batch visible and answers its callers.
+func (a *Allocator) settle(batch []*request, entries []*entry, out *Batch) {
+	var told []Committed
+	at := 0 // the events written are some of the entries, in the same order
+	for i := range out.Events {
+		w := &out.Events[i]
+		for entries[at].id != w.EventID {
+			at++
+		}
+		if !w.Moved {
+			continue
+		}
+		e := entries[at]
+		e.mu.Lock()
+		e.inv.Version = w.Version + 1
+		if e.edited {
+			e.live.reset(e.inv)
+		} else {
+			e.live.advance(e.inv, e.changed)
+		}
+		changes := e.changed
+		e.changed = nil
+		news := Committed{Changes: changes, Moved: e.inv.moved(changes)}
+		e.mu.Unlock()
+		var sold []int32
+		for j := range changes {
+			sold = append(sold, changes[j].After.SeatNumbers...)
+		}
+		if err := a.holds.Settle(context.Background(), w.EventID, w.Version+1, sold); err != nil {
+			a.log.Warn("booking: holds could not be told of a sale", "event", w.EventID, "error", err)
+		}
+		news.Live = e.live.Event()
+		if e.edited {
+			news.Edited = &out.Edit.Event
+		}
+		told = append(told, news)
+	}
+	a.answerRefusals(batch)
+	for i := range told {
+		a.committed(told[i])
+	}
+}
+
+// answerRefusals sends every caller its answer. A refusal is not the last
+// word for an order with a key: the key may have been used before this
+// process began.
+func (a *Allocator) answerRefusals(batch []*request) {
+	var refused []KeyOf
+	for _, r := range batch {
+		if r.answer.Err != nil && r.key.Value != "" {
+			refused = append(refused, r.keyOf)
+		}
+	}
+	if len(refused) > 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), keysTimeout)
+		found, err := a.ledger.FindKeys(ctx, refused)
+		cancel()
+		for _, r := range batch {
+			if r.answer.Err == nil || r.key.Value == "" {
+				continue
+			}
+			if err != nil {
+				r.answer = Answer{Err: ErrAway.After(time.Second).Because(err)}
+			} else if stored, ok := found[r.keyOf]; ok {
+				r.answer = replay(stored, r.key)
+			}
+		}
+	}
+	for _, r := range batch {
+		close(r.done)
+	}
+}
+
+func (a *Allocator) fail(batch []*request, err error) {
+	for _, r := range batch {
+		r.answer = Answer{Err: err}
+		close(r.done)
+	}
+}
+
+// tidy forgets double submits that are over and inventories that nobody used
+// for long, the longest unused first where there are too many.
+func (a *Allocator) tidy() {
+	now := a.now()
+	a.entriesMu.Lock()
+	defer a.entriesMu.Unlock()
+	list := make([]*entry, 0, len(a.entries))
+	for _, e := range a.entries {
+		list = append(list, e)
+	}
+	slices.SortFunc(list, func(x, y *entry) int { return cmp.Compare(x.used.Load(), y.used.Load()) })
+	for i, e := range list {
+		e.mu.Lock()
+		unused := e.inv == nil || now.Sub(time.Unix(0, e.used.Load())) > idleAfter || len(list)-i > entriesMax
+		if unused {
+			delete(a.entries, e.id)
+			e.inv = nil
+		} else {
+			e.inv.forgetAsked(now)
+		}
+		e.mu.Unlock()
+	}
+}
