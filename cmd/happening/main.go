@@ -67,8 +67,15 @@ type commands struct {
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
+// gcPercent trades memory for processor time: the heap is mostly inventories,
+// which are long-lived, and requests, which are not. GOGC overrides it.
+const gcPercent = 300
+
 func main() {
 	pgserver.MaybeSupervise()
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	var c commands
 	parser, err := kong.New(&c,
 		kong.Name("happening"),

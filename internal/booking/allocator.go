@@ -28,6 +28,10 @@ const (
 	awayPatience = 8 * time.Second
 	// awayPause is the pause between two such tries.
 	awayPause = 50 * time.Millisecond
+	// busyBatch is how many orders of one batch make a rush, and rushLasts how
+	// long one is taken to go on after it.
+	busyBatch = 8
+	rushLasts = 500 * time.Millisecond
 	// keysTimeout bounds the look-up of refused orders' keys.
 	keysTimeout = 3 * time.Second
 	// loadTimeout bounds reading one event into memory.
@@ -73,7 +77,7 @@ type Allocator struct {
 	stopped bool
 	wake    chan struct{}
 	done    chan struct{}
-	busy    atomic.Bool
+	rushed  atomic.Int64 // when the last large batch was taken, in nanoseconds since 1970
 
 	entriesMu sync.RWMutex
 	entries   map[uuid.UUID]*entry
@@ -147,9 +151,10 @@ func NewAllocator(ledger Ledger, holds HoldStore, now func() time.Time, log *slo
 	}
 }
 
-// Busy says whether a batch is being written or waits: background work
-// yields meanwhile.
-func (a *Allocator) Busy() bool { return a.busy.Load() }
+// Busy says whether a rush is on: background work yields meanwhile.
+func (a *Allocator) Busy() bool {
+	return time.Since(time.Unix(0, a.rushed.Load())) < rushLasts
+}
 
 // QueueLength is how many orders wait.
 func (a *Allocator) QueueLength() int {

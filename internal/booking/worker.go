@@ -25,11 +25,17 @@ func (a *Allocator) Run() {
 			a.tidy()
 			continue
 		}
-		a.busy.Store(true)
-		time.Sleep(linger)
-		for {
+		for last := 0; ; {
+			// A lone caller is served at once; where there were several, more
+			// company is on its way.
+			if last > 1 || a.QueueLength() > 1 {
+				time.Sleep(linger)
+			}
 			batch, left, stopped := a.take()
 			if len(batch) > 0 {
+				if len(batch) >= busyBatch {
+					a.rushed.Store(time.Now().UnixNano())
+				}
 				a.process(batch)
 			}
 			if left == 0 && stopped {
@@ -38,16 +44,13 @@ func (a *Allocator) Run() {
 			if left == 0 && len(batch) == 0 {
 				break
 			}
-			if len(batch) < BatchMax/4 {
-				time.Sleep(linger)
-			}
+			last = len(batch)
 			select {
 			case <-sweep.C:
 				a.tidy()
 			default:
 			}
 		}
-		a.busy.Store(false)
 	}
 }
 

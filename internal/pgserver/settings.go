@@ -18,7 +18,7 @@ const (
 	// the rest is for this process and the operating system's own cache.
 	sharedBuffersShare = 8
 	cacheShare         = 2
-	maxConnections     = 60
+	maxConnections     = 200
 )
 
 // baseSettings are for a small machine that PostgreSQL shares with the process

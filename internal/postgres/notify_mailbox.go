@@ -12,11 +12,14 @@ import (
 )
 
 // KeepMail implements mailbox.Store. The same mail again replaces the first:
-// a link that was minted anew is the one that works.
+// a link that was minted anew is the one that works. It does not wait for the
+// disk: the later mark that the mail was sent does, and takes this with it; a
+// mail that a crash takes back is sent again under its id.
 func (s *NotifyStore) KeepMail(ctx context.Context, m notify.KeptMail) error {
 	_, err := s.db.System.Exec(ctx, `
 INSERT INTO mailbox_mails (id, recipient, subject, text_body, html_body, created_at)
-VALUES ($1, $2, $3, $4, $5, $6)
+SELECT $1, $2, $3, $4, $5, $6
+FROM (SELECT set_config('synchronous_commit', 'off', true)) AS setting
 ON CONFLICT (id) DO UPDATE
 SET recipient = excluded.recipient, subject = excluded.subject,
     text_body = excluded.text_body, html_body = excluded.html_body`,
