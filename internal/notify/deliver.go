@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"happening/internal/event"
 	"happening/internal/fault"
 )
 
@@ -32,6 +33,10 @@ const (
 	MailBatch = 64
 	// MailWorkers is how many mails are sent at the same time.
 	MailWorkers = 8
+	// UpdateSettle is how long the mail about a change of an event waits for
+	// the next change: an organizer who corrects place and time one after the
+	// other should fill nobody's mailbox. The bell tells each at once.
+	UpdateSettle = 2 * time.Minute
 	// The pause before the next attempt grows from the first to the last by
 	// the factor, a fifth of it up or down by chance.
 	firstRetryPause  = 20 * time.Second
@@ -233,6 +238,10 @@ func (d *Deliverer) Attempt(ctx context.Context, m Delivery) Result {
 		r.Outcome, r.Error = MailFailed, "every attempt was interrupted"
 		return r
 	}
+	if rest := unsettledFor(m, d.cfg.Now()); rest > 0 {
+		r.Outcome, r.NextTry = MailUntried, d.cfg.Now().Add(rest)
+		return r
+	}
 	ctx, cancel := withGrace(ctx, SendTimeout, stopGrace)
 	defer cancel()
 	retry, err := d.send(ctx, m)
@@ -257,6 +266,7 @@ var (
 	errNoAddress    = errors.New("no verified address")
 	errFactGone     = errors.New("the fact that the mail tells of is gone")
 	errNothingToSay = errors.New("there is nothing to send any more")
+	errSuperseded   = fmt.Errorf("%w: the event changed again, and the newer change's mail tells it", errNothingToSay)
 )
 
 // send composes the mail as things are now and hands it to the sender. A
@@ -310,8 +320,32 @@ func (d *Deliverer) compose(ctx context.Context, m Delivery) (mail Mail, retry b
 	if m.Address == "" {
 		return Mail{}, false, errNoAddress
 	}
+	if superseded(m) {
+		return Mail{}, false, errSuperseded
+	}
 	mail, err = compose(m, d.cfg.PublicURL)
 	return mail, false, err
+}
+
+// unsettledFor is how much longer the mail about a change of an event waits
+// for the next change. A fact whose clock ran ahead of ours waits for nothing.
+func unsettledFor(m Delivery, now time.Time) time.Duration {
+	age := now.Sub(m.Fact.CreatedAt)
+	if m.Fact.Kind != event.KindUpdated || age < 0 {
+		return 0
+	}
+	return UpdateSettle - age
+}
+
+// superseded says whether a mail tells of a change after which the event
+// changed again. Every such change has a fact and mails of its own, which say
+// how things stand by then, so the older mail has nothing to add.
+func superseded(m Delivery) bool {
+	if m.Fact.Kind != event.KindUpdated || m.Event.ID == uuid.Nil {
+		return false
+	}
+	change, err := decodeEventChange(m.Fact)
+	return err == nil && !sameCard(cardOf(&change.After), m.Event)
 }
 
 // worthRetrying tells "there is no such thing any more" from "not right now".

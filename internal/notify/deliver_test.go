@@ -311,6 +311,70 @@ func TestAStaleAttemptCannotOverruleTheCurrentOne(t *testing.T) {
 	}
 }
 
+// moved changes the event's place and writes the fact of it.
+func (h *house) moved(org, event uuid.UUID, from, to string) uuid.UUID {
+	h.Helper()
+	h.exec("UPDATE events SET venue = $2 WHERE id = $1", event, to)
+	fact := newID()
+	h.exec(`INSERT INTO outbox (id, org_id, kind, event_id, payload, created_at)
+	        SELECT $1, $2, 'event.updated', id,
+	               jsonb_build_object('changed', jsonb_build_array('venue'), 'before', of || jsonb_build_object('venue', $4::text), 'after', of), $5
+	        FROM (SELECT id, jsonb_build_object('name', name, 'venue', venue, 'time_zone', time_zone,
+	                                            'starts_at', starts_at, 'ends_at', ends_at) AS of FROM events WHERE id = $3) e`,
+		fact, org, event, from, h.now())
+	return fact
+}
+
+func TestChangesInQuickSuccessionAreOneMail(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	org, event := h.organization("Jazz")
+	h.exec(`INSERT INTO bookings (id, org_id, event_id, user_id, seats, status, created_at, updated_at)
+	        VALUES ($1, $2, $3, $4, 1, 'confirmed', $5, $5)`, newID(), org, event, h.person(true), start)
+	p := &post{}
+	d, r := h.deliverer(p), h.relay()
+
+	typo := h.moved(org, event, "Blue Hall", "Bleu Hall")
+	h.drain(r)
+	h.deliver(d)
+	if status, _, attempts := h.statusOf(typo); status != "pending" || attempts != 0 {
+		t.Errorf("before it has settled: %s after %d attempts", status, attempts)
+	}
+	h.pass(notify.UpdateSettle / 2)
+	fixed := h.moved(org, event, "Bleu Hall", "Red Hall")
+	h.drain(r)
+	h.deliver(d)
+	h.pass(notify.UpdateSettle / 2)
+	if n := h.deliver(d); n != 1 {
+		t.Errorf("%d mails are due when the first change has settled", n)
+	}
+	if status, lastError, _ := h.statusOf(typo); status != "failed" || !strings.Contains(lastError, "changed again") || len(p.sent()) != 0 {
+		t.Errorf("the first change: %s, %q, %d mails sent", status, lastError, len(p.sent()))
+	}
+	h.pass(notify.UpdateSettle / 2)
+	h.deliver(d)
+	if status, lastError, attempts := h.statusOf(fixed); status != "sent" || attempts != 1 {
+		t.Errorf("the newest change: %s after %d attempts, %q", status, attempts, lastError)
+	}
+	if mails := p.sent(); len(mails) != 1 || !strings.Contains(mails[0].Text, "Red Hall") {
+		t.Errorf("got %+v", mails)
+	}
+	if n := h.count("SELECT count(*) FROM notifications WHERE channel = 'app'"); n != 2 {
+		t.Errorf("%d messages in the bell of 2 changes", n)
+	}
+
+	// One that comes after the mail is told again.
+	h.pass(time.Hour)
+	h.moved(org, event, "Red Hall", "Green Hall")
+	h.drain(r)
+	h.deliver(d)
+	h.pass(notify.UpdateSettle)
+	h.deliver(d)
+	if mails := p.sent(); len(mails) != 2 || !strings.Contains(mails[1].Text, "Green Hall") {
+		t.Errorf("a later change: %d mails", len(mails))
+	}
+}
+
 func TestAMailThatKillsItsWorkerIsGivenUp(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

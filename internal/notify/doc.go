@@ -25,6 +25,10 @@
 // a live booking. It is told page by page, a page a transaction, the place
 // reached kept with the fact, so that it goes on where a crash stopped it.
 //
+// Its mails wait for UpdateSettle, and one is dropped when the event has
+// changed again by the time it would be sent: the newest change's mail tells
+// how things stand. In the bell each change has its message.
+//
 // A fact that cannot be understood is put aside with its reason; a mail that
 // cannot be delivered is tried again with growing pauses and given up as
 // failed after MaxAttempts. Neither stands in the way of others.

@@ -137,7 +137,7 @@ func wordEventUpdate(c *event.Updated) wording {
 	text := strings.Join(said, " ")
 	return wording{
 		kind: TypeEventUpdated, title: "Changed: " + after.Name, text: text,
-		lead: "The organizer changed an event that you booked. " + text,
+		lead: "The organizer changed an event that you booked. " + text + " This is how it stands now:",
 	}
 }
 
@@ -147,6 +147,14 @@ func aboutTime(field string) bool {
 
 func cardOf(n *event.Notable) EventCard {
 	return EventCard{Name: n.Name, Venue: n.Venue, StartsAt: n.StartsAt, EndsAt: n.EndsAt, TimeZone: n.TimeZone}
+}
+
+// sameCard compares what messages say of an event. The database keeps times in
+// microseconds, a fact may hold finer ones.
+func sameCard(a, b EventCard) bool {
+	same := func(a, b time.Time) bool { return a.Truncate(time.Microsecond).Equal(b.Truncate(time.Microsecond)) }
+	return a.Name == b.Name && a.Venue == b.Venue && a.TimeZone == b.TimeZone &&
+		same(a.StartsAt, b.StartsAt) && same(a.EndsAt, b.EndsAt)
 }
 
 func wordInvite(orgName, role string) wording {
@@ -186,9 +194,19 @@ func plural[N int | int32](n N, one, many string) string {
 	return many
 }
 
-// shortTime is a start for the bell: "Fri 5 Dec 2026, 19:30".
+// shortTime is a start for the bell: "Fri 5 Dec 2026, 19:30 CET".
 func shortTime(card EventCard) string {
-	return card.StartsAt.In(zone(card.TimeZone)).Format("Mon 2 Jan 2006, 15:04")
+	start := card.StartsAt.In(zone(card.TimeZone))
+	return start.Format("Mon 2 Jan 2006, 15:04") + zoneMark(start, card.TimeZone)
+}
+
+// zoneMark follows a time so that nobody takes it for the time of another
+// place: " CET", or " (Asia/Dubai)" where the zone has no abbreviation.
+func zoneMark(at time.Time, zoneName string) string {
+	if name := at.Format("MST"); !strings.ContainsAny(name, "+-") {
+		return " " + name
+	}
+	return " (" + zoneName + ")"
 }
 
 // longTime is when an event takes place, in its own zone, for a mail:
@@ -201,11 +219,7 @@ func longTime(card EventCard) string {
 	if !sameDay(from, to) {
 		end = " – " + to.Format(day+", "+clock)
 	}
-	text := from.Format(day+", "+clock) + end
-	if name := to.Format("MST"); !strings.ContainsAny(name, "+-") {
-		return text + " " + name
-	}
-	return text + " (" + card.TimeZone + ")"
+	return from.Format(day+", "+clock) + end + zoneMark(to, card.TimeZone)
 }
 
 func sameDay(a, b time.Time) bool {
