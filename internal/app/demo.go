@@ -181,7 +181,7 @@ func (a *App) demoContent(ctx context.Context, ids []uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	there, _, err := a.Events.List(ctx, organizer, event.Filter{OrgID: orgID}, "", 0)
+	there, _, err := a.Events.List(ctx, organizer, event.Filter{OrgID: orgID}, "", event.MaxPage)
 	if err != nil {
 		return err
 	}
@@ -204,7 +204,7 @@ func (a *App) demoContent(ctx context.Context, ids []uuid.UUID) error {
 // demoOrg makes the organization with its members.
 func (a *App) demoOrg(ctx context.Context, ids []uuid.UUID) (uuid.UUID, error) {
 	admin := access.Principal{UserID: ids[0]}
-	mine, _, err := a.Orgs.Mine(ctx, admin, "", 0)
+	mine, _, err := a.Orgs.Mine(ctx, admin, "", org.MaxPage)
 	if err != nil {
 		return uuid.Nil, err
 	}
@@ -222,7 +222,7 @@ func (a *App) demoOrg(ctx context.Context, ids []uuid.UUID) (uuid.UUID, error) {
 			!errors.Is(err, org.ErrAlreadyMember) && !errors.Is(err, org.ErrAlreadyInvited) {
 			return uuid.Nil, err
 		}
-		invites, _, err := a.Orgs.InvitesToMe(ctx, who, "", 0)
+		invites, _, err := a.Orgs.InvitesToMe(ctx, who, "", org.MaxPage)
 		if err != nil {
 			return uuid.Nil, err
 		}
