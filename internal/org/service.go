@@ -22,6 +22,26 @@ const (
 	SweepBatch  = 500
 )
 
+// The limits that keep one person from filling other people's mailboxes. They
+// hold over all organizations, because whoever founds one can invite anybody.
+const (
+	// MaxFounded bounds the organizations that one person founds.
+	MaxFounded = 20
+	// MaxInvitesBy and MaxInvitesTo bound the invites that one person makes,
+	// and that are made to one address, within InviteWindow.
+	MaxInvitesBy = 100
+	MaxInvitesTo = 10
+	InviteWindow = 24 * time.Hour
+)
+
+// The faults of these limits. ErrInvitesToday is the same whether it is the
+// caller or the address that had too many, and says nothing of accounts; it
+// carries when one more will be allowed.
+var (
+	ErrTooManyOrgs  = fault.New(fault.Conflict, "too_many_organizations", "You have founded as many organizations as one person may.")
+	ErrInvitesToday = fault.New(fault.TooMany, "too_many_invites", "Too many invites were sent today. Try again later.")
+)
+
 // Addressed is an invite together with what the caller is to it.
 type Addressed struct {
 	Invite
@@ -36,7 +56,9 @@ type Addressed struct {
 // listed oldest first, invites newest first.
 type Store interface {
 	access.Roles
-	// InsertOrg adds the organization with its creator as orgAdmin.
+	// InsertOrg adds the organization with its creator as orgAdmin;
+	// ErrTooManyOrgs where the creator has founded MaxFounded before, also when
+	// many requests come at once.
 	InsertOrg(ctx context.Context, o Organization, record audit.Entry) error
 	// FindOrg reads an organization and the viewer's role in it.
 	FindOrg(ctx context.Context, id, viewer uuid.UUID) (Mine, error)
@@ -45,7 +67,8 @@ type Store interface {
 
 	// InsertInvite adds the invite with its record and its fact in the outbox,
 	// and closes an overdue one to the same address; ErrSuspended,
-	// ErrAlreadyMember, ErrAlreadyInvited, ErrTooManyInvites.
+	// ErrAlreadyMember, ErrAlreadyInvited, ErrTooManyInvites,
+	// and ErrInvitesToday, also when many requests come at once.
 	InsertInvite(ctx context.Context, i Invite, record audit.Entry) (Invite, error)
 	// FindInvite reads an invite whoever may see it; the caller decides.
 	FindInvite(ctx context.Context, id, viewer uuid.UUID) (Addressed, error)

@@ -40,7 +40,13 @@ func (s *OrgStore) InsertInvite(ctx context.Context, i org.Invite, record audit.
 		return org.Invite{}, fmt.Errorf("postgres: insert invite: %w", err)
 	}
 	err = inTx(ctx, s.db.App, func(tx pgx.Tx) error {
+		if err = lockInviteCounts(ctx, tx, i); err != nil {
+			return err
+		}
 		if i.OrgName, err = mayInvite(ctx, tx, i); err != nil {
+			return err
+		}
+		if err = withinDailyInvites(ctx, tx, i); err != nil {
 			return err
 		}
 		_, err = tx.Exec(ctx, `
@@ -66,6 +72,45 @@ func (s *OrgStore) InsertInvite(ctx context.Context, i org.Invite, record audit.
 		return org.Invite{}, err
 	}
 	return i, nil
+}
+
+// lockInviteCounts makes the counts of an inviter's and an address's invites
+// hold until the commit. Every invite takes the inviter's lock first, then the
+// address's, then rows, so that two never wait for each other.
+func lockInviteCounts(ctx context.Context, tx pgx.Tx, i org.Invite) error {
+	for _, lock := range []struct{ of, who string }{{"inviter:", i.InvitedBy.String()}, {"invited:", i.Email}} {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1 || lower($2), 0))`, lock.of, lock.who); err != nil {
+			return fmt.Errorf("postgres: lock invites' count: %w", err)
+		}
+	}
+	return nil
+}
+
+// withinDailyInvites refuses an invite where the inviter or the address had as
+// many as they may within the window, and tells when the oldest of those that
+// are in the way leaves it. It counts addresses, so an account makes no
+// difference, and answered or withdrawn invites, because their mails were sent.
+func withinDailyInvites(ctx context.Context, tx pgx.Tx, i org.Invite) error {
+	var inTheWay *time.Time
+	err := tx.QueryRow(ctx, `
+		SELECT greatest(
+			(SELECT created_at FROM organization_invites
+			 WHERE invited_by = $1 AND created_at > $3
+			 ORDER BY created_at DESC
+			 OFFSET $4 LIMIT 1),
+			(SELECT created_at FROM organization_invites
+			 WHERE lower(email) = lower($2) AND created_at > $3
+			 ORDER BY created_at DESC
+			 OFFSET $5 LIMIT 1)
+		)`,
+		i.InvitedBy, i.Email, i.CreatedAt.Add(-org.InviteWindow), org.MaxInvitesBy-1, org.MaxInvitesTo-1).Scan(&inTheWay)
+	if err != nil {
+		return fmt.Errorf("postgres: count invites: %w", err)
+	}
+	if inTheWay != nil {
+		return org.ErrInvitesToday.After(inTheWay.Add(org.InviteWindow).Sub(i.CreatedAt))
+	}
+	return nil
 }
 
 // mayInvite closes what is overdue of the organization's invites and tells why

@@ -50,6 +50,9 @@ func roleOf(ctx context.Context, q interface {
 // InsertOrg adds an organization with its creator as orgAdmin.
 func (s *OrgStore) InsertOrg(ctx context.Context, o org.Organization, record audit.Entry) error {
 	return inTx(ctx, s.db.App, func(tx pgx.Tx) error {
+		if err := mayFound(ctx, tx, o.CreatedBy); err != nil {
+			return err
+		}
 		_, err := tx.Exec(ctx, `
 			INSERT INTO organizations (id, name, created_by, created_at) VALUES ($1, $2, $3, $4)`,
 			o.ID, o.Name, o.CreatedBy, o.CreatedAt)
@@ -64,6 +67,22 @@ func (s *OrgStore) InsertOrg(ctx context.Context, o org.Organization, record aud
 		}
 		return insertAudit(ctx, tx, record)
 	})
+}
+
+// mayFound refuses one organization too many. The lock makes the count hold
+// until the commit, also when many requests come at once.
+func mayFound(ctx context.Context, tx pgx.Tx, founder uuid.UUID) error {
+	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('founder:' || $1::uuid, 0))`, founder); err != nil {
+		return fmt.Errorf("postgres: lock founder: %w", err)
+	}
+	var founded int
+	if err := tx.QueryRow(ctx, `SELECT count(*) FROM organizations WHERE created_by = $1`, founder).Scan(&founded); err != nil {
+		return fmt.Errorf("postgres: count organizations founded: %w", err)
+	}
+	if founded >= org.MaxFounded {
+		return org.ErrTooManyOrgs
+	}
+	return nil
 }
 
 const orgColumns = `o.id, o.name, o.created_by, o.created_at, o.suspended_at, coalesce(m.role, '')`

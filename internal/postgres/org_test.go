@@ -248,6 +248,83 @@ func TestPendingInvitesAreBounded(t *testing.T) {
 	k.invite(admin, o, "ann@example.org", access.User)
 }
 
+func TestOnePersonFoundsSoManyOrganizations(t *testing.T) {
+	t.Parallel()
+	k := newTenancy(t)
+	busy, other := k.person("busy"), k.person("other")
+	won, rest := atOnce(2*org.MaxFounded, func(n int) error {
+		_, err := k.orgs.Create(t.Context(), busy, fmt.Sprint(n))
+		return err
+	})
+	if won != org.MaxFounded || !onlyErrors(rest, org.ErrTooManyOrgs) {
+		t.Errorf("%d were founded; the rest: %v", won, rest)
+	}
+	if got := k.one(`SELECT count(*)::text FROM organizations`); got != fmt.Sprint(org.MaxFounded) {
+		t.Errorf("%s organizations", got)
+	}
+	k.org(other, "Mill")
+}
+
+func TestAnInviterIsBoundedByTheDay(t *testing.T) {
+	t.Parallel()
+	k := newTenancy(t)
+	admin, other := k.person("admin"), k.person("other")
+	mill, barn := k.org(admin, "Mill"), k.org(admin, "Barn")
+	k.join(barn, other, access.OrgAdmin)
+	// All but three of the day's, over both organizations, an hour ago.
+	k.exec(`
+		INSERT INTO organization_invites (id, org_id, email, role, status, invited_by, created_at, expires_at)
+		SELECT gen_random_uuid(), CASE n % 2 WHEN 0 THEN $1::uuid ELSE $2 END, 'p' || n || '@example.org', 'user', 'revoked', $3, $4, $5
+		FROM generate_series(1, $6::int) n`,
+		mill, barn, admin.UserID, tenancyStart.Add(-time.Hour), tenancyStart.Add(time.Hour), org.MaxInvitesBy-3)
+	won, rest := atOnce(10, func(n int) error {
+		_, err := k.orgs.Invite(t.Context(), admin, mill, fmt.Sprintf("at-once-%d@example.org", n), access.User)
+		return err
+	})
+	if won != 3 || !onlyErrors(rest, org.ErrInvitesToday) {
+		t.Errorf("%d were made; the rest: %v", won, rest)
+	}
+	var f *fault.Error
+	if _, err := k.orgs.Invite(t.Context(), admin, barn, "ann@example.org", access.User); !errors.As(err, &f) || f.Kind != fault.TooMany || f.RetryAfter != org.InviteWindow-time.Hour {
+		t.Errorf("one more: %v, again after %v", err, f.RetryAfter)
+	}
+	k.invite(other, barn, "ann@example.org", access.User)
+	k.now = k.now.Add(f.RetryAfter)
+	k.invite(admin, mill, "ann@example.org", access.User)
+}
+
+func TestAnAddressIsInvitedSoOftenADayWhoeverItBelongsTo(t *testing.T) {
+	t.Parallel()
+	k := newTenancy(t)
+	ann := k.person("ann")
+	var answers []string
+	for _, email := range []string{"ann@people.test", "nobody@people.test"} {
+		admins := make([]access.Principal, org.MaxInvitesTo+5)
+		orgs := make([]uuid.UUID, len(admins))
+		for n := range admins {
+			admins[n] = k.person(fmt.Sprintf("%d-%s", n, email[:3]))
+			orgs[n] = k.org(admins[n], fmt.Sprint(n))
+		}
+		won, rest := atOnce(len(admins), func(n int) error {
+			_, err := k.orgs.Invite(t.Context(), admins[n], orgs[n], email, access.User)
+			return err
+		})
+		if won != org.MaxInvitesTo || !onlyErrors(rest, org.ErrInvitesToday) {
+			t.Errorf("%s: %d were made; the rest: %v", email, won, rest)
+		}
+		answers = append(answers, fmt.Sprintf("%+v", rest))
+	}
+	if a, b := k.one(`SELECT count(*)::text FROM organization_invites WHERE email = 'ann@people.test'`), k.one(`SELECT count(*)::text FROM outbox WHERE user_id = $1`, ann.UserID); a != b {
+		t.Errorf("%s invites, %s facts", a, b)
+	}
+	if answers[0] != answers[1] {
+		t.Errorf("the answers differ:\n%s\n%s", answers[0], answers[1])
+	}
+	k.now = k.now.Add(org.InviteWindow)
+	admin := k.person("late")
+	k.invite(admin, k.org(admin, "Late"), "ann@people.test", access.User)
+}
+
 func TestOfManyInvitesToOneAddressAtOnceOneIsMade(t *testing.T) {
 	t.Parallel()
 	k := newTenancy(t)
@@ -440,8 +517,12 @@ func TestAcceptAgainstRevoke(t *testing.T) {
 	t.Parallel()
 	k := newTenancy(t)
 	admin, ann := k.person("admin"), k.person("ann")
+	o := k.org(admin, "Mill")
 	for round := range 30 {
-		o := k.org(admin, fmt.Sprint(round))
+		// A new day, so that no limit of invites is in the way, and Ann starts
+		// anew.
+		k.now = k.now.Add(org.InviteWindow)
+		k.exec(`DELETE FROM organization_users WHERE org_id = $1 AND user_id = $2`, o, ann.UserID)
 		i := k.invite(admin, o, "ann@people.test", access.User)
 		var accepted, revoked error
 		won, rest := atOnce(2, func(n int) error {
@@ -453,7 +534,7 @@ func TestAcceptAgainstRevoke(t *testing.T) {
 			return revoked
 		})
 		if won != 1 || !onlyErrors(rest, org.ErrInviteNotPending) {
-			t.Fatalf("accept: %v, revoke: %v", accepted, revoked)
+			t.Fatalf("round %d: accept: %v, revoke: %v", round, accepted, revoked)
 		}
 		if member := k.role(ann, o) != access.NoRole; member != (accepted == nil) {
 			t.Fatalf("accept: %v, but a member: %v", accepted, member)
