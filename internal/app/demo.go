@@ -54,7 +54,7 @@ var demoEvents = []demoEvent{
 		sold:  []int32{4, 2, 6, 2, 3, 8, 2, 5, 4, 2, 6, 1, 7, 2, 4, 3, 8, 2, 2, 5, 6, 4, 2, 3, 8, 6, 2, 4, 1, 2, 6, 3, 4, 5, 2, 8, 7, 4, 2, 6},
 	},
 	{
-		name: "Open Source in the Arena", category: "conference", venue: "Riverside Arena", inDays: 34, hours: 9, slots: 20_000, limit: 0,
+		name: "Open Source in the Arena", category: "conference", venue: "Riverside Arena", inDays: 34, at: 9, hours: 9, slots: 20_000, limit: 0,
 		about: "A day of talks in one arena with **20,000 seats**. Find yours on the map: people choose while you look.",
 		sold:  arenaSales(),
 	},
@@ -73,6 +73,7 @@ var demoEvents = []demoEvent{
 type demoEvent struct {
 	name, category, venue, about string
 	inDays, hours                int
+	at                           int // hour of its start; 0: in the evening
 	slots, limit                 int64
 	membersOnly                  bool
 	sold, waiting                []int32 // party sizes
@@ -241,7 +242,11 @@ func (a *App) demoEvent(ctx context.Context, organizer access.Principal, orgID, 
 		return err
 	}
 	day := a.clock.Now().In(zone).AddDate(0, 0, d.inDays)
-	starts := time.Date(day.Year(), day.Month(), day.Day(), 19, 0, 0, 0, zone)
+	hour := d.at
+	if hour == 0 {
+		hour = 19
+	}
+	starts := time.Date(day.Year(), day.Month(), day.Day(), hour, 0, 0, 0, zone)
 	draft := event.Draft{
 		OrgID: orgID, Name: d.name, Description: d.about, Category: d.category, Venue: d.venue,
 		StartsAt: starts, EndsAt: starts.Add(time.Duration(d.hours) * time.Hour), TimeZone: zone.String(),
