@@ -7,6 +7,7 @@ import { signInUrl } from '@/api/me';
 import { ApiError, isNotFound } from '@/api/problem';
 import { Button, ButtonLink, buttonClass } from '@/ui/Button';
 import { EmptyState } from '@/ui/EmptyState';
+import { useTitle } from './title';
 
 /** A screen failed: what one can do depends on why. */
 export function ErrorScreen({ error, reset }: ErrorComponentProps) {
@@ -85,6 +86,7 @@ export function Failure({
 
 /** An address that leads nowhere, or to what one may not know of. */
 export function NotFoundScreen() {
+  useTitle(t`Nothing here`);
   return (
     <div className="page py-10">
       <EmptyState

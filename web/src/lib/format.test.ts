@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { countdown, dateBlock, relative, timeRange, viewerTime } from './format';
+import { countdown, dateBlock, relative, startLine, timeRange, until, viewerTime } from './format';
 
 describe('times of an event', () => {
   const starts = '2026-11-22T18:00:00Z';
@@ -20,7 +20,26 @@ describe('times of an event', () => {
   });
 });
 
+describe('the line of a list', () => {
+  it('names the zone only to who would misread the time', () => {
+    const starts = '2030-11-22T18:00:00Z';
+    expect(startLine(starts, 'Europe/Berlin', 'Europe/Paris')).toMatch(/ 7:00\sPM$/);
+    expect(startLine(starts, 'Europe/Berlin', 'Asia/Tokyo')).toMatch(/ 7:00\sPM GMT\+1$/);
+  });
+});
+
 describe('spans', () => {
+  it.each([
+    [7 * 24 * 60 - 1, 'in 7 days'],
+    [6 * 24 * 60, 'in 6 days'],
+    [47 * 60 + 1, 'in 48 hours'],
+    [59.5, 'in 60 minutes'],
+    [-5, 'in 0 minutes'],
+  ])('%d minutes before its end something expires %s', (minutes, text) => {
+    const now = Date.parse('2026-11-22T12:00:00Z');
+    expect(until(new Date(now + minutes * 60_000).toISOString(), now)).toBe(text);
+  });
+
   it.each([
     [119_001, '2:00'],
     [61_000, '1:01'],

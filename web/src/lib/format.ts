@@ -100,6 +100,12 @@ export function viewerTime(iso: string, zone: string, own = viewerZone()): strin
   return sameDay ? timeOfDay(iso, own) : `${shortDate(iso, own)}, ${timeOfDay(iso, own)}`;
 }
 
+/** "Tuesday, 1 December, 19:00", with the zone where the viewer's clock shows another time. */
+export function startLine(iso: string, zone: string, own = viewerZone()): string {
+  const line = `${longDate(iso, zone)}, ${timeOfDay(iso, zone)}`;
+  return viewerTime(iso, zone, own) === null ? line : `${line} ${zoneName(iso, zone)}`;
+}
+
 /** "3 minutes ago", "in 2 days". */
 export function relative(iso: string, now = Date.now()): string {
   const delta = new Date(iso).getTime() - now;
@@ -110,6 +116,18 @@ export function relative(iso: string, now = Date.now()): string {
   if (size < DAY) return rtf.format(Math.trunc(delta / HOUR), 'hour');
   if (size < 30 * DAY) return rtf.format(Math.trunc(delta / DAY), 'day');
   return format(new Date(iso), undefined, { day: 'numeric', month: 'short', year: 'numeric' });
+}
+
+/**
+ * When something is over, rounded up: what lasts 7 days is "in 7 days" right
+ * after it began. The last two days are told in hours.
+ */
+export function until(iso: string, now = Date.now()): string {
+  const left = Math.max(0, new Date(iso).getTime() - now);
+  const rtf = new Intl.RelativeTimeFormat(locale());
+  if (left <= HOUR) return rtf.format(Math.ceil(left / MINUTE), 'minute');
+  if (left <= 2 * DAY) return rtf.format(Math.ceil(left / HOUR), 'hour');
+  return rtf.format(Math.ceil(left / DAY), 'day');
 }
 
 /** Time left as "1:59", never below zero. */

@@ -1,4 +1,4 @@
-import { CircleAlert } from 'lucide-react';
+import { ChevronDown, CircleAlert } from 'lucide-react';
 import {
   type InputHTMLAttributes,
   type ReactNode,
@@ -30,12 +30,33 @@ export function Textarea({
   return <textarea className={cx(CONTROL, 'min-h-32 py-2.5 leading-relaxed', className)} {...rest} />;
 }
 
-/** The platform's own list: it works by keyboard, by voice and well on a phone. */
+/**
+ * The platform's own list: it works by keyboard, by voice and well on a phone.
+ * Its arrow differs between platforms, so we draw our own beside it.
+ */
 export function Select({
   className,
+  large,
   ...rest
-}: SelectHTMLAttributes<HTMLSelectElement> & { ref?: Ref<HTMLSelectElement> }) {
-  return <select className={cx(CONTROL, 'select-arrow h-11 appearance-none pr-9', className)} {...rest} />;
+}: Omit<SelectHTMLAttributes<HTMLSelectElement>, 'size' | 'multiple'> & {
+  /** Places the whole; the look is the control's own. */
+  className?: string;
+  /** As tall as the search box. */
+  large?: boolean;
+  ref?: Ref<HTMLSelectElement>;
+}) {
+  return (
+    <span className={cx('relative block', className)}>
+      <select
+        className={cx(CONTROL, 'appearance-none truncate pr-10', large ? 'h-12 rounded-lg!' : 'h-11')}
+        {...rest}
+      />
+      <ChevronDown
+        aria-hidden="true"
+        className="pointer-events-none absolute top-1/2 right-3 size-4 -translate-y-1/2 text-muted"
+      />
+    </span>
+  );
 }
 
 /** What a control needs to be tied to its label, hint and error. */

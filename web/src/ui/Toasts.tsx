@@ -4,7 +4,7 @@ import { CircleAlert, CircleCheck, Info, X } from 'lucide-react';
 import { useEffect } from 'react';
 import { showToastsWith, type ToastKind } from './toast';
 
-const SHOWN_MS = 6000;
+const SHOWN_MS = 5000;
 const MAX_SHOWN = 3;
 
 const manager = Toast.createToastManager();
@@ -25,13 +25,13 @@ function ToastList() {
       <Toast.Root
         key={item.id}
         toast={item}
-        swipeDirection={['right', 'down']}
-        className="floating flex w-full items-start gap-3 p-4 transition-[opacity,translate] duration-200 data-[ending-style]:translate-x-6 data-[ending-style]:opacity-0 data-[limited]:hidden data-[starting-style]:translate-y-4 data-[starting-style]:opacity-0"
+        swipeDirection={['right', 'up', 'down']}
+        className="floating flex w-full items-start gap-3 px-3.5 py-2 transition-[opacity,translate] duration-200 data-[ending-style]:translate-x-6 data-[ending-style]:opacity-0 data-[limited]:hidden data-[starting-style]:-translate-y-4 data-[starting-style]:opacity-0 md:p-4 md:data-[starting-style]:translate-y-4"
       >
         <Icon aria-hidden="true" className={`mt-0.5 size-5 shrink-0 ${COLOURS[kind]}`} />
-        <div className="min-w-0 flex-1">
-          <Toast.Title className="text-sm font-semibold" />
-          <Toast.Description className="mt-0.5 text-sm text-muted" />
+        <div className="min-w-0 flex-1 self-center">
+          <Toast.Title className="text-sm font-semibold wrap-anywhere" />
+          <Toast.Description className="text-sm wrap-anywhere text-muted md:mt-0.5" />
         </div>
         <Toast.Close
           aria-label={t`Dismiss`}
@@ -44,7 +44,11 @@ function ToastList() {
   });
 }
 
-/** Where toasts appear: above the phone's navigation, in the corner elsewhere. */
+/**
+ * Where toasts appear: in the corner; on a phone, where any corner is content,
+ * over the bar at the top, which always stands there and which nobody needs in
+ * that moment.
+ */
 export function Toasts() {
   useEffect(
     () =>
@@ -58,7 +62,7 @@ export function Toasts() {
       <Toast.Portal>
         <Toast.Viewport
           aria-label={t`Messages`}
-          className="fixed inset-x-4 bottom-[calc(5rem+env(safe-area-inset-bottom))] z-50 flex flex-col-reverse gap-2 sm:inset-x-auto sm:right-6 sm:bottom-6 sm:w-[22rem]"
+          className="fixed inset-x-2 top-[calc(0.25rem+env(safe-area-inset-top))] z-50 mx-auto flex max-w-md flex-col gap-2 md:inset-x-auto md:top-auto md:right-6 md:bottom-6 md:w-[22rem] md:flex-col-reverse"
         >
           <ToastList />
         </Toast.Viewport>

@@ -5,12 +5,14 @@ import { signInUrl, useMeQuery } from '@/api/me';
 import type { Me } from '@/api/types';
 import { Failure } from '@/app/ErrorScreen';
 import { PendingScreen } from '@/app/PendingScreen';
+import { useTitle } from '@/app/title';
 import { buttonClass } from '@/ui/Button';
 import { EmptyState } from '@/ui/EmptyState';
 
 /** Shows a screen to whoever is signed in, and to others the way in. */
 export function RequireSignIn({ children }: { children: (me: Me) => ReactNode }) {
   const { data: me, error, isError, refetch } = useMeQuery();
+  useTitle(me === null ? t`Sign in` : null);
   if (me) return children(me);
   if (me === null) {
     return (

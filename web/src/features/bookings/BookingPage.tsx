@@ -5,8 +5,9 @@ import { useBooking } from '@/api/bookings';
 import type { Booking } from '@/api/types';
 import { Failure } from '@/app/ErrorScreen';
 import { PendingScreen } from '@/app/PendingScreen';
+import { useTitle } from '@/app/title';
 import { RequireSignIn } from '@/features/account/RequireSignIn';
-import { longDate, timeRange, zoneName } from '@/lib/format';
+import { longDate, timeRange, viewerTime, zoneName } from '@/lib/format';
 import { seatOf } from '@/lib/seatNames';
 import { Badge } from '@/ui/Badge';
 import { Card } from '@/ui/Card';
@@ -26,6 +27,8 @@ export function BookingPage() {
 
 function Details({ id, viewerId }: { id: string; viewerId: string }) {
   const { data: booking, error, isPending, refetch } = useBooking(id);
+  const eventName = booking?.event?.name;
+  useTitle(booking ? (eventName ? t`Booking: ${eventName}` : t`Booking`) : null);
   if (isPending) return <PendingScreen />;
   if (!booking) return <Failure page error={error} onRetry={() => void refetch()} />;
   const badge = bookingBadge(booking);
@@ -68,6 +71,7 @@ function Details({ id, viewerId }: { id: string; viewerId: string }) {
 
 function TicketCard({ booking }: { booking: Booking }) {
   const event = booking.event;
+  const own = event ? viewerTime(event.starts_at, event.time_zone) : null;
   return (
     <Card className="overflow-hidden">
       {event ? (
@@ -75,6 +79,7 @@ function TicketCard({ booking }: { booking: Booking }) {
           <Fact icon={<CalendarDays />} label={longDate(event.starts_at, event.time_zone)}>
             {timeRange(event.starts_at, event.ends_at, event.time_zone)}{' '}
             {zoneName(event.starts_at, event.time_zone)}
+            {own ? ` · ${t`${own} your time`}` : ''}
           </Fact>
           {event.venue ? <Fact icon={<MapPin />} label={event.venue} /> : null}
         </div>

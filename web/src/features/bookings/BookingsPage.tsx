@@ -4,9 +4,10 @@ import { Hourglass, Ticket } from 'lucide-react';
 import { useMyBookings } from '@/api/bookings';
 import type { Booking, Me } from '@/api/types';
 import { Failure } from '@/app/ErrorScreen';
+import { useTitle } from '@/app/title';
 import { RequireSignIn } from '@/features/account/RequireSignIn';
 import { DateBlock } from '@/features/event/DateBlock';
-import { longDate, timeOfDay } from '@/lib/format';
+import { startLine } from '@/lib/format';
 import { seatSummary } from '@/lib/seatNames';
 import { Badge } from '@/ui/Badge';
 import { Button, ButtonLink } from '@/ui/Button';
@@ -23,6 +24,7 @@ export function BookingsPage() {
 
 function Bookings({ me }: { me: Me }) {
   const list = useMyBookings(me.id);
+  useTitle(t`My bookings`);
   const all = list.data?.pages.flatMap((page) => page.items) ?? [];
   const current = all.filter(isCurrent).sort(byStart);
   const rest = all.filter((booking) => !isCurrent(booking));
@@ -103,7 +105,7 @@ function BookingRow({ booking, quiet }: { booking: Booking; quiet: boolean }) {
         <DateBlock iso={event.starts_at} zone={event.time_zone} className={quiet ? 'grayscale' : ''} />
       ) : null}
       <div className="min-w-0 flex-1">
-        <h3 className={cx('truncate font-semibold', quiet && 'text-muted')}>
+        <h3 className={cx('line-clamp-2 font-semibold wrap-anywhere', quiet && 'text-muted')}>
           <Link
             to="/bookings/$bookingId"
             params={{ bookingId: booking.id }}
@@ -113,8 +115,8 @@ function BookingRow({ booking, quiet }: { booking: Booking; quiet: boolean }) {
           </Link>
         </h3>
         {event ? (
-          <p className="truncate text-sm text-muted">
-            {longDate(event.starts_at, event.time_zone)}, {timeOfDay(event.starts_at, event.time_zone)}
+          <p className="text-sm wrap-anywhere text-muted">
+            {startLine(event.starts_at, event.time_zone)}
             {event.venue ? ` · ${event.venue}` : ''}
           </p>
         ) : null}

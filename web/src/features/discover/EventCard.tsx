@@ -43,9 +43,9 @@ export function EventCard({ event }: { event: Event }) {
           </div>
         </div>
         <div className="space-y-1 text-sm text-muted">
-          <p className="flex items-center gap-2">
-            <Clock aria-hidden="true" className="size-4 shrink-0" />
-            <time dateTime={event.starts_at} className="truncate">
+          <p className="flex items-start gap-2">
+            <Clock aria-hidden="true" className="mt-0.5 size-4 shrink-0" />
+            <time dateTime={event.starts_at}>
               <span className="sm:hidden">{shortDate(event.starts_at, event.time_zone)}, </span>
               <span className="hidden sm:inline">
                 {dateBlock(event.starts_at, event.time_zone).weekday},{' '}

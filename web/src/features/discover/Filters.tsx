@@ -29,7 +29,8 @@ export function Filters({
             const when = e.target.value as When;
             onChange(without(search, { when: when === 'any' ? undefined : when }));
           }}
-          className="h-12! rounded-lg! sm:w-48"
+          large
+          className="sm:w-48"
         >
           <option value="any">{t`Any date`}</option>
           <option value="today">{t`Today`}</option>

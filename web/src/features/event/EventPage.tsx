@@ -1,11 +1,12 @@
 import { t } from '@lingui/core/macro';
 import { useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import { lazy, Suspense, useEffect, useState } from 'react';
+import { lazy, Suspense, useState } from 'react';
 import { useEvent } from '@/api/events';
 import { keys } from '@/api/keys';
 import type { Event } from '@/api/types';
 import { Failure } from '@/app/ErrorScreen';
+import { useTitle } from '@/app/title';
 import { useEventChannel } from '@/realtime/hooks';
 import { Loading, Skeleton } from '@/ui/Skeleton';
 import { Description } from './Description';
@@ -36,12 +37,7 @@ function LiveEvent({ event }: { event: Event }) {
         known ? { ...known, available_slots: available, waiting_parties: waiting } : known,
       ),
   });
-  useEffect(() => {
-    document.title = `${event.name} · Happening`;
-    return () => {
-      document.title = 'Happening';
-    };
-  }, [event.name]);
+  useTitle(event.name);
   return (
     <article className="page pt-6 sm:pt-8">
       <EventHeader event={event} viewers={viewers} />

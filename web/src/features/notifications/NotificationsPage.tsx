@@ -4,6 +4,7 @@ import { useState } from 'react';
 import { useMarkRead, useNotifications } from '@/api/notifications';
 import { useMyInvites } from '@/api/organizations';
 import { Failure } from '@/app/ErrorScreen';
+import { useTitle } from '@/app/title';
 import { RequireSignIn } from '@/features/account/RequireSignIn';
 import { Button } from '@/ui/Button';
 import { Card } from '@/ui/Card';
@@ -20,6 +21,7 @@ export function NotificationsPage() {
 }
 
 function Notifications() {
+  useTitle(t`Notifications`);
   const [show, setShow] = useState<'all' | 'unread'>('all');
   const list = useNotifications(show === 'unread', true);
   const invites = useMyInvites(true).data?.items ?? [];

@@ -53,7 +53,7 @@ export function BookingTable({ list, kind }: { list: ReturnType<typeof useWaitli
 function Row({ booking, kind, position }: { booking: Booking; kind: Kind; position: number }) {
   const name = booking.user?.name ?? t`Somebody`;
   return (
-    <li className="relative grid grid-cols-[auto_1fr_auto] items-center gap-x-4 gap-y-1 px-4 py-3.5 transition-colors hover:bg-sunken md:grid-cols-[auto_1.2fr_1.4fr_auto]">
+    <li className="relative grid grid-cols-[auto_1fr] items-center gap-x-4 gap-y-1 px-4 py-3.5 transition-colors hover:bg-sunken md:grid-cols-[auto_1.2fr_1.4fr_auto]">
       {kind === 'waiting' ? (
         <span className="figures grid size-9 place-items-center rounded-full bg-warn-soft text-sm font-bold text-warn">
           <span className="sr-only">{t`Position`} </span>
@@ -66,17 +66,17 @@ function Row({ booking, kind, position }: { booking: Booking; kind: Kind; positi
         <Link
           to="/bookings/$bookingId"
           params={{ bookingId: booking.id }}
-          className="block truncate text-sm font-semibold after:absolute after:inset-0 focus-visible:outline-none focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-accent-ink"
+          className="block text-sm font-semibold wrap-anywhere after:absolute after:inset-0 focus-visible:outline-none focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-accent-ink"
         >
           {name}
         </Link>
-        <span className="block truncate text-sm text-muted">{booking.user?.email}</span>
+        <span className="block text-sm wrap-anywhere text-muted">{booking.user?.email}</span>
       </div>
       <p className="col-start-2 row-start-2 text-sm md:col-start-3 md:row-start-1">
         <span className="font-medium">{plural(booking.seats, { one: '# seat', other: '# seats' })}</span>
         <span className="text-muted"> {detail(booking, kind)}</span>
       </p>
-      <time dateTime={booking.created_at} className="text-right text-sm text-muted">
+      <time dateTime={booking.created_at} className="text-sm text-muted max-md:col-start-2 md:text-right">
         {moment(booking.created_at)}
       </time>
     </li>

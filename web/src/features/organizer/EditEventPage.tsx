@@ -7,6 +7,7 @@ import type { Event } from '@/api/types';
 import { Failure } from '@/app/ErrorScreen';
 import { explain } from '@/app/explain';
 import { PendingScreen } from '@/app/PendingScreen';
+import { useTitle } from '@/app/title';
 import { RequireSignIn } from '@/features/account/RequireSignIn';
 import { Button, ButtonLink } from '@/ui/Button';
 import { Notice } from '@/ui/Notice';
@@ -38,6 +39,7 @@ function Load({ id }: { id: string }) {
 }
 
 function Edit({ event, onReload }: { event: Event; onReload: () => void }) {
+  useTitle(t`Edit ${event.name}`);
   const before = formOf(event);
   const form = useEventForm(before);
   const save = useChangeEvent(event.id);

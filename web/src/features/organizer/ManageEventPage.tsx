@@ -9,6 +9,7 @@ import { ApiError } from '@/api/problem';
 import type { Event } from '@/api/types';
 import { Failure } from '@/app/ErrorScreen';
 import { PendingScreen } from '@/app/PendingScreen';
+import { useTitle } from '@/app/title';
 import { RequireSignIn } from '@/features/account/RequireSignIn';
 import { statusBadge } from '@/features/event/availability';
 import { count, longDate, timeRange, zoneName } from '@/lib/format';
@@ -70,6 +71,7 @@ function useLiveSales(eventId: string): number | null {
 
 function Manage({ event }: { event: Event }) {
   const viewers = useLiveSales(event.id);
+  useTitle(t`Manage ${event.name}`);
   const [tab, setTab] = useState<'bookings' | 'waitlist' | 'cancelled'>('bookings');
   const badge = statusBadge(event.status);
   const range = timeRange(event.starts_at, event.ends_at, event.time_zone);

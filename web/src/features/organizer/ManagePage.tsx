@@ -6,10 +6,11 @@ import { useEventList } from '@/api/events';
 import { runs } from '@/api/me';
 import type { Event, Me } from '@/api/types';
 import { Failure } from '@/app/ErrorScreen';
+import { useTitle } from '@/app/title';
 import { RequireSignIn } from '@/features/account/RequireSignIn';
 import { availabilityOf, statusBadge } from '@/features/event/availability';
 import { DateBlock } from '@/features/event/DateBlock';
-import { count, longDate, timeOfDay } from '@/lib/format';
+import { count, startLine } from '@/lib/format';
 import { Badge } from '@/ui/Badge';
 import { Button, ButtonLink } from '@/ui/Button';
 import { EmptyState } from '@/ui/EmptyState';
@@ -29,6 +30,7 @@ export function ManagePage() {
 
 function Manage({ me }: { me: Me }) {
   const orgs = runs(me);
+  useTitle(t`Organize`);
   const wanted = route.useSearch().org;
   const navigate = route.useNavigate();
   const [creating, setCreating] = useState(false);
@@ -62,7 +64,7 @@ function Manage({ me }: { me: Me }) {
       {orgs.length > 1 ? (
         <Select
           aria-label={t`Organization`}
-          className="mb-5 max-w-xs font-semibold"
+          className="mb-5 max-w-xs"
           value={org.id}
           onChange={(e) => void navigate({ search: { org: e.target.value } })}
         >
@@ -158,7 +160,7 @@ function EventRow({ event }: { event: Event }) {
     <li className="relative flex flex-wrap items-center gap-x-5 gap-y-3 rounded-xl border border-line bg-surface p-4 shadow-card transition-shadow hover:shadow-float">
       <DateBlock iso={event.starts_at} zone={event.time_zone} />
       <div className="min-w-0 flex-1 basis-48">
-        <h2 className="truncate font-semibold">
+        <h2 className="line-clamp-2 font-semibold wrap-anywhere">
           <Link
             to="/manage/events/$eventId"
             params={{ eventId: event.id }}
@@ -167,8 +169,8 @@ function EventRow({ event }: { event: Event }) {
             {event.name}
           </Link>
         </h2>
-        <p className="truncate text-sm text-muted">
-          {longDate(event.starts_at, event.time_zone)}, {timeOfDay(event.starts_at, event.time_zone)}
+        <p className="text-sm wrap-anywhere text-muted">
+          {startLine(event.starts_at, event.time_zone)}
           {event.venue ? ` · ${event.venue}` : ''}
         </p>
       </div>

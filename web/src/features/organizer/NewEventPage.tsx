@@ -7,6 +7,7 @@ import { runs } from '@/api/me';
 import { ApiError } from '@/api/problem';
 import type { Me } from '@/api/types';
 import { explain } from '@/app/explain';
+import { useTitle } from '@/app/title';
 import { RequireSignIn } from '@/features/account/RequireSignIn';
 import { viewerZone } from '@/lib/format';
 import { Button, ButtonLink } from '@/ui/Button';
@@ -26,6 +27,7 @@ export function NewEventPage() {
 }
 
 function NewEvent({ me }: { me: Me }) {
+  useTitle(t`New event`);
   const wanted = route.useSearch().org;
   const orgs = runs(me);
   const [orgId, setOrgId] = useState(() => orgs.find((org) => org.id === wanted)?.id ?? orgs[0]?.id ?? '');

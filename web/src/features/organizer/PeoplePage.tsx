@@ -5,9 +5,10 @@ import { useMembers, useOrgInvites, useRevokeInvite } from '@/api/organizations'
 import type { Me } from '@/api/types';
 import { Failure } from '@/app/ErrorScreen';
 import { explain } from '@/app/explain';
+import { useTitle } from '@/app/title';
 import { RequireSignIn } from '@/features/account/RequireSignIn';
 import { roleName } from '@/features/notifications/InviteCards';
-import { relative } from '@/lib/format';
+import { until } from '@/lib/format';
 import { Avatar } from '@/ui/Avatar';
 import { Badge } from '@/ui/Badge';
 import { Button } from '@/ui/Button';
@@ -29,6 +30,7 @@ function People({ me, orgId }: { me: Me; orgId: string }) {
   const org = (me.organizations ?? []).find((o) => o.id === orgId);
   const admin = org?.role === 'orgAdmin';
   const members = useMembers(orgId);
+  useTitle(org ? t`People of ${org.name}` : t`People`);
   if (members.isError) return <Failure page error={members.error} onRetry={() => void members.refetch()} />;
   return (
     <div className="page max-w-3xl!">
@@ -52,13 +54,13 @@ function People({ me, orgId }: { me: Me; orgId: string }) {
                 <li key={member.user_id} className="flex items-center gap-3.5 p-4">
                   <Avatar name={member.name || member.email} seed={member.user_id} />
                   <div className="min-w-0 flex-1">
-                    <p className="truncate text-sm font-semibold">
+                    <p className="text-sm font-semibold wrap-anywhere">
                       {member.name}
                       {member.user_id === me.id ? (
                         <span className="font-normal text-muted"> · {t`you`}</span>
                       ) : null}
                     </p>
-                    <p className="truncate text-sm text-muted">{member.email}</p>
+                    <p className="text-sm wrap-anywhere text-muted">{member.email}</p>
                   </div>
                   <Badge tone={member.role === 'user' ? 'neutral' : 'accent'}>{roleName(member.role)}</Badge>
                 </li>
@@ -82,11 +84,11 @@ function PendingInvites({ orgId }: { orgId: string }) {
       <Card>
         <ul className="divide-y divide-line" aria-label={t`Pending invitations`}>
           {pending.map((invite) => {
-            const expires = relative(invite.expires_at);
+            const expires = until(invite.expires_at);
             return (
               <li key={invite.id} className="flex flex-wrap items-center gap-3.5 p-4">
                 <div className="min-w-0 flex-1">
-                  <p className="truncate text-sm font-semibold">{invite.email}</p>
+                  <p className="text-sm font-semibold wrap-anywhere">{invite.email}</p>
                   <p className="text-sm text-muted">{t`${roleName(invite.role)} · expires ${expires}`}</p>
                 </div>
                 <Button
