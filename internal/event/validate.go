@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"happening/internal/fault"
+	"happening/internal/org"
 )
 
 // The limits of an event's settings. Texts are counted in characters.
@@ -156,6 +157,10 @@ func (f *faults) line(name, s string, least, most int) string {
 		f.add(name, "Use at most %d characters.", most)
 	case !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl):
 		f.add(name, "Use plain text on one line.")
+	case org.HidesText(s):
+		f.add(name, org.MessageHidden)
+	case s != "" && !org.ShowsText(s):
+		f.add(name, "This must not be empty.")
 	}
 	return s
 }
@@ -169,6 +174,8 @@ func (f *faults) text(name, s string, most int) string {
 		f.add(name, "Use at most %d characters.", most)
 	case !utf8.ValidString(s) || strings.ContainsFunc(s, unprintable):
 		f.add(name, "Use plain text without control characters.")
+	case org.HidesText(s):
+		f.add(name, org.MessageHidden)
 	}
 	return s
 }

@@ -49,6 +49,35 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// Names that look like others, or like nothing, are refused; scripts and emoji
+// that need joiners are not.
+func TestHiddenText(t *testing.T) {
+	for text, hidden := range map[string]bool{
+		"Mill": false, "Äö 12 — «x» 東京": false, "קול": false, "❤\ufe0f\u200d🔥": false, "👩🏽\u200d💻": false,
+		"می\u200cخواهم": false, "क्\u200dष": false, "\u0600\u0661": false, "e\u0301": false,
+		"a\u200bb": true, "a\u202eb": true, "\u2066a\u2069": true, "\ufeffMill": true, "Mi\u00adll": true, "a\u2028b": true, "a\u2029b": true,
+		"\u200dMill": true, "Mill\u200c": true, "a \u200d b": true, "a\u200d\u200db": true, "a\U000e0041b": true,
+	} {
+		if org.HidesText(text) != hidden {
+			t.Errorf("%q: hidden text is %v", text, !hidden)
+		}
+		if _, err := org.New(text, id, me, now); (err != nil) != hidden {
+			t.Errorf("%q as a name: %v", text, err)
+		}
+	}
+	for text, shown := range map[string]bool{
+		"a": true, "7": true, "東": true, "…": true, "😀": true, "e\u0301": true,
+		"": false, " \u00a0\u3000": false, "\u200b": false, "\u3164": false, "\uffa0\u115f": false, "\u2800": false, "\ufe0f": false, "\u034f": false,
+	} {
+		if org.ShowsText(text) != shown {
+			t.Errorf("%q: shown is %v", text, !shown)
+		}
+		if _, err := org.New(text, id, me, now); (err == nil) != shown {
+			t.Errorf("%q as a name: %v", text, err)
+		}
+	}
+}
+
 func TestAddresses(t *testing.T) {
 	for in, want := range map[string]string{
 		"ann@example.org":           "ann@example.org",
@@ -73,6 +102,9 @@ func TestAddresses(t *testing.T) {
 		"ann@example.org\tbob@example.org":           "",
 		"mailto:ann@example.org":                     "",
 		"ann@example.org?subject=hello@example.test": "",
+		"mar\u212a@example.org":                      "", // Kelvin's sign becomes a k
+		"ann@\u0130nfo.example":                     "", // and this one an i
+		"ann\u00a0lee@example.org":                  "",
 	} {
 		if got, ok := org.NormalAddress(in); got != want || ok != (want != "") {
 			t.Errorf("%q: got %q, %v, want %q", in, got, ok, want)
