@@ -39,10 +39,16 @@ import (
 const (
 	// headerTimeout bounds how long a client may take to send its headers.
 	headerTimeout = 10 * time.Second
+	// readTimeout bounds how long a whole request may take to arrive. A
+	// websocket leaves it behind with the upgrade.
+	readTimeout = 30 * time.Second
 	// idleTimeout ends kept-alive connections that nobody uses.
 	idleTimeout = 2 * time.Minute
 	// stopStep bounds each step of stopping.
 	stopStep = 10 * time.Second
+	// drainPatience is how long requests in flight may take to finish; who is
+	// still sending after it is cut off.
+	drainPatience = 5 * time.Second
 	// burst is how many seconds' worth of the rate limit may come at once.
 	burst = 2
 )
@@ -293,7 +299,8 @@ func (a *App) signIn(ctx context.Context) (err error) {
 		return err
 	}
 	a.auth, err = signin.New(signin.Config{
-		Issuer: a.provider.Issuer(), ClientID: idp.ClientID, ClientSecret: a.provider.ClientSecret(), PublicURL: a.PublicURL,
+		Issuer: a.provider.Issuer(), IdentityKey: idp.IdentityKey,
+		ClientID: idp.ClientID, ClientSecret: a.provider.ClientSecret(), PublicURL: a.PublicURL,
 		HTTPClient: &http.Client{Transport: a.provider.Transport(nil)}, Now: a.clock.Now, Logger: a.Log,
 	}, postgres.NewSessions(a.db), a.people)
 	return err
@@ -332,10 +339,7 @@ func (a *App) serve() error {
 	}{
 		{a.listeners.client, api.Client()}, {a.listeners.api, api.API()}, {a.listeners.ops, api.Ops()},
 	} {
-		server := &http.Server{
-			Handler: s.handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
-			ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug),
-		}
+		server := newServer(s.handler, a.Log)
 		a.servers = append(a.servers, server)
 		go func() {
 			if err := server.Serve(s.ln); !errors.Is(err, http.ErrServerClosed) {
@@ -347,6 +351,13 @@ func (a *App) serve() error {
 	return nil
 }
 
+func newServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
 func (a *App) apiDeps() httpapi.Deps {
 	store := postgres.NewNotifyStore(a.db)
 	deps := httpapi.Deps{
@@ -356,7 +367,7 @@ func (a *App) apiDeps() httpapi.Deps {
 		PersonLimit:  memory.NewLimiter[string](a.LimitPerson, a.LimitPerson*burst, a.clock.Now),
 		AddressLimit: memory.NewLimiter[string](a.LimitAddress, a.LimitAddress*burst, a.clock.Now),
 		Ping:         a.db.Ping, Ready: a.ready, Away: postgres.Away, QueueLength: a.alloc.QueueLength,
-		Client: web.Dist, PublicURL: a.PublicURL, TrustedProxies: a.proxies(), Version: a.Version, Log: a.Log, Now: a.clock.Now,
+		Client: web.Dist, PublicURL: a.PublicURL, OpsAddr: a.OpsAddr, TrustedProxies: a.proxies(), Version: a.Version, Log: a.Log, Now: a.clock.Now,
 	}
 	if a.SMTPURL == "" {
 		deps.Mailbox = mailbox.New(store, a.clock.Now).Handler()
@@ -385,10 +396,25 @@ func (a *App) ready() (bool, string) {
 
 // drain lets requests in flight finish, then closes realtime.
 func (a *App) drain(ctx context.Context) error {
-	var faults []error
-	for _, s := range a.servers {
-		faults = append(faults, s.Shutdown(ctx))
+	ctx, cancel := context.WithTimeout(ctx, drainPatience)
+	defer cancel()
+	return drainServers(ctx, a.servers...)
+}
+
+// drainServers stops the servers side by side. Whoever still sends when the
+// context ends is cut off, which is a stop like any other: nobody may keep the
+// process by sending slowly.
+func drainServers(ctx context.Context, servers ...*http.Server) error {
+	var wait sync.WaitGroup
+	faults := make([]error, len(servers))
+	for i, s := range servers {
+		wait.Go(func() {
+			if faults[i] = s.Shutdown(ctx); faults[i] != nil && ctx.Err() != nil {
+				faults[i] = s.Close()
+			}
+		})
 	}
+	wait.Wait()
 	return errors.Join(faults...)
 }
 

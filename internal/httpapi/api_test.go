@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/base64"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -204,6 +205,8 @@ func TestHiddenIsAbsent(t *testing.T) {
 		{"GET", "/organizations/" + orgID.String() + "/members", "", 401, 403, 200},
 		{"GET", "/org-invites?org_id=" + orgID.String(), "", 401, 403, 403},
 		{"GET", "/org-invites", "", 401, 200, 200},
+		{"GET", "/org-invites/by-token?token=none", "", 401, 404, 404},
+		{"GET", "/org-invites/by-token", "", 401, 422, 422},
 		{"GET", "/organizations", "", 401, 200, 200},
 		{"POST", "/organizations", `{"name":"O"}`, 401, 201, 201},
 		{"GET", "/users/me", "", 401, 200, 200},
@@ -325,6 +328,12 @@ func TestSeats(t *testing.T) {
 			t.Fatal("no end")
 		}
 	}
+	for _, beyond := range []int64{20_001, math.MaxInt64 - 99, math.MaxInt64} {
+		page := read[List[Seat]](w.call(caller{}, "GET", path+"?format=list&cursor="+numberCursor(beyond), nil).want(200))
+		if len(page.Items) != 0 || page.NextCursor != nil {
+			t.Errorf("after %d: %+v", beyond, page)
+		}
+	}
 	if len(seats) != 20_000 || seats[2] != (Seat{3, "A", "A3", "held"}) || seats[20] != (Seat{21, "B", "B21", "booked"}) || seats[21].State != "free" {
 		t.Errorf("%d seats, %+v %+v %+v", len(seats), seats[2], seats[20], seats[21])
 	}
@@ -401,6 +410,48 @@ func TestInvites(t *testing.T) {
 	w.call(admin, "DELETE", "/org-invites/"+second.ID.String(), nil).refused(409, "invite_not_pending")
 	if of := read[List[Invite]](w.call(admin, "GET", "/org-invites?org_id="+orgID.String(), nil).want(200)); len(of.Items) != 2 {
 		t.Errorf("%+v", of)
+	}
+}
+
+// A mailed link explains the invite to whoever opens it, and gives its address
+// away to nobody but its owner.
+func TestInviteByItsLink(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	orgID, _ := w.db.Org(t)
+	admin, invited, other := w.member(orgID, "orgAdmin"), w.someone(), w.someone()
+	i := read[Invite](w.call(admin, "POST", "/org-invites", map[string]any{"org_id": orgID, "email": invited.email, "role": "organizer"}).want(201))
+	link, err := w.server.deps.Orgs.MintInviteLink(t.Context(), i.ID)
+	must(t, err)
+	_, query, _ := strings.Cut(link.URL, "?")
+	path := "/org-invites/by-token?" + query
+	mine := read[LinkedInvite](w.call(invited, "GET", path, nil).want(200))
+	want := LinkedInvite{ID: i.ID, OrgID: orgID, OrgName: i.OrgName, Email: invited.email, Role: "organizer", Status: "pending", ExpiresAt: i.ExpiresAt, ToCaller: true}
+	if mine != want {
+		t.Errorf("to the invited: %+v, want %+v", mine, want)
+	}
+	shown := w.call(other, "GET", path, nil).want(200)
+	want.Email, want.ToCaller = "p•••@people.test", false
+	if theirs := read[LinkedInvite](shown); theirs != want || strings.Contains(shown.body, invited.email) {
+		t.Errorf("to another: %s", shown.body)
+	}
+	w.call(caller{}, "GET", path, nil).refused(401, "unauthenticated")
+	for _, wrong := range []string{"x", strings.Repeat("x", 43), strings.Repeat("x", 5000)} {
+		w.call(invited, "GET", "/org-invites/by-token?token="+wrong, nil).refused(404, "not_found")
+	}
+	w.call(invited, "POST", "/org-invites/"+i.ID.String()+"/accept", nil).want(200)
+	if after := read[LinkedInvite](w.call(other, "GET", path, nil).want(200)); after.Status != "accepted" {
+		t.Errorf("%+v", after)
+	}
+}
+
+func TestMaskedAddress(t *testing.T) {
+	for address, want := range map[string]string{
+		"kim@example.org": "k•••@example.org", "k@example.org": "k•••@example.org", "ünal@example.org": "ü•••@example.org", "": "•••",
+	} {
+		if got := maskedAddress(address); got != want {
+			t.Errorf("%q: %q, want %q", address, got, want)
+		}
 	}
 }
 

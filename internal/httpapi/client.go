@@ -58,16 +58,15 @@ func (s *Server) newClient(public *url.URL) (http.Handler, error) {
 		http.Redirect(w, r, "/api/", http.StatusPermanentRedirect)
 	})
 	if s.deps.IDP != nil {
-		mux.HandleFunc("/idp/", func(w http.ResponseWriter, r *http.Request) {
-			s.secure(w.Header(), apiPolicy)
-			s.deps.IDP.ServeHTTP(w, r)
-		})
+		mux.Handle("/idp/", s.pages(s.deps.IDP))
 	}
 	mux.Handle("/auth/", s.api)
 	mux.Handle(socketPath, s.api)
 	mux.Handle("/", c)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// The router tidies paths by redirecting, which the API doesn't.
+		// Here and not only behind the router, which tidies paths by redirecting
+		// and so answers by itself; the API doesn't.
+		s.secure(w.Header(), apiPolicy)
 		if strings.HasPrefix(r.URL.Path, "/api/") {
 			api.ServeHTTP(w, r)
 			return

@@ -2,7 +2,9 @@ package httpapi
 
 import (
 	"context"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -139,6 +141,46 @@ func (s *Server) listInvites(ctx context.Context, in *struct {
 		return nil, err
 	}
 	return listed(found, next, showInvite), nil
+}
+
+// LinkedInvite is an invite as whoever opens its mailed link sees it.
+type LinkedInvite struct {
+	ID        uuid.UUID `json:"id" format:"uuid"`
+	OrgID     uuid.UUID `json:"org_id" format:"uuid"`
+	OrgName   string    `json:"org_name"`
+	Email     string    `json:"email" doc:"Masked unless the invite is to you." example:"k•••@example.org"`
+	Role      string    `json:"role" enum:"user,organizer,orgAdmin"`
+	Status    string    `json:"status" enum:"pending,accepted,rejected,revoked,expired"`
+	ExpiresAt time.Time `json:"expires_at"`
+	ToCaller  bool      `json:"to_caller" doc:"Whether it is addressed to your verified address, so that you can answer it."`
+}
+
+func (s *Server) getInviteByToken(ctx context.Context, in *struct {
+	Token string `query:"token" required:"true" doc:"Of the link in the mail."`
+}) (*answer[LinkedInvite], error) {
+	i, err := s.deps.Orgs.InviteByToken(ctx, principal(ctx), in.Token)
+	if err != nil {
+		return nil, err
+	}
+	shown := LinkedInvite{
+		ID: i.ID, OrgID: i.OrgID, OrgName: i.OrgName, Email: i.Email, Role: string(i.Role), Status: string(i.Status),
+		ExpiresAt: i.ExpiresAt.UTC(), ToCaller: i.ToCaller,
+	}
+	if !i.ToCaller {
+		shown.Email = maskedAddress(i.Email)
+	}
+	return answered(shown), nil
+}
+
+// maskedAddress shows enough of an address for its owner to know it, and not
+// enough for others to write to it.
+func maskedAddress(address string) string {
+	at := strings.LastIndexByte(address, '@')
+	if at < 0 {
+		return "•••"
+	}
+	_, first := utf8.DecodeRuneInString(address[:at])
+	return address[:first] + "•••" + address[at:]
 }
 
 // InvitePath names an invite.

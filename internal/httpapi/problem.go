@@ -44,7 +44,7 @@ var statusOf = map[fault.Kind]int{
 // The faults that this room itself declares.
 var (
 	errInternal    = fault.New(fault.Internal, "internal", "Something went wrong on our side. Try again, and tell us the request id if it stays.")
-	errMalformed   = fault.New(fault.Malformed, "malformed", "The body is not valid JSON.")
+	errMalformed   = fault.New(fault.Malformed, "malformed", "The body must be valid JSON in UTF-8, with each field once.")
 	errNoBody      = fault.New(fault.Malformed, "malformed", "A JSON body is needed.")
 	errTooLarge    = fault.New(fault.TooLarge, "too_large", "The body is larger than 64 kB.")
 	errMediaType   = fault.New(fault.MediaType, "unsupported_media_type", "Send the body as application/json.")

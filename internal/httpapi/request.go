@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
 	"os"
+	"path"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -28,7 +30,8 @@ import (
 // Limits of a request.
 const (
 	maxBody = 64 << 10 // bytes
-	// bodyPatience is how long a body may take to arrive.
+	// bodyPatience is how long a body may take to arrive; a server has it as a
+	// field for tests.
 	bodyPatience = 10 * time.Second
 	// minCompressed is from which size on an answer is worth compressing.
 	minCompressed = 1 << 10 // bytes
@@ -140,16 +143,20 @@ func compressed(h http.Handler) http.Handler {
 
 // handleAPI is the way of every request to the API, as doc.go draws it.
 func (s *Server) handleAPI(routes http.Handler) http.Handler {
+	signIn := s.pages(s.deps.SignIn)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == socketPath && s.deps.Socket != nil:
+			s.secure(w.Header(), apiPolicy)
+			if err := s.count(r); err != nil {
+				writeProblem(w, r, err)
+				return
+			}
 			// An upgrade needs the connection itself, unwrapped.
 			s.deps.Socket.ServeHTTP(w, r)
 			return
 		case strings.HasPrefix(r.URL.Path, "/auth/") && s.deps.SignIn != nil:
-			// Who comes with a session that is over comes here to sign in.
-			s.secure(w.Header(), apiPolicy)
-			s.deps.SignIn.ServeHTTP(w, r)
+			signIn.ServeHTTP(w, r)
 			return
 		}
 		start := time.Now()
@@ -171,6 +178,35 @@ func (s *Server) handleAPI(routes http.Handler) http.Handler {
 		}
 		routes.ServeHTTP(c, r)
 	})
+}
+
+// pages leads to the pages of a room that answers people in their browsers
+// itself. Their stylesheets are static files and not counted.
+func (s *Server) pages(room http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.secure(w.Header(), apiPolicy)
+		if path.Ext(r.URL.Path) != ".css" {
+			if err := s.count(r); err != nil {
+				p := problemOf(r.Context(), err)
+				maps.Copy(w.Header(), p.header)
+				w.Header()["Cache-Control"] = noStore
+				plain(w, p.Status, p.Detail)
+				return
+			}
+		}
+		room.ServeHTTP(w, r)
+	})
+}
+
+// count counts a request that leaves before the routes. A credential that is
+// not valid is no reason to refuse it there, since people come to sign in with
+// a session that is over; it counts as a visitor's.
+func (s *Server) count(r *http.Request) error {
+	who, err := s.deps.Auth.Authenticate(r)
+	if err != nil {
+		who = access.Principal{}
+	}
+	return s.limit(who, r)
 }
 
 // recovered answers for a handler that panicked, as far as it still can.
@@ -226,7 +262,8 @@ func (s *Server) admit(c *call, r *http.Request) error {
 }
 
 // readBody reads the whole body, within bounds: routes need its bytes for the
-// idempotency key's hash, and the connection's read deadline ends here.
+// idempotency key's hash. The connection's read deadline ends with a body that
+// is here; otherwise it stays, for the rest of the body is read on closing.
 func (c *call) readBody(r *http.Request) error {
 	if r.ContentLength > maxBody {
 		// Unread, the rest of it would be taken for the next request.
@@ -235,9 +272,8 @@ func (c *call) readBody(r *http.Request) error {
 	}
 	connection := http.NewResponseController(c.ResponseWriter)
 	// Not every connection knows deadlines; those of a server do.
-	_ = connection.SetReadDeadline(time.Now().Add(bodyPatience))
+	_ = connection.SetReadDeadline(time.Now().Add(c.server.bodyPatience))
 	body, err := io.ReadAll(http.MaxBytesReader(c.ResponseWriter, r.Body, maxBody))
-	_ = connection.SetReadDeadline(time.Time{})
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -251,6 +287,7 @@ func (c *call) readBody(r *http.Request) error {
 	case err != nil:
 		return errMalformed.Because(err)
 	}
+	_ = connection.SetReadDeadline(time.Time{})
 	c.body = body
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return nil

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -104,6 +106,62 @@ func TestLimits(t *testing.T) {
 		w.send(w.client.URL, caller{}, "GET", "/robots.txt", nil, "X-Forwarded-For: 203.0.113.9").want(200)
 	}
 }
+
+// Sign-in, the provider's pages and the websocket cost work too, and are
+// counted as the API is: by person, and by address without sign-in.
+func TestLimitsBesideTheRoutes(t *testing.T) {
+	still := func() time.Time { return time.Unix(0, 0) }
+	room := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "") })
+	for _, path := range []string{"/auth/login", "/idp/sign-in", socketPath} {
+		s := bare(t, Deps{
+			SignIn: room, IDP: room, Socket: room, Auth: byToken{},
+			PersonLimit: memory.NewLimiter[string](2, 2, still), AddressLimit: memory.NewLimiter[string](1, 1, still),
+		})
+		get := func(path, credential string) *httptest.ResponseRecorder {
+			r := httptest.NewRequest("GET", path, nil)
+			if credential != "" {
+				r.Header.Set("Authorization", credential)
+			}
+			w := httptest.NewRecorder()
+			s.Client().ServeHTTP(w, r)
+			return w
+		}
+		for i, c := range []struct {
+			credential string
+			status     int
+		}{
+			{"", 200}, {"", 429},
+			{"Bearer over", 429}, // not valid, so a visitor's
+			{"Bearer ann", 200}, {"Bearer ann", 200}, {"Bearer ann", 429}, {"Bearer bob", 200},
+		} {
+			w := get(path, c.credential)
+			if w.Code != c.status || (w.Header().Get("Retry-After") != "") != (c.status == 429) {
+				t.Errorf("%s, request %d: %d, Retry-After %q", path, i, w.Code, w.Header().Get("Retry-After"))
+			}
+		}
+		for _, style := range []string{"/auth/page.css", "/idp/style.css"} {
+			if w := get(style, ""); w.Code != 200 {
+				t.Errorf("%s: %d", style, w.Code)
+			}
+		}
+	}
+}
+
+// byToken takes every name save "over" for a valid token.
+type byToken struct{}
+
+func (byToken) Authenticate(r *http.Request) (access.Principal, error) {
+	switch name := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "); name {
+	case "":
+		return access.Principal{}, nil
+	case "over":
+		return access.Principal{}, fault.ErrUnauthenticated
+	default:
+		return access.Principal{UserID: uuid.NewSHA1(uuid.Nil, []byte(name))}, nil
+	}
+}
+
+func (byToken) DropSessionCookie(http.ResponseWriter) {}
 
 func TestForwardedAddressesCountFromProxiesOnly(t *testing.T) {
 	s := bare(t, Deps{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
@@ -209,6 +267,26 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+// What the client's router answers by itself has the headers as well.
+func TestHeadersOnTheClientsPort(t *testing.T) {
+	room := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "") })
+	s := bare(t, Deps{PublicURL: "https://example.test", Auth: person{}, SignIn: room, IDP: room, Socket: room})
+	for _, path := range []string{"/", "//", "/api", "/api/", "/auth", "/auth/login", "/idp", "/idp/", "/idp/../x", "/nothing.js", "/events/../api", socketPath} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.URL.Path = path
+		w := httptest.NewRecorder()
+		s.Client().ServeHTTP(w, r)
+		for name, want := range map[string]string{
+			"Content-Security-Policy": "frame-ancestors 'none'", "X-Content-Type-Options": "nosniff",
+			"Referrer-Policy": "same-origin", "Strict-Transport-Security": "max-age",
+		} {
+			if !strings.Contains(w.Header().Get(name), want) {
+				t.Errorf("%s (%d): %s is %q", path, w.Code, name, w.Header().Get(name))
+			}
+		}
+	}
+}
+
 func TestServiceTellsHowItIs(t *testing.T) {
 	pings, broken := 0, false
 	s := bare(t, Deps{
@@ -240,7 +318,7 @@ func TestServiceTellsHowItIs(t *testing.T) {
 		}
 	}
 	ops := httptest.NewRecorder()
-	s.Ops().ServeHTTP(ops, httptest.NewRequest("GET", "/readyz", nil))
+	s.Ops().ServeHTTP(ops, httptest.NewRequest("GET", "http://localhost/readyz", nil))
 	if ops.Code != 503 || !strings.Contains(ops.Body.String(), "on fire") {
 		t.Errorf("operators are told %d %s", ops.Code, ops.Body)
 	}
@@ -264,8 +342,28 @@ func TestBodies(t *testing.T) {
 		t.Errorf("status %d", answer.StatusCode)
 	}
 	w.call(ann, "POST", "/organizations", `{"name":"x"}`, "Content-Type: application/json; charset=utf-8").want(201)
-	w.call(ann, "POST", "/organizations", `{"name":"x","name":"y"}`).want(201)
+	w.call(ann, "POST", "/organizations", `{"name":"x","name":"y"}`).refused(400, "malformed")
 	w.call(ann, "POST", "/organizations", strings.Repeat("[", 20_000)).refused(400, "malformed")
+}
+
+// Who stops sending in the middle of a body is told, and then cut off: the
+// server doesn't wait for the rest of it.
+func TestBodyThatNeverComes(t *testing.T) {
+	t.Parallel()
+	s := bare(t, Deps{Auth: person{access.Principal{UserID: uuid.New()}}})
+	s.bodyPatience = 20 * time.Millisecond
+	server := httptest.NewServer(s.API())
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	must(t, err)
+	defer conn.Close()
+	must(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	_, err = io.WriteString(conn, "POST /bookings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+	must(t, err)
+	all, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(all), "HTTP/1.1 408 ") || !strings.Contains(string(all), "body_timeout") {
+		t.Errorf("%v after %s", err, all)
+	}
 }
 
 type readCloser struct{ *strings.Reader }

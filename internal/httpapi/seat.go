@@ -178,6 +178,8 @@ func listSeats(snap SeatSnapshot, in *seatsInput) (*seatsAnswer, error) {
 		return nil, err
 	}
 	out := List[Seat]{Items: []Seat{}}
+	// A cursor is anybody's number: bounded before it is reckoned with.
+	after = min(after, int64(snap.Total))
 	last := min(after+int64(in.Limit), int64(snap.Total))
 	for n := after + 1; n <= last; n++ {
 		row, label := event.RowOf(int32(n))

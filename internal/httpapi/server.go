@@ -84,6 +84,7 @@ type Deps struct {
 
 	Client         fs.FS // the built client, rooted where index.html lies
 	PublicURL      string
+	OpsAddr        string         // where operators' pages listen, host and port
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
 	Version        string
 	Log            *slog.Logger     // optional
@@ -100,6 +101,8 @@ type Server struct {
 	metrics *metrics
 	seats   *lru.Cache[uuid.UUID, encodedSeats]
 	ping    pinger
+	// bodyPatience is how long a body may take to arrive.
+	bodyPatience time.Duration
 	// book is Bookings.Book. It stands by itself so that the cost of the way
 	// there can be measured without a database.
 	book func(context.Context, access.Principal, booking.Request) (booking.Booking, error)
@@ -125,7 +128,7 @@ func New(d Deps) (*Server, error) {
 	configureHuma()
 	s := &Server{
 		deps: d, mux: &router{}, origins: http.NewCrossOriginProtection(), metrics: newMetrics(d.QueueLength),
-		ping: pinger{ping: d.Ping, now: time.Now},
+		ping: pinger{ping: d.Ping, now: time.Now}, bodyPatience: bodyPatience,
 	}
 	s.address = ClientAddress(d.TrustedProxies)
 	if d.Bookings != nil {

@@ -8,6 +8,9 @@ import (
 	"math"
 	"strconv"
 	"sync"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/validation"
@@ -70,19 +73,117 @@ var jsonFormat = huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal:
 // decodeJSON reads one JSON value. A number that no machine number can hold is
 // out of range and not a fault of syntax, so it is read as the largest one and
 // refused by the field's limits.
+//
+// The library reads a body twice: into any, to judge it by its schema, and then
+// into the handler's type. What the decoder would guess at is refused the first
+// time.
 func decodeJSON(data []byte, into any) error {
 	err := json.Unmarshal(data, into)
+	value, first := into.(*any)
+	if !first {
+		return err
+	}
 	var wrongType *json.UnmarshalTypeError
-	if value, ok := into.(*any); ok && errors.As(err, &wrongType) {
+	if errors.As(err, &wrongType) {
 		d := json.NewDecoder(bytes.NewReader(data))
 		d.UseNumber()
-		if err := d.Decode(value); err != nil {
-			return err
-		}
+		err = d.Decode(value)
 		*value = plainNumbers(*value)
-		return nil
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return unguessed(data, *value)
+}
+
+var (
+	errNotUnicode = errors.New("httpapi: the body has text that is not Unicode")
+	errNamedTwice = errors.New("httpapi: the body names a field twice")
+)
+
+// unguessed refuses what the decoder takes and changes: text that is not
+// Unicode, for which it puts U+FFFD, and a name that stands twice in an object,
+// of which it keeps the last. data is valid JSON and value what was read of it.
+func unguessed(data []byte, value any) error {
+	if !utf8.Valid(data) {
+		return errNotUnicode
+	}
+	names := 0
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case ':':
+			names++
+		case '"':
+			length := 1
+			for ; data[i+length] != '"'; length++ {
+				if data[i+length] == '\\' {
+					length++ // what follows ends no string
+				}
+			}
+			if !pairedSurrogates(data[i+1 : i+length]) {
+				return errNotUnicode
+			}
+			i += length
+		}
+	}
+	// Every name is followed by a colon, and no other colon stands outside of
+	// strings: fewer fields were read only if one took another's place.
+	if names != fieldsIn(value) {
+		return errNamedTwice
+	}
+	return nil
+}
+
+// pairedSurrogates says whether the escapes of a valid JSON string spell whole
+// characters: \ud83d alone is half of one.
+func pairedSurrogates(text []byte) bool {
+	const escape = len(`\uXXXX`)
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' {
+			continue
+		}
+		r := escaped(text[i:])
+		if !utf16.IsSurrogate(r) {
+			i++
+			continue
+		}
+		if utf16.DecodeRune(r, escaped(text[i+escape:])) == unicode.ReplacementChar {
+			return false
+		}
+		i += 2*escape - 1
+	}
+	return true
+}
+
+// escaped gives the UTF-16 unit that \uXXXX at the beginning of the text
+// spells, 0 where something else stands.
+func escaped(text []byte) rune {
+	const prefix, digits = `\u`, 4
+	if len(text) < len(prefix)+digits || string(text[:len(prefix)]) != prefix {
+		return 0
+	}
+	unit, err := strconv.ParseUint(string(text[len(prefix):len(prefix)+digits]), 16, 16)
+	if err != nil {
+		return 0
+	}
+	return rune(unit)
+}
+
+// fieldsIn counts the fields of all objects in a value.
+func fieldsIn(value any) int {
+	count := 0
+	switch v := value.(type) {
+	case []any:
+		for _, item := range v {
+			count += fieldsIn(item)
+		}
+	case map[string]any:
+		count = len(v)
+		for _, field := range v {
+			count += fieldsIn(field)
+		}
+	}
+	return count
 }
 
 func plainNumbers(v any) any {

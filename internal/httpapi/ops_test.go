@@ -1,0 +1,77 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+)
+
+// A name that somebody made to lead here reads nothing, whichever browser on
+// this machine it comes from.
+func TestOperatorsPagesKnowTheirNames(t *testing.T) {
+	for _, c := range []struct {
+		listen, host string
+		ours         bool
+	}{
+		{"127.0.0.1:5001", "127.0.0.1:5001", true},
+		{"127.0.0.1:5001", "127.9.9.9", true},
+		{"127.0.0.1:5001", "[::1]:5001", true},
+		{"127.0.0.1:5001", "[::1]", true},
+		{"127.0.0.1:5001", "[::ffff:127.0.0.1]:5001", true},
+		{"127.0.0.1:5001", "localhost:9", true},
+		{"127.0.0.1:5001", "LOCALHOST.", true},
+		{"127.0.0.1:5001", "ops.localhost:5001", true},
+		{"127.0.0.1:5001", "evil.test:5001", false},
+		{"127.0.0.1:5001", "localhost.evil.test", false},
+		{"127.0.0.1:5001", "notlocalhost", false},
+		{"127.0.0.1:5001", "127.0.0.1.evil.test", false},
+		{"127.0.0.1:5001", "192.0.2.7:5001", false},
+		{"127.0.0.1:5001", "", false},
+		{"192.0.2.7:5001", "192.0.2.7:5001", true},
+		{"192.0.2.7:5001", "192.0.2.8:5001", false},
+		{"192.0.2.7:5001", "localhost", true},
+		{"ops.example.org:5001", "OPS.example.org:5001", true},
+		{"ops.example.org:5001", "example.org:5001", false},
+		{":5001", "192.0.2.7:5001", true},
+		{"0.0.0.0:5001", "192.0.2.7:5001", true},
+		{"[::]:5001", "[2001:db8::1]:5001", true},
+		{"0.0.0.0:5001", "evil.test:5001", false},
+		{":5001", "evil.test", false},
+		{":5001", "", false},
+		{"", "", false},
+		{"", "127.0.0.1", true},
+	} {
+		r := httptest.NewRequest("GET", "http://localhost/mailbox", nil)
+		r.Host = c.host
+		w := httptest.NewRecorder()
+		bare(t, Deps{OpsAddr: c.listen, Mailbox: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			plain(w, http.StatusOK, "a secret link")
+		})}).Ops().ServeHTTP(w, r)
+		want := http.StatusForbidden
+		if c.ours {
+			want = http.StatusOK
+		}
+		if w.Code != want {
+			t.Errorf("%q where operators' pages listen on %q: %d, want %d", c.host, c.listen, w.Code, want)
+		}
+	}
+}
+
+// A profile may take longer than a request may take to arrive.
+func TestProfilesOutliveTheReadTimeout(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(bare(t, Deps{}).Ops())
+	server.Config.ReadTimeout = 50 * time.Millisecond
+	server.Start()
+	defer server.Close()
+	begin := time.Now()
+	answer, err := http.Get(server.URL + "/debug/pprof/trace?seconds=0.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if took := time.Since(begin); answer.StatusCode != 200 || took < 300*time.Millisecond {
+		t.Errorf("status %d after %s", answer.StatusCode, took)
+	}
+}
