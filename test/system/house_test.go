@@ -337,11 +337,11 @@ func (s *server) interrupt() (status int, took time.Duration) {
 }
 
 // count reads one number.
-func count(t *testing.T, db *pgx.Conn, sql string) (n int) {
+func count(t *testing.T, db *pgx.Conn, sql string, args ...any) (n int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
 	defer cancel()
-	if err := db.QueryRow(ctx, sql).Scan(&n); err != nil {
+	if err := db.QueryRow(ctx, sql, args...).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n
