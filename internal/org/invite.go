@@ -7,14 +7,13 @@ import (
 	"net/mail"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"happening/internal/access"
 	"happening/internal/audit"
 	"happening/internal/fault"
+	"happening/internal/user"
 )
 
 // The limits of invites.
@@ -100,14 +99,15 @@ func NewInvite(id, orgID uuid.UUID, email string, role access.Role, invitedBy uu
 
 // NormalAddress gives the one spelling of a mail address under which it is
 // stored and compared: without white space around it, in lower case. A name
-// beside the address, a list and a quoted local part are refused.
+// beside the address, a list, a quoted local part and what could be taken for
+// another address are refused.
 func NormalAddress(s string) (string, bool) {
-	if !utf8.ValidString(s) {
+	s = strings.TrimSpace(s)
+	if !user.ClearAddress(s) { // asked before case is gone, which would hide it
 		return "", false
 	}
-	s = strings.ToLower(strings.TrimSpace(s))
-	hidden := func(r rune) bool { return !unicode.IsPrint(r) }
-	if s == "" || len(s) > MaxAddress || strings.ContainsAny(s, " \"<>(),:;\\") || strings.ContainsFunc(s, hidden) {
+	s = strings.ToLower(s)
+	if s == "" || len(s) > MaxAddress || strings.ContainsAny(s, "\"<>(),:;\\") {
 		return "", false
 	}
 	parsed, err := mail.ParseAddress(s)

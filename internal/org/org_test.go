@@ -103,8 +103,8 @@ func TestAddresses(t *testing.T) {
 		"mailto:ann@example.org":                     "",
 		"ann@example.org?subject=hello@example.test": "",
 		"mar\u212a@example.org":                      "", // Kelvin's sign becomes a k
-		"ann@\u0130nfo.example":                     "", // and this one an i
-		"ann\u00a0lee@example.org":                  "",
+		"ann@\u0130nfo.example":                      "", // and this one an i
+		"ann\u00a0lee@example.org":                   "",
 	} {
 		if got, ok := org.NormalAddress(in); got != want || ok != (want != "") {
 			t.Errorf("%q: got %q, %v, want %q", in, got, ok, want)

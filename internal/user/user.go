@@ -1,7 +1,9 @@
 // Package user knows people: who somebody is, by which identities at which
 // provider they sign in, and to which organizations they belong. A person is
 // known by issuer and subject, never by an address: an address moves between
-// people, and whoever could claim one would own the account behind it.
+// people, and whoever could claim one would own the account behind it. The
+// issuer of the embedded provider is a constant here and not the address at
+// which the installation happens to stand.
 package user
 
 import (
@@ -10,6 +12,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -167,11 +170,16 @@ func (s *Service) Forget(id uuid.UUID) {
 }
 
 // clean bounds what a provider says and gives everybody a name to be shown.
+// An address that could be taken for another one, or that can't be kept
+// whole, is dropped: a part of it may be somebody else's.
 func (c Claims) clean() Claims {
-	c.Email = truncate(strings.TrimSpace(c.Email), MaxEmailLength)
-	c.Name = truncate(strings.TrimSpace(c.Name), MaxNameLength)
-	if c.Name == "" {
-		c.Name, _, _ = strings.Cut(c.Email, "@")
+	c.Email = strings.TrimSpace(c.Email)
+	if utf8.RuneCountInString(c.Email) > MaxEmailLength || !ClearAddress(c.Email) {
+		c.Email = ""
+	}
+	if c.Name = shownName(c.Name); c.Name == "" {
+		local, _, _ := strings.Cut(c.Email, "@")
+		c.Name = shownName(local)
 	}
 	if c.Name == "" {
 		c.Name = "Somebody"
