@@ -77,7 +77,8 @@ func newWorld(t *testing.T, change ...func(*Deps)) *world {
 	w.provider, err = idp.New(ctx, idp.Config{PublicURL: publicURL, Now: now, Logger: log}, postgres.NewProvider(w.db.DB))
 	must(t, err)
 	auth, err := signin.New(signin.Config{
-		Issuer: w.provider.Issuer(), ClientID: idp.ClientID, ClientSecret: w.provider.ClientSecret(), PublicURL: publicURL,
+		Issuer: w.provider.Issuer(), IdentityKey: idp.IdentityKey,
+		ClientID: idp.ClientID, ClientSecret: w.provider.ClientSecret(), PublicURL: publicURL,
 		HTTPClient: &http.Client{Transport: w.provider.Transport(nil)}, Now: now, Logger: log,
 	}, postgres.NewSessions(w.db.DB), people)
 	must(t, err)

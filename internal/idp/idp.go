@@ -21,6 +21,11 @@ import (
 // Path is where the provider stands under the public URL.
 const Path = "/idp"
 
+// IdentityKey stands for this provider in people's identities. The issuer in
+// its tokens is an address, which changes with the installation's; who
+// somebody is must not. No other provider can have this key: theirs are URLs.
+const IdentityKey = "embedded"
+
 // ClientID is the application's name at its own provider.
 const ClientID = "happening"
 
@@ -40,12 +45,13 @@ const (
 
 // Limits.
 const (
-	MailPause      = time.Minute // between two mails that one account asks for
-	SignUpWindow   = time.Hour
-	MaxOpenSignUps = 3 // unconfirmed, per address and SignUpWindow
+	MailPause      = time.Minute // between two mails of one kind that one account asks for
+	MaxOpenSignUps = 3           // unconfirmed, per address; the newest count
 
-	maxRequestBytes = 64 << 10
-	sweepBatch      = 1_000
+	maxRequestBytes   = 64 << 10
+	maxParameterBytes = 4 << 10 // one field of a form or a query; the longest is an ID token
+	maxOpaqueBytes    = 1_000   // a state or a nonce, which are stored
+	sweepBatch        = 1_000
 )
 
 // Config says where the provider stands and whom it tells.
@@ -56,8 +62,9 @@ type Config struct {
 	// ClientAddr tells the network address that a request comes from, by
 	// which attempts are throttled; nil: the connection's.
 	ClientAddr func(*http.Request) string
-	// PasswordChanged is told whose password was reset or changed, so that
-	// the application can end that person's sessions; may be nil.
+	// PasswordChanged is told whose password was reset or changed, by
+	// IdentityKey and subject, so that the application can end that person's
+	// sessions; may be nil.
 	PasswordChanged func(ctx context.Context, issuer, subject string) error
 }
 

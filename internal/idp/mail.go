@@ -51,7 +51,7 @@ func (p *Provider) passwordChanged(ctx context.Context, accountID uuid.UUID) err
 	if p.cfg.PasswordChanged == nil {
 		return nil
 	}
-	if err := p.cfg.PasswordChanged(ctx, p.issuer, accountID.String()); err != nil {
+	if err := p.cfg.PasswordChanged(ctx, IdentityKey, accountID.String()); err != nil {
 		return fmt.Errorf("idp: end sessions: %w", err)
 	}
 	return nil

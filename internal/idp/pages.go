@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"happening/internal/fault"
+	"happening/internal/user"
 )
 
 //go:embed page
@@ -186,10 +187,13 @@ var errWrongPassword = fault.New(fault.Unauthenticated, "wrong_password", "Email
 // the same whether or not there is such an account.
 func (p *Provider) authenticate(r *http.Request, email, password string) (Account, error) {
 	ctx := r.Context()
-	byAccount, byAddress := perAccount(strings.ToLower(email)), perAddress(p.cfg.ClientAddr(r))
-	if len(email) > maxEmailLength || utf8.RuneCountInString(password) > MaxPasswordLength {
+	// An address that can't have an account isn't looked up, and spellings
+	// that the database takes for one another are not counted apart.
+	email, err := parseEmail(email)
+	if err != nil || utf8.RuneCountInString(password) > MaxPasswordLength {
 		return Account{}, errWrongPassword
 	}
+	byAccount, byAddress := perAccount(strings.ToLower(email)), perAddress(p.cfg.ClientAddr(r))
 	if err := p.throttle.begin(byAccount, byAddress); err != nil {
 		return Account{}, err
 	}
@@ -223,7 +227,7 @@ func (p *Provider) signUp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		v.Errors["email"] = "Enter an email address such as name@example.org."
 	}
-	if n := utf8.RuneCountInString(name); n == 0 || n > maxNameLength || !utf8.ValidString(name) || strings.ContainsFunc(name, isControl) {
+	if utf8.RuneCountInString(name) > maxNameLength || !user.ShowableName(name) {
 		v.Errors["name"] = "Enter the name by which others shall see you."
 	}
 	if text := passwordFault(password, email, name); text != "" {
@@ -250,8 +254,6 @@ func (p *Provider) signUp(w http.ResponseWriter, r *http.Request) error {
 	p.show(w, r, http.StatusOK, "check-mail", view{Request: v.Request, Email: email})
 	return nil
 }
-
-func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
 const linkGone = "This link was used already or is too old. Ask for a new one."
 

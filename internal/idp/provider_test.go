@@ -3,6 +3,7 @@ package idp_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +21,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/oauth2"
 
+	"happening/internal/fault"
 	"happening/internal/idp"
 	"happening/internal/postgres"
 	"happening/internal/testkit"
@@ -443,7 +446,6 @@ func TestNobodyLeavesAPasswordBehind(t *testing.T) {
 	owner := h.browser()
 	owner.signUp(email, password)
 	h.browser().signUp(email, stolen)
-	h.browser().signUp(email, stolen) // one more than is let wait
 	waiting := h.facts(idp.MailConfirmAddress)
 	if len(waiting) != idp.MaxOpenSignUps {
 		t.Fatalf("%d sign-ups wait", len(waiting))
@@ -478,6 +480,100 @@ func TestNobodyLeavesAPasswordBehind(t *testing.T) {
 	h.code(email, oauth2.GenerateVerifier())
 	if _, _, _, err := h.provider.MintLink(ctx, "account.confirm_address", waiting[1]); err == nil {
 		t.Error("a link to confirm what is confirmed")
+	}
+}
+
+// A stranger keeps nobody from signing up by taking all the places that an
+// address has, and floods nobody by taking them again and again.
+func TestTheNewestSignUpsCount(t *testing.T) {
+	h := open(t)
+	const email = "crowded@example.org"
+	for range idp.MaxOpenSignUps {
+		h.browser().signUp(email, "the stranger's words")
+	}
+	first := h.facts(idp.MailConfirmAddress)
+	if len(first) != idp.MaxOpenSignUps {
+		t.Fatalf("%d mails", len(first))
+	}
+	for range 5 {
+		h.browser().signUp(email, "the stranger's words")
+	}
+	if n := len(h.facts(idp.MailConfirmAddress)); n != idp.MaxOpenSignUps {
+		t.Errorf("%d mails within a pause", n)
+	}
+	h.clock.advance(idp.MailPause)
+	owner := h.browser()
+	owner.signUp(strings.ToUpper(email), password)
+	asked := h.facts(idp.MailConfirmAddress)
+	if len(asked) != idp.MaxOpenSignUps+1 {
+		t.Fatalf("%d mails after the pause", len(asked))
+	}
+	var open int
+	if err := h.db.System.QueryRow(context.Background(), `SELECT count(*) FROM idp_accounts WHERE lower(email) = $1`, email).Scan(&open); err != nil || open != idp.MaxOpenSignUps {
+		t.Errorf("%d sign-ups wait, %v", open, err)
+	}
+	if _, _, _, err := h.provider.MintLink(context.Background(), idp.MailConfirmAddress, first[0]); !errors.Is(err, fault.ErrNotFound) {
+		t.Errorf("a mail for a sign-up that was replaced: %v", err)
+	}
+	own := owner.get(h.link(idp.MailConfirmAddress, asked[len(asked)-1]))
+	if got := owner.submit(own, "/idp/confirm"); got.status != http.StatusOK {
+		t.Fatalf("the owner confirms: %d", got.status)
+	}
+	h.code(email, oauth2.GenerateVerifier())
+}
+
+// Who is being confirmed at this moment is not dropped to make room.
+func TestConfirmingWinsOverMakingRoom(t *testing.T) {
+	h := open(t)
+	ctx := context.Background()
+	for round := range 20 {
+		email := fmt.Sprintf("race%d@example.org", round)
+		seen := len(h.facts(idp.MailConfirmAddress))
+		owner := h.browser()
+		owner.signUp(email, password)
+		form := owner.get(h.link(idp.MailConfirmAddress, h.facts(idp.MailConfirmAddress)[seen]))
+		store, confirmed := postgres.NewProvider(h.db.DB), 0
+		var group sync.WaitGroup
+		group.Go(func() { confirmed = owner.submit(form, "/idp/confirm").status })
+		for range idp.MaxOpenSignUps {
+			group.Go(func() {
+				if err := store.SignUp(ctx, idp.Account{ID: uuid.New(), Name: "X", Email: email}, h.clock.now()); err != nil {
+					t.Errorf("sign up: %v", err)
+				}
+			})
+		}
+		group.Wait()
+		account, err := store.AccountByEmail(ctx, email)
+		if err != nil || account.EmailVerified != (confirmed == http.StatusOK) {
+			t.Fatalf("confirming answered %d, the account is %+v, %v", confirmed, account, err)
+		}
+	}
+}
+
+func TestNobodyHoldsUpAnothersReset(t *testing.T) {
+	h := open(t)
+	const email = "forgetful@example.org"
+	h.account(email)
+	h.browser().signUp(email, "the stranger's words") // mails the owner
+	if n := len(h.facts(idp.MailAlreadyRegistered)); n != 1 {
+		t.Fatalf("%d mails of the sign-up", n)
+	}
+	ask := func() int {
+		b := h.browser()
+		if got := b.submit(b.get("/idp/forgot"), "/idp/forgot", "email", email); got.status != http.StatusOK {
+			t.Errorf("forgot: %d", got.status)
+		}
+		return len(h.facts(idp.MailResetPassword))
+	}
+	if n := ask(); n != 1 {
+		t.Errorf("a sign-up holds the reset up: %d mails", n)
+	}
+	if n := ask(); n != 1 {
+		t.Errorf("%d mails of one kind within the pause", n)
+	}
+	h.clock.advance(idp.MailPause)
+	if n := ask(); n != 2 {
+		t.Errorf("%d mails after the pause", n)
 	}
 }
 
@@ -524,6 +620,90 @@ func TestLinksAreGoodOnceAndForAWhile(t *testing.T) {
 		var n int
 		if err := h.db.System.QueryRow(context.Background(), "SELECT count(*) FROM "+table).Scan(&n); err != nil || n != 0 {
 			t.Errorf("%d left in %s, %v", n, table, err)
+		}
+	}
+}
+
+// What no column can keep is bad input, and not a failure of ours.
+func TestUnreadableInputIsRefused(t *testing.T) {
+	h := open(t)
+	h.account("input@example.org")
+	b := h.browser()
+	form := b.get(h.authorize(oauth2.GenerateVerifier()))
+	long := strings.Repeat("x", 5_000)
+	refused := func(what string, got page) {
+		t.Helper()
+		if got.status != http.StatusBadRequest || got.header.Get("Location") != "" || !strings.Contains(got.body, "That did not work") {
+			t.Errorf("%s: %d, to %q", what, got.status, got.header.Get("Location"))
+		}
+	}
+	for _, bad := range []string{"a\x00b", "a\xffb", "\xc3", long} {
+		for path, field := range map[string]string{
+			"/idp/sign-in": "email", "/idp/sign-up": "name", "/idp/forgot": "email", "/idp/password": "new_password",
+			"/idp/confirm": "token", "/idp/reset": "token",
+		} {
+			refused(fmt.Sprintf("%s with %.10q", path, bad), b.submit(form, path, field, bad))
+		}
+		refused(fmt.Sprintf("a request %.10q", bad), b.submit(form, "/idp/sign-in", "request", bad, "email", "input@example.org", "password", password))
+		for _, path := range []string{"/idp/sign-in?request=", "/idp/confirm?token=", "/idp/reset?token=", "/idp/end_session?state="} {
+			refused(fmt.Sprintf("%s%.10q", path, bad), b.get(path+url.QueryEscape(bad)))
+		}
+		for _, parameter := range []string{"state", "nonce", "login_hint", "scope", "code_challenge", "prompt", "redirect_uri", "ui_locales", "none"} {
+			value := bad
+			if parameter == "scope" {
+				value = "openid " + bad
+			}
+			refused(fmt.Sprintf("%s=%.10q", parameter, value), b.get(h.authorize(oauth2.GenerateVerifier(), parameter, value)))
+		}
+	}
+	for _, parameter := range []string{"state", "nonce", "login_hint"} {
+		refused(parameter, b.get(h.authorize(oauth2.GenerateVerifier(), parameter, strings.Repeat("x", 1_001))))
+	}
+	refused("a challenge that is no sum", b.get(h.authorize(oauth2.GenerateVerifier(), "code_challenge", strings.Repeat("=", 43))))
+	refused("a broken query", b.get("/idp/sign-in?request=%zz"))
+
+	many := "openid email openid admin " + strings.Repeat("a ", 1_000) + "events:write"
+	if got := b.get(h.authorize(oauth2.GenerateVerifier(), "scope", many)); got.status != http.StatusOK {
+		t.Fatalf("unknown scopes: %d", got.status)
+	}
+	var kept []string
+	if err := h.db.System.QueryRow(context.Background(), `SELECT scopes FROM idp_auth_requests ORDER BY created_at DESC LIMIT 1`).Scan(&kept); err != nil || !slices.Equal(kept, []string{"openid", "email"}) {
+		t.Errorf("kept scopes %q, %v", kept, err)
+	}
+}
+
+// What PostgreSQL takes for another's address when case is ignored doesn't
+// reach it: neither to have the address, nor to try its password uncounted.
+func TestLookAlikeAddressesAreNobodys(t *testing.T) {
+	h := open(t)
+	h.account("kim@example.org")
+	for _, email := range []string{"\u212aim@example.org", "k\u0130m@example.org", "kim\u200b@example.org"} {
+		b := h.browser()
+		if got := b.signUp(email, password); got.status != http.StatusUnprocessableEntity {
+			t.Errorf("%q signs up: %d", email, got.status)
+		}
+		if got := b.submit(b.get("/idp/forgot"), "/idp/forgot", "email", email); got.status != http.StatusUnprocessableEntity {
+			t.Errorf("%q has forgotten: %d", email, got.status)
+		}
+		if got := b.submit(b.get(h.authorize(oauth2.GenerateVerifier())), "/idp/sign-in", "email", email, "password", password); got.status != http.StatusUnauthorized {
+			t.Errorf("%q signs in: %d", email, got.status)
+		}
+		if _, err := h.provider.IssueTokens(context.Background(), []string{email}, time.Hour); err == nil {
+			t.Errorf("%q gets a token", email)
+		}
+	}
+	if n := len(h.facts(idp.MailAlreadyRegistered)) + len(h.facts(idp.MailResetPassword)); n != 0 {
+		t.Errorf("%d mails to the owner", n)
+	}
+}
+
+func TestSignUpNamesCanBeSeen(t *testing.T) {
+	h := open(t)
+	for _, name := range []string{"", " ", "\u200d", "\u3164", "a\u0085b", "a\u2028b", "a\u202eb", "a\u200bb", strings.Repeat("x", 101)} {
+		b := h.browser()
+		got := b.submit(b.get("/idp/sign-up"), "/idp/sign-up", "name", name, "email", "name@example.org", "password", password)
+		if got.status != http.StatusUnprocessableEntity || !strings.Contains(got.body, "name-error") {
+			t.Errorf("%q: %d", name, got.status)
 		}
 	}
 }
@@ -663,6 +843,10 @@ func TestPagesCarryNoScriptAndNoInlineStyle(t *testing.T) {
 		}
 		if got.header.Get("Cache-Control") != "no-store" || got.header.Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%s: headers %v", path, got.header)
+		}
+		// Without it browsers ask for an icon where the policy forbids it.
+		if !strings.Contains(got.body, `rel="icon" href="/favicon.ico"`) || !strings.Contains(csp, "img-src 'self'") {
+			t.Errorf("%s names no icon", path)
 		}
 	}
 	if css := b.get("/idp/style.css"); css.status != http.StatusOK || !strings.HasPrefix(css.header.Get("Content-Type"), "text/css") {

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
@@ -47,7 +48,7 @@ func (p *Provider) routes() (http.Handler, error) {
 		"GET " + Path + endpoints.EndSession.Relative(),
 		"POST " + Path + endpoints.EndSession.Relative(),
 	} {
-		mux.Handle(pattern, p.withBrowser(p.withErrorPages(protocol)))
+		mux.Handle(pattern, p.withBrowser(p.withReadableForm(p.withErrorPages(protocol))))
 	}
 	for path, page := range map[string]struct{ get, post pageHandler }{
 		"/sign-in":    {p.showSignIn, p.signIn},
@@ -58,9 +59,9 @@ func (p *Provider) routes() (http.Handler, error) {
 		"/password":   {p.showChange, p.change},
 		"/signed-out": {get: p.showSignedOut},
 	} {
-		mux.Handle("GET "+Path+path, p.withBrowser(p.page(page.get)))
+		mux.Handle("GET "+Path+path, p.withBrowser(p.withReadableForm(p.page(page.get))))
 		if page.post != nil {
-			mux.Handle("POST "+Path+path, origins.Handler(p.withBrowser(p.page(p.withFormToken(page.post)))))
+			mux.Handle("POST "+Path+path, origins.Handler(p.withBrowser(p.withReadableForm(p.page(p.withFormToken(page.post))))))
 		}
 	}
 	mux.HandleFunc("GET "+Path+"/style.css", func(w http.ResponseWriter, r *http.Request) {
@@ -145,12 +146,33 @@ func (p *Provider) formToken(ctx context.Context) string {
 	return base64.RawURLEncoding.EncodeToString(p.derive("form token", b.value))
 }
 
-func (p *Provider) withFormToken(next pageHandler) pageHandler {
-	return func(w http.ResponseWriter, r *http.Request) error {
+// withReadableForm parses what was sent and refuses what no form of ours can
+// send and no column can keep.
+func (p *Provider) withReadableForm(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := r.ParseForm(); err != nil {
 			p.showError(w, r, http.StatusBadRequest, "This form could not be read.")
-			return nil
+			return
 		}
+		for _, values := range r.Form {
+			for _, v := range values {
+				switch {
+				case len(v) > maxParameterBytes:
+					p.showError(w, r, http.StatusBadRequest, "A part of this request is too long.")
+					return
+				case !utf8.ValidString(v) || strings.ContainsRune(v, 0):
+					p.showError(w, r, http.StatusBadRequest, "This request has characters that can't be used.")
+					return
+				}
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// withFormToken refuses forms that were not shown by us to this browser.
+func (p *Provider) withFormToken(next pageHandler) pageHandler {
+	return func(w http.ResponseWriter, r *http.Request) error {
 		if !hmac.Equal([]byte(r.PostForm.Get("form_token")), []byte(p.formToken(r.Context()))) {
 			p.showError(w, r, http.StatusForbidden, "This form is no longer valid. Go back, load the page again and make sure that cookies are allowed.")
 			return nil

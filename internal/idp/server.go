@@ -3,7 +3,9 @@ package idp
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/url"
@@ -114,7 +116,6 @@ func (s *server) Keys(context.Context, *op.Request[struct{}]) (*op.Response, err
 // VerifyAuthRequest refuses before anything else what this provider insists
 // on; nothing is sent to an address that was not compared byte by byte.
 func (s *server) VerifyAuthRequest(_ context.Context, r *op.Request[oidc.AuthRequest]) (*op.ClientRequest[oidc.AuthRequest], error) {
-	const maxParameter = 1_000
 	a := r.Data
 	switch {
 	case a.RequestParam != "":
@@ -127,14 +128,33 @@ func (s *server) VerifyAuthRequest(_ context.Context, r *op.Request[oidc.AuthReq
 		return nil, oidc.ErrInvalidRequest().WithDescription("Only the authorization code flow is supported.")
 	case a.ResponseMode != "" && a.ResponseMode != oidc.ResponseModeQuery:
 		return nil, oidc.ErrInvalidRequest().WithDescription("Only the response mode query is supported.")
-	case a.CodeChallengeMethod != oidc.CodeChallengeMethodS256 || len(a.CodeChallenge) != 43:
+	case a.CodeChallengeMethod != oidc.CodeChallengeMethodS256 || !isSHA256(a.CodeChallenge):
 		return nil, oidc.ErrInvalidRequest().WithDescription("PKCE with S256 is required.")
 	case !slices.Contains(a.Scopes, oidc.ScopeOpenID):
 		return nil, oidc.ErrInvalidScope().WithDescription("The scope openid is required.")
-	case len(a.State) > maxParameter || len(a.Nonce) > maxParameter || len(a.LoginHint) > maxEmailLength:
+	case len(a.State) > maxOpaqueBytes || len(a.Nonce) > maxOpaqueBytes || len(a.LoginHint) > maxEmailLength:
 		return nil, oidc.ErrInvalidRequest().WithDescription("A parameter is too long.")
 	}
 	return &op.ClientRequest[oidc.AuthRequest]{Request: r, Client: s.client}, nil
+}
+
+// isSHA256 says whether text is the base64 of a SHA-256 sum, in the one
+// spelling that RFC 7636 has for it.
+func isSHA256(text string) bool {
+	sum, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	return err == nil && len(sum) == sha256.Size && len(text) == base64.RawURLEncoding.EncodedLen(sha256.Size)
+}
+
+// knownScopes keeps each scope that is known here once; others are passed
+// over, as OpenID Connect asks.
+func knownScopes(asked []string) []string {
+	var known []string
+	for _, scope := range scopes {
+		if slices.Contains(asked, scope) {
+			known = append(known, scope)
+		}
+	}
+	return known
 }
 
 // Authorize notes the request, bound to the browser, and sends it to the page
@@ -147,7 +167,7 @@ func (s *server) Authorize(ctx context.Context, r *op.ClientRequest[oidc.AuthReq
 	}
 	request := AuthRequest{
 		ID: rand.Text(), BrowserHash: browserFrom(ctx), ClientID: r.Client.GetID(), RedirectURI: r.Data.RedirectURI,
-		Scopes: r.Data.Scopes, State: r.Data.State, Nonce: r.Data.Nonce, CodeChallenge: r.Data.CodeChallenge,
+		Scopes: knownScopes(r.Data.Scopes), State: r.Data.State, Nonce: r.Data.Nonce, CodeChallenge: r.Data.CodeChallenge,
 		LoginHint: r.Data.LoginHint, ExpiresAt: now.Add(authRequestLifetime),
 	}
 	if len(request.BrowserHash) == 0 {
@@ -289,7 +309,7 @@ func (s *server) Revocation(ctx context.Context, r *op.ClientRequest[oidc.Revoca
 // says that one is signed out. It leads nowhere else.
 func (s *server) EndSession(ctx context.Context, r *op.Request[oidc.EndSessionRequest]) (*op.Redirect, error) {
 	if hint := r.Data.IdTokenHint; hint != "" {
-		id, err := s.subjectOfHint(ctx, hint)
+		id, err := s.p.verifyHint(hint)
 		if err != nil {
 			return nil, oidc.ErrInvalidRequest().WithDescription("This sign-in is not known here.").WithParent(err)
 		}
@@ -308,25 +328,6 @@ func (s *server) EndSession(ctx context.Context, r *op.Request[oidc.EndSessionRe
 		back = withQuery(back, url.Values{"state": {r.Data.State}})
 	}
 	return op.NewRedirect(back), nil
-}
-
-// subjectOfHint trusts an ID token of ours for signing out, also when it is
-// over: sessions outlive it.
-func (s *server) subjectOfHint(ctx context.Context, hint string) (uuid.UUID, error) {
-	verifier := op.NewIDTokenHintVerifier(s.p.issuer, hintKeys{s.p}, op.WithSupportedIDTokenHintSigningAlgorithms(string(jose.RS256)))
-	claims, err := op.VerifyIDTokenHint[*oidc.IDTokenClaims](ctx, hint, verifier)
-	var expired op.IDTokenHintExpiredError
-	if err != nil && !errors.As(err, &expired) {
-		return uuid.Nil, err
-	}
-	return uuid.Parse(claims.GetSubject())
-}
-
-type hintKeys struct{ p *Provider }
-
-// VerifySignature implements the library's key set.
-func (k hintKeys) VerifySignature(_ context.Context, jws *jose.JSONWebSignature) ([]byte, error) {
-	return jws.Verify(&k.p.key.private.PublicKey)
 }
 
 func withQuery(address string, values url.Values) string {

@@ -99,11 +99,14 @@ type Accounts interface {
 	Account(ctx context.Context, id uuid.UUID) (Account, error)
 	// SignUp adds an unconfirmed account with the fact that asks for its
 	// confirmation. For an address that is confirmed already it writes the
-	// fact that says so instead. Where mails were asked for too often it
-	// does nothing; the caller can't tell, nor can whoever signed up.
+	// fact that says so instead. Of more than MaxOpenSignUps for one address
+	// the oldest are dropped, so that nobody can keep others from signing up;
+	// the new one inherits the pause of what it replaces, so that nobody can
+	// have the address flooded. The caller can't tell, nor can whoever signed
+	// up.
 	SignUp(ctx context.Context, a Account, now time.Time) error
-	// AskMail writes the fact that asks for a mail, unless one was asked for
-	// within MailPause.
+	// AskMail writes the fact that asks for a mail, unless one of the kind
+	// was asked for within MailPause.
 	AskMail(ctx context.Context, accountID uuid.UUID, kind string, now time.Time) error
 	// ConfirmAddress takes the link's token and verifies the address; other
 	// sign-ups with it are dropped. ErrAddressTaken: somebody was faster.
@@ -119,7 +122,8 @@ type Accounts interface {
 	// AccountByMailToken looks a live link up without taking it.
 	AccountByMailToken(ctx context.Context, tokenHash []byte, kind string, now time.Time) (Account, error)
 	// EnsureAccounts makes what is missing of verified accounts, people and
-	// the identities between them, in the order asked for.
+	// the identities between them, in the order asked for. issuer is the
+	// identities'; see IdentityKey.
 	EnsureAccounts(ctx context.Context, issuer string, accounts []NewAccount, now time.Time) ([]EnsuredAccount, error)
 }
 

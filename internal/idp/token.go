@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"happening/internal/fault"
+	"happening/internal/user"
 )
 
 // Audience is whom access tokens are meant for: the application's API.
@@ -71,36 +72,61 @@ func (p *Provider) idToken(a Account, clientID, nonce, accessToken string, authT
 	return p.sign(typeID, claims)
 }
 
-var errInvalidToken = errors.New("idp: not a valid access token")
+var errInvalidToken = errors.New("idp: not a valid token of this provider")
 
-// verifyAccessToken gives the account that one of our access tokens is about.
-func (p *Provider) verifyAccessToken(token string) (uuid.UUID, error) {
+// signedClaims is what is read of one of our own tokens.
+type signedClaims struct {
+	Issuer   string    `json:"iss"`
+	Subject  uuid.UUID `json:"sub"`
+	Audience string    `json:"aud"`
+	Expiry   int64     `json:"exp"`
+}
+
+// signed reads a token that was signed here as one of the type; whether it
+// still counts, and where, is for the caller to say.
+func (p *Provider) signed(token, typ string) (signedClaims, error) {
 	jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil || len(jws.Signatures) != 1 {
-		return uuid.Nil, errInvalidToken
+		return signedClaims{}, errInvalidToken
 	}
-	if typ, _ := jws.Signatures[0].Header.ExtraHeaders[jose.HeaderType].(string); typ != typeAccess {
-		return uuid.Nil, errInvalidToken
+	if got, _ := jws.Signatures[0].Header.ExtraHeaders[jose.HeaderType].(string); got != typ {
+		return signedClaims{}, errInvalidToken
 	}
 	payload, err := jws.Verify(&p.key.private.PublicKey)
 	if err != nil {
-		return uuid.Nil, errInvalidToken
+		return signedClaims{}, errInvalidToken
 	}
-	var claims struct {
-		Issuer   string `json:"iss"`
-		Subject  string `json:"sub"`
-		Audience string `json:"aud"`
-		Expiry   int64  `json:"exp"`
+	var claims signedClaims
+	if err := json.Unmarshal(payload, &claims); err != nil {
+		return signedClaims{}, errInvalidToken
 	}
-	if err := json.Unmarshal(payload, &claims); err != nil ||
-		claims.Issuer != p.issuer || claims.Audience != Audience || p.cfg.Now().Unix() >= claims.Expiry {
-		return uuid.Nil, errInvalidToken
-	}
-	id, err := uuid.Parse(claims.Subject)
+	return claims, nil
+}
+
+// verifyAccessToken gives the account that one of our access tokens is about.
+func (p *Provider) verifyAccessToken(token string) (uuid.UUID, error) {
+	claims, err := p.signed(token, typeAccess)
 	if err != nil {
+		return uuid.Nil, err
+	}
+	if claims.Issuer != p.issuer || claims.Audience != Audience || p.cfg.Now().Unix() >= claims.Expiry {
 		return uuid.Nil, errInvalidToken
 	}
-	return id, nil
+	return claims.Subject, nil
+}
+
+// verifyHint gives the account of an ID token that is shown at sign-out. It
+// may be over, as sessions outlive it, and may name the issuer by an address
+// that the installation had before: the signature alone says that it is ours.
+func (p *Provider) verifyHint(token string) (uuid.UUID, error) {
+	claims, err := p.signed(token, typeID)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	if claims.Audience != ClientID {
+		return uuid.Nil, errInvalidToken
+	}
+	return claims.Subject, nil
 }
 
 // Issued is a person with a token to act as them.
@@ -128,7 +154,7 @@ func (p *Provider) IssueTokens(ctx context.Context, emails []string, ttl time.Du
 		if err != nil {
 			return nil, err
 		}
-		ensured, err := p.store.EnsureAccounts(ctx, p.issuer, accounts, now)
+		ensured, err := p.store.EnsureAccounts(ctx, IdentityKey, accounts, now)
 		if err != nil {
 			return nil, fmt.Errorf("idp: make accounts: %w", err)
 		}
@@ -165,7 +191,7 @@ func (p *Provider) EnsureAccount(ctx context.Context, email, name, password stri
 	}
 	accounts[0].Name = name
 	now := p.cfg.Now()
-	ensured, err := p.store.EnsureAccounts(ctx, p.issuer, accounts, now)
+	ensured, err := p.store.EnsureAccounts(ctx, IdentityKey, accounts, now)
 	if err != nil {
 		return uuid.Nil, fmt.Errorf("idp: make account: %w", err)
 	}
@@ -208,13 +234,13 @@ func newAccounts(emails []string) ([]NewAccount, error) {
 
 const maxEmailLength = 254 // RFC 5321
 
-// parseEmail takes one bare address. Letters keep their case; addresses are
-// compared without it.
+// parseEmail takes one bare address that can't be taken for another one.
+// Letters keep their case; addresses are compared without it.
 func parseEmail(text string) (string, error) {
 	text = strings.TrimSpace(text)
 	bad := fault.InvalidFields(fault.Field{Name: "email", Message: "Enter an email address such as name@example.org."})
 	parsed, err := mail.ParseAddress(text)
-	if err != nil || parsed.Address != text || parsed.Name != "" || len(text) > maxEmailLength {
+	if err != nil || parsed.Address != text || parsed.Name != "" || len(text) > maxEmailLength || !user.ClearAddress(text) {
 		return "", bad
 	}
 	local, domain, _ := strings.Cut(text, "@")

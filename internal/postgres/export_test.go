@@ -1,6 +1,34 @@
 package postgres
 
-import "context"
+import (
+	"context"
+	"io/fs"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+)
+
+// MigrateTo brings the schema up to a version, for tests of what the next
+// migration makes of what stands in it.
+func MigrateTo(ctx context.Context, ownerConnString string, version int64) error {
+	cfg, err := pgx.ParseConfig(ownerConnString)
+	if err != nil {
+		return err
+	}
+	handle := stdlib.OpenDB(*cfg)
+	defer handle.Close()
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectPostgres, handle, files)
+	if err != nil {
+		return err
+	}
+	_, err = provider.UpTo(ctx, version)
+	return err
+}
 
 // TakeOutVersionCheck makes a ledger write whatever was decided, on whatever
 // version: the control of the tests that show what the check is for.

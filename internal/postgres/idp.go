@@ -58,26 +58,25 @@ func (s *Provider) Account(ctx context.Context, id uuid.UUID) (idp.Account, erro
 	return s.account(ctx, s.db.System, `SELECT `+accountColumns+` FROM idp_accounts a WHERE a.id = $1`, id)
 }
 
-// SignUp implements idp.Accounts. The advisory lock makes the count of open
+// SignUp implements idp.Accounts. The advisory lock makes looking at the open
 // sign-ups and the insert one step for each address.
 func (s *Provider) SignUp(ctx context.Context, a idp.Account, now time.Time) error {
 	return inTx(ctx, s.db.System, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('sign-up:' || lower($1), 0))`, a.Email); err != nil {
 			return fmt.Errorf("lock address: %w", err)
 		}
-		var taken *uuid.UUID
-		var open int
-		if err := tx.QueryRow(ctx, `
-			SELECT (SELECT id FROM idp_accounts WHERE lower(email) = lower($1) AND email_verified),
-			       (SELECT count(*) FROM idp_accounts WHERE lower(email) = lower($1) AND NOT email_verified AND created_at > $2)`,
-			a.Email, now.Add(-idp.SignUpWindow)).Scan(&taken, &open); err != nil {
+		var taken uuid.UUID
+		err := tx.QueryRow(ctx, `
+			SELECT id FROM idp_accounts WHERE lower(email) = lower($1) AND email_verified`, a.Email).Scan(&taken)
+		if err == nil {
+			return askMail(ctx, tx, taken, idp.MailAlreadyRegistered, now)
+		}
+		if !errors.Is(err, pgx.ErrNoRows) {
 			return fmt.Errorf("look address up: %w", err)
 		}
-		switch {
-		case taken != nil:
-			return askMail(ctx, tx, *taken, idp.MailAlreadyRegistered, now)
-		case open >= idp.MaxOpenSignUps:
-			return nil
+		asked, err := dropOldSignUps(ctx, tx, a.Email)
+		if err != nil {
+			return err
 		}
 		if _, err := tx.Exec(ctx, `
 			INSERT INTO idp_accounts (id, name, email, password_hash, browser_hash, created_at, updated_at)
@@ -85,8 +84,40 @@ func (s *Provider) SignUp(ctx context.Context, a idp.Account, now time.Time) err
 			a.ID, a.Name, a.Email, a.PasswordHash, a.BrowserHash, now); err != nil {
 			return fmt.Errorf("insert account: %w", err)
 		}
+		if asked != nil {
+			if _, err := tx.Exec(ctx, `
+				INSERT INTO idp_mail_asks (account_id, kind, asked_at) VALUES ($1, $2, $3)`,
+				a.ID, idp.MailConfirmAddress, *asked); err != nil {
+				return fmt.Errorf("inherit pause: %w", err)
+			}
+		}
 		return askMail(ctx, tx, a.ID, idp.MailConfirmAddress, now)
 	})
+}
+
+// dropOldSignUps makes room for one more unconfirmed account of an address
+// and tells when those that it dropped last asked for a mail; nil: never. One
+// that is being confirmed at this moment is looked at again when its row is
+// free, and stays.
+func dropOldSignUps(ctx context.Context, tx pgx.Tx, email string) (*time.Time, error) {
+	var asked *time.Time
+	err := tx.QueryRow(ctx, `
+		WITH dropped AS (
+			DELETE FROM idp_accounts
+			WHERE NOT email_verified AND id IN (
+				SELECT id FROM idp_accounts
+				WHERE lower(email) = lower($1) AND NOT email_verified
+				ORDER BY created_at DESC, id DESC
+				OFFSET $2)
+			RETURNING id)
+		SELECT max(m.asked_at)
+		FROM idp_mail_asks m JOIN dropped ON dropped.id = m.account_id
+		WHERE m.kind = $3`,
+		email, idp.MaxOpenSignUps-1, idp.MailConfirmAddress).Scan(&asked)
+	if err != nil {
+		return nil, fmt.Errorf("drop old sign-ups: %w", err)
+	}
+	return asked, nil
 }
 
 // AskMail implements idp.Accounts.
@@ -94,13 +125,16 @@ func (s *Provider) AskMail(ctx context.Context, accountID uuid.UUID, kind string
 	return inTx(ctx, s.db.System, func(tx pgx.Tx) error { return askMail(ctx, tx, accountID, kind, now) })
 }
 
-// askMail writes the fact in the transaction of what caused it. The pause is
-// the account's, whatever the kind: it is one person's mailbox.
+// askMail writes the fact in the transaction of what caused it. Each kind has
+// a pause of its own, else whoever signs up with somebody's address would keep
+// that person from resetting the password.
 func askMail(ctx context.Context, tx pgx.Tx, accountID uuid.UUID, kind string, now time.Time) error {
 	tag, err := tx.Exec(ctx, `
-		UPDATE idp_accounts SET mailed_at = $2
-		WHERE id = $1 AND (mailed_at IS NULL OR mailed_at <= $3)`,
-		accountID, now, now.Add(-idp.MailPause))
+		INSERT INTO idp_mail_asks AS asks (account_id, kind, asked_at)
+		SELECT id, $2, $3 FROM idp_accounts WHERE id = $1 FOR KEY SHARE
+		ON CONFLICT (account_id, kind) DO UPDATE SET asked_at = EXCLUDED.asked_at
+		WHERE asks.asked_at <= $4`,
+		accountID, kind, now, now.Add(-idp.MailPause))
 	if err != nil {
 		return fmt.Errorf("note mail: %w", err)
 	}
@@ -169,7 +203,7 @@ func (s *Provider) ConfirmAddress(ctx context.Context, tokenHash []byte, now tim
 			return err
 		}
 		if _, err := tx.Exec(ctx, `
-			UPDATE idp_accounts SET email_verified = true, browser_hash = NULL, mailed_at = NULL, updated_at = $2
+			UPDATE idp_accounts SET email_verified = true, browser_hash = NULL, updated_at = $2
 			WHERE id = $1`, a.ID, now); err != nil {
 			return fmt.Errorf("confirm: %w", err)
 		}
@@ -214,7 +248,7 @@ func (s *Provider) ChangePassword(ctx context.Context, accountID uuid.UUID, pass
 // setPassword also ends what was given out under the old one.
 func setPassword(ctx context.Context, tx pgx.Tx, accountID uuid.UUID, passwordHash string, now time.Time) error {
 	tag, err := tx.Exec(ctx, `
-		UPDATE idp_accounts SET password_hash = $2, mailed_at = NULL, updated_at = $3 WHERE id = $1`,
+		UPDATE idp_accounts SET password_hash = $2, updated_at = $3 WHERE id = $1`,
 		accountID, passwordHash, now)
 	if err != nil {
 		return fmt.Errorf("set password: %w", err)
@@ -225,6 +259,7 @@ func setPassword(ctx context.Context, tx pgx.Tx, accountID uuid.UUID, passwordHa
 	for _, sql := range []string{
 		`DELETE FROM idp_refresh_tokens WHERE account_id = $1`,
 		`DELETE FROM idp_auth_requests WHERE account_id = $1`, // codes not yet exchanged
+		`DELETE FROM idp_mail_asks WHERE account_id = $1`,     // whoever may set it need not wait
 	} {
 		if _, err := tx.Exec(ctx, sql, accountID); err != nil {
 			return fmt.Errorf("end what the old password gave: %w", err)

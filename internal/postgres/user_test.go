@@ -3,14 +3,18 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"happening/internal/access"
 	"happening/internal/fault"
+	"happening/internal/idp"
 	"happening/internal/postgres"
 	"happening/internal/testkit"
 	"happening/internal/user"
@@ -130,5 +134,83 @@ func TestPersonFollowsTheProvider(t *testing.T) {
 	found, err := people.People(ctx, []uuid.UUID{p.ID, uuid.New()})
 	if err != nil || len(found) != 1 || found[p.ID] != want {
 		t.Errorf("people %+v %v", found, err)
+	}
+}
+
+// PostgreSQL compares addresses by its own tables: what it makes of a letter
+// that is let into an address must not be an ASCII one.
+func TestNoClearAddressBecomesAnotherInPostgreSQL(t *testing.T) {
+	db := testkit.NewDB(t)
+	var letters []string
+	for r := rune(unicode.MaxASCII + 1); r <= unicode.MaxRune; r++ {
+		if text := string(r); user.ClearAddress(text) {
+			letters = append(letters, text)
+		}
+	}
+	const mistaken = `SELECT count(*) FROM unnest($1::text[]) AS letter WHERE ascii(lower(letter)) < 128`
+	var n int
+	if err := db.App.QueryRow(context.Background(), mistaken, letters).Scan(&n); err != nil || n != 0 {
+		t.Errorf("%d of %d letters become ASCII ones, %v", n, len(letters), err)
+	}
+	// The control: letters that are refused do.
+	if err := db.App.QueryRow(context.Background(), mistaken, []string{"\u212a", "\u0130"}).Scan(&n); err != nil || n == 0 {
+		t.Errorf("%d of the refused letters become ASCII ones, %v", n, err)
+	}
+}
+
+func TestEmbeddedIdentitiesLoseTheirAddress(t *testing.T) {
+	ctx := context.Background()
+	before := testkit.NewDB(t)
+	// A database of its own beside it, as it was before the migration.
+	name := before.Name + "_old"
+	before.AsOwner(t, "CREATE DATABASE "+name)
+	t.Cleanup(func() { before.AsOwner(t, "DROP DATABASE "+name+" WITH (FORCE)") })
+	connString := func(role string) string {
+		return strings.Replace(before.ConnString(role), "dbname="+before.Name, "dbname="+name, 1)
+	}
+	if err := postgres.MigrateTo(ctx, connString("happening"), 4); err != nil {
+		t.Fatal(err)
+	}
+	owner, err := pgx.Connect(ctx, connString("happening"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer owner.Close(ctx)
+	if _, err := owner.Exec(ctx, `
+		INSERT INTO idp_accounts (id, name, email, email_verified, created_at, updated_at) VALUES
+			('00000000-0000-0000-0000-00000000000a', 'Ada', 'ada@example.org', true, now(), now());
+		INSERT INTO users (id, name, email, email_verified) VALUES
+			('00000000-0000-0000-0000-000000000001', 'Ada', 'ada@example.org', true),
+			('00000000-0000-0000-0000-000000000002', 'Ada', 'ada@example.org', false),
+			('00000000-0000-0000-0000-000000000003', 'Bob', 'bob@example.org', true);
+		INSERT INTO user_identities (issuer, subject, user_id, created_at) VALUES
+			('https://new.example/idp', '00000000-0000-0000-0000-00000000000a', '00000000-0000-0000-0000-000000000002', '2031-01-02Z'),
+			('http://localhost:3000/idp', '00000000-0000-0000-0000-00000000000a', '00000000-0000-0000-0000-000000000001', '2031-01-01Z'),
+			('https://company.example/idp', 'bob', '00000000-0000-0000-0000-000000000003', '2031-01-01Z');
+		INSERT INTO sessions (id, token_hash, user_id, issuer, subject, id_token, created_at, last_seen_at, expires_at) VALUES
+			(gen_random_uuid(), 'x', '00000000-0000-0000-0000-000000000001', 'http://localhost:3000/idp',
+			 '00000000-0000-0000-0000-00000000000a', '', now(), now(), now())`); err != nil {
+		t.Fatal(err)
+	}
+	if err := postgres.Migrate(ctx, connString("happening")); err != nil {
+		t.Fatal(err)
+	}
+	db, err := postgres.Open(ctx, connString)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	users := postgres.NewUsers(db)
+	const ada = "00000000-0000-0000-0000-00000000000a"
+	for _, issuer := range []string{idp.IdentityKey, "http://localhost:3000/idp"} { // the latter for the previous binary
+		if id, err := users.PersonByIdentity(ctx, issuer, ada); err != nil || id != uuid.MustParse("00000000-0000-0000-0000-000000000001") {
+			t.Errorf("by %s: %s, %v", issuer, id, err)
+		}
+	}
+	if _, err := users.PersonByIdentity(ctx, idp.IdentityKey, "bob"); !errors.Is(err, fault.ErrNotFound) {
+		t.Errorf("another provider's person: %v", err)
+	}
+	if ended, err := postgres.NewSessions(db).DeleteSessionsOfSubject(ctx, idp.IdentityKey, ada); err != nil || len(ended) != 1 {
+		t.Errorf("%d sessions ended, %v", len(ended), err)
 	}
 }

@@ -62,7 +62,13 @@ type house struct {
 
 func open(t testing.TB) *house {
 	t.Helper()
-	h := &house{t: t, db: testkit.NewDB(t), clock: &clock{}}
+	return openOn(t, testkit.NewDB(t), &clock{})
+}
+
+// openOn is one more installation on the same data, at another address.
+func openOn(t testing.TB, db *testkit.DB, clock *clock) *house {
+	t.Helper()
+	h := &house{t: t, db: db, clock: clock}
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	var mux http.ServeMux
 	server := httptest.NewServer(&mux)
@@ -81,7 +87,7 @@ func open(t testing.TB) *house {
 	h.client = &http.Client{Transport: h.provider.Transport(nil)}
 	h.people = user.NewService(postgres.NewUsers(h.db.DB), h.clock.now)
 	h.auth, err = signin.New(signin.Config{
-		Issuer: h.provider.Issuer(), ClientID: idp.ClientID, ClientSecret: h.provider.ClientSecret(),
+		Issuer: h.provider.Issuer(), IdentityKey: idp.IdentityKey, ClientID: idp.ClientID, ClientSecret: h.provider.ClientSecret(),
 		PublicURL: h.url, HTTPClient: h.client, Now: h.clock.now, Logger: quiet,
 	}, postgres.NewSessions(h.db.DB), h.people)
 	if err != nil {
@@ -330,7 +336,7 @@ func TestReturnAddressStaysHere(t *testing.T) {
 	h.signedUp(email)
 	for _, to := range []string{
 		"https://evil.example/", "//evil.example", "/\\evil.example", "\\\\evil.example", "javascript:alert(1)",
-		"/%0d%0aLocation:x", "evil.example", "/\tevil", "////evil.example", "http:evil", "/auth/login", "",
+		"/%0d%0aLocation:x", "evil.example", "/\tevil", "////evil.example", "http:evil", "/auth/login", "/x/../auth/logout/continue", "/./idp/sign-in", "",
 	} {
 		b := h.browser()
 		form := b.get("/auth/login?" + url.Values{"return_to": {to}}.Encode())
@@ -590,7 +596,7 @@ func TestProviderAwayIsSaidAndForgotten(t *testing.T) {
 	}
 	real = provider.Handler()
 	people := user.NewService(postgres.NewUsers(db.DB), clock.now)
-	auth, err := signin.New(signin.Config{Issuer: provider.Issuer(), ClientID: idp.ClientID, ClientSecret: provider.ClientSecret(),
+	auth, err := signin.New(signin.Config{Issuer: provider.Issuer(), IdentityKey: idp.IdentityKey, ClientID: idp.ClientID, ClientSecret: provider.ClientSecret(),
 		PublicURL: server.URL, Now: clock.now, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}, postgres.NewSessions(db.DB), people)
 	if err != nil {
 		t.Fatal(err)
@@ -611,6 +617,53 @@ func TestProviderAwayIsSaidAndForgotten(t *testing.T) {
 	clock.advance(5 * time.Second)
 	if _, err := auth.Token(ctx, issued[0].AccessToken); err != nil {
 		t.Errorf("provider back: %v", err)
+	}
+}
+
+// The address under which the installation is reached is part of the issuer in
+// tokens, and must not be part of who somebody is.
+func TestPeopleOutliveAnotherPublicURL(t *testing.T) {
+	before := open(t)
+	ctx := context.Background()
+	const email = "moved@example.org"
+	old := before.signedUp(email)
+	var me user.Person
+	if err := json.Unmarshal([]byte(old.get("/").body), &me); err != nil {
+		t.Fatal(err)
+	}
+	var idToken string
+	if err := before.db.App.QueryRow(ctx, `SELECT id_token FROM sessions`).Scan(&idToken); err != nil {
+		t.Fatal(err)
+	}
+	after := openOn(t, before.db, before.clock)
+	if after.provider.Issuer() == before.provider.Issuer() {
+		t.Fatal("the issuer is the same")
+	}
+	var same user.Person
+	if got := after.signIn(after.browser(), email, password); json.Unmarshal([]byte(got.body), &same) != nil || same != me {
+		t.Errorf("after the move: %d %s, want %+v", got.status, got.body, me)
+	}
+	issued, err := after.provider.IssueTokens(ctx, []string{email}, time.Hour)
+	if err != nil || issued[0].UserID != me.ID {
+		t.Errorf("a token for %+v, %v", issued, err)
+	}
+	if p, err := after.auth.Token(ctx, issued[0].AccessToken); err != nil || p.UserID != me.ID {
+		t.Errorf("the token is %+v's, %v", p, err)
+	}
+	if _, err := before.auth.Token(ctx, issued[0].AccessToken); !errors.Is(err, fault.ErrUnauthenticated) {
+		t.Errorf("the token at another issuer: %v", err)
+	}
+	if out := after.browser().get("/idp/end_session?id_token_hint=" + idToken); out.status != http.StatusOK {
+		t.Errorf("signing out of a session from before: %d", out.status)
+	}
+	b := after.browser()
+	if changed := b.submit(b.get("/idp/password"), "/idp/password",
+		"email", email, "password", password, "new_password", "another quiet river"); changed.status != http.StatusOK {
+		t.Fatalf("change: %d", changed.status)
+	}
+	before.clock.advance(3 * time.Second) // beyond what another process remembers
+	if got := old.get("/"); got.status != http.StatusUnauthorized {
+		t.Errorf("a session from before outlives a new password: %d", got.status)
 	}
 }
 

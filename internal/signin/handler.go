@@ -12,6 +12,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -50,7 +51,7 @@ func (a *Authenticator) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Content-Type-Options", "nosniff")
 		mux.ServeHTTP(w, r)
@@ -187,7 +188,7 @@ func (a *Authenticator) exchange(ctx context.Context, code string, t attempt) (s
 // session's token never outlives a sign-in.
 func (a *Authenticator) begin(w http.ResponseWriter, r *http.Request, idToken string, identity verifiedIdentity) error {
 	ctx := r.Context()
-	person, err := a.people.Resolve(ctx, a.cfg.Issuer, identity.subject, identity.profile.claims())
+	person, err := a.people.Resolve(ctx, a.cfg.IdentityKey, identity.subject, identity.profile.claims())
 	if err != nil {
 		return fmt.Errorf("signin: %w", err)
 	}
@@ -203,7 +204,7 @@ func (a *Authenticator) begin(w http.ResponseWriter, r *http.Request, idToken st
 		return err
 	}
 	if err := a.store.CreateSession(ctx, hash[:], Session{
-		ID: id, UserID: person.ID, Issuer: a.cfg.Issuer, Subject: identity.subject, IDToken: idToken,
+		ID: id, UserID: person.ID, Issuer: a.cfg.IdentityKey, Subject: identity.subject, IDToken: idToken,
 		UserAgent: userAgentLabel(r.UserAgent()), CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(SessionLifetime),
 	}); err != nil {
 		return fmt.Errorf("signin: %w", err)
@@ -303,16 +304,23 @@ func (a *Authenticator) continueLogout(w http.ResponseWriter, r *http.Request) {
 }
 
 // localPath keeps a path of this very site and makes "/" of everything else,
-// so that nobody can send people away through us.
+// so that nobody can send people away through us, nor into the middle of
+// another sign-in.
 func localPath(text string) string {
 	const fallback, maxLength = "/", 2_000
 	if len(text) > maxLength || !strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//") || strings.ContainsAny(text, "\\\r\n\t\x00") {
 		return fallback
 	}
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || strings.HasPrefix(u.Path, "//") ||
-		strings.HasPrefix(u.Path, "/auth/") || strings.HasPrefix(u.Path, "/idp/") {
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || strings.HasPrefix(u.Path, "//") {
 		return fallback
+	}
+	// Where it leads counts: dots are followed on the way, also escaped ones.
+	to := path.Clean(u.Path)
+	for _, room := range []string{"/auth", "/idp"} {
+		if to == room || strings.HasPrefix(to, room+"/") {
+			return fallback
+		}
 	}
 	return text
 }

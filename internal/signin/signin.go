@@ -46,7 +46,7 @@ const (
 type Session struct {
 	ID         uuid.UUID
 	UserID     uuid.UUID
-	Issuer     string
+	Issuer     string // as in the identity; see Config.IdentityKey
 	Subject    string
 	IDToken    string // tells the provider at sign-out which sign-in is meant
 	UserAgent  string // a short label such as "Firefox on Linux"
@@ -86,7 +86,10 @@ type People interface {
 
 // Config says which provider is trusted and where the browser finds us.
 type Config struct {
-	Issuer       string
+	Issuer string
+	// IdentityKey stands for the issuer in people's identities, so that they
+	// outlive a change of its address; empty: the issuer itself.
+	IdentityKey  string
 	ClientID     string
 	ClientSecret string
 	PublicURL    string       // without a path
@@ -139,6 +142,9 @@ func New(cfg Config, store Store, people People) (*Authenticator, error) {
 		return nil, errors.New("signin: issuer and client id are needed")
 	}
 	cfg.PublicURL = public.Scheme + "://" + public.Host
+	if cfg.IdentityKey == "" {
+		cfg.IdentityKey = cfg.Issuer
+	}
 	if cfg.HTTPClient == nil {
 		cfg.HTTPClient = &http.Client{Timeout: providerTimeout}
 	}
@@ -263,7 +269,7 @@ func (a *Authenticator) ended(forget func(), sessions ...Session) {
 }
 
 // EndSubject ends all sessions of one identity, for a password that was reset
-// at the embedded provider.
+// at the embedded provider. issuer is the identity's; see Config.IdentityKey.
 func (a *Authenticator) EndSubject(ctx context.Context, issuer, subject string) error {
 	sessions, err := a.store.DeleteSessionsOfSubject(ctx, issuer, subject)
 	if err != nil {

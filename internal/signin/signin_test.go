@@ -98,3 +98,27 @@ func FuzzLocalPath(f *testing.F) {
 		}
 	})
 }
+
+func TestLocalPathsLeadToScreens(t *testing.T) {
+	for text, want := range map[string]string{
+		"/events/1?seat=2#map":        "/events/1?seat=2#map",
+		"/authors":                    "/authors",
+		"/events/../bookings":         "/events/../bookings",
+		"/auth":                       "/",
+		"/auth/":                      "/",
+		"/auth/logout/continue":       "/",
+		"/x/../auth/login":            "/",
+		"/./auth/login":               "/",
+		"/../idp/sign-in":             "/",
+		"/x/%2e%2e/auth/login":        "/",
+		"/x/%2E./idp/sign-in?a=b":     "/",
+		"/%61uth/login":               "/",
+		"/idp":                        "/",
+		"/events//../idp/password":    "/",
+		"/events//..//../idp/sign-in": "/",
+	} {
+		if got := localPath(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}

@@ -93,7 +93,7 @@ func isAccessToken(token string, verified *oidc.IDToken) error {
 // personOf gives the person whose token it is. Somebody who never signed in
 // with a browser is made from what the provider's user info says.
 func (a *Authenticator) personOf(ctx context.Context, found *discovered, verified *oidc.IDToken, token string) (uuid.UUID, error) {
-	id, err := a.people.Lookup(ctx, a.cfg.Issuer, verified.Subject)
+	id, err := a.people.Lookup(ctx, a.cfg.IdentityKey, verified.Subject)
 	if err == nil || !errors.Is(err, fault.ErrNotFound) {
 		return id, err
 	}
@@ -110,7 +110,7 @@ func (a *Authenticator) personOf(ctx context.Context, found *discovered, verifie
 	if err := info.Claims(&claims); err != nil {
 		return uuid.Nil, fault.ErrUnauthenticated.Because(fmt.Errorf("signin: user info: %w", err))
 	}
-	person, err := a.people.Resolve(ctx, a.cfg.Issuer, verified.Subject, claims.claims())
+	person, err := a.people.Resolve(ctx, a.cfg.IdentityKey, verified.Subject, claims.claims())
 	if err != nil {
 		return uuid.Nil, err
 	}
