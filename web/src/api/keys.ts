@@ -40,6 +40,7 @@ export const keys = {
     invites: (id: string) => ['organizations', id, 'invites'] as const,
   },
   invites: ['invites'] as const,
+  inviteByToken: (token: string) => ['invites', 'by-token', token] as const,
   notifications: {
     all: ['notifications'] as const,
     list: (unread: boolean) => ['notifications', 'list', unread] as const,

@@ -39,10 +39,26 @@ export function signInUrl(returnTo?: string): string {
   return `/auth/login?return_to=${encodeURIComponent(to)}`;
 }
 
-/** Ends the session and follows where the server sends one. */
-export function useSignOut(): () => Promise<void> {
+// Signing out leads over the identity provider and ends on the first screen;
+// who leaves in order to come back as somebody else goes on from there.
+const SIGN_IN_NEXT = 'happening.sign-in-next';
+
+/** Goes on to sign in where one signed out to do so; true where the page is being left. */
+export function resumeSignIn(): boolean {
+  const to = sessionStorage.getItem(SIGN_IN_NEXT);
+  sessionStorage.removeItem(SIGN_IN_NEXT);
+  if (to === null) return false;
+  window.location.replace(signInUrl(to));
+  return true;
+}
+
+/**
+ * Ends the session and follows where the server sends one. With `thenSignInAt`
+ * signing in as somebody else comes next, and returns there.
+ */
+export function useSignOut(): (thenSignInAt?: string) => Promise<void> {
   const cache = useQueryClient();
-  return async () => {
+  return async (thenSignInAt) => {
     const response = await fetch('/auth/logout', { method: 'POST', headers: { Accept: 'application/json' } });
     let to = '/';
     if (response.headers.get('Content-Type')?.includes('json')) {
@@ -57,6 +73,7 @@ export function useSignOut(): () => Promise<void> {
       }
     }
     cache.clear();
+    if (thenSignInAt !== undefined) sessionStorage.setItem(SIGN_IN_NEXT, thenSignInAt);
     window.location.assign(to);
   };
 }

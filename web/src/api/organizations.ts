@@ -65,6 +65,16 @@ export function useMyInvites(enabled: boolean) {
   });
 }
 
+/** The invitation to which a mailed link leads; it takes somebody signed in, whoever it is. */
+export function useInviteByToken(token: string | undefined) {
+  return useQuery({
+    queryKey: keys.inviteByToken(token ?? ''),
+    queryFn: ({ signal }) =>
+      answer(api.GET('/org-invites/by-token', { params: { query: { token: token ?? '' } }, signal })),
+    enabled: token !== undefined,
+  });
+}
+
 export function useAnswerInvite() {
   const cache = useQueryClient();
   return useMutation({

@@ -31,6 +31,9 @@ export type Organization = Answer<'/organizations/{id}', 'get', 200>;
 export type Member = Item<Answer<'/organizations/{id}/members', 'get', 200>>;
 export type Invite = Item<Answer<'/org-invites', 'get', 200>>;
 
+/** An invitation as whoever opens its mailed link sees it. */
+export type LinkedInvite = Answer<'/org-invites/by-token', 'get', 200>;
+
 export type Notification = Item<Answer<'/notifications', 'get', 200>>;
 
 type Body<P extends keyof paths, M extends 'post' | 'put'> = paths[P] extends {

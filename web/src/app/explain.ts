@@ -48,6 +48,12 @@ export function explain(error: unknown): string {
       return t`This address already has a pending invitation.`;
     case 'invite_not_pending':
       return t`This invitation was answered, withdrawn or has expired.`;
+    case 'too_many_organizations':
+      return t`You have founded as many organizations as one person may.`;
+    case 'too_many_invites':
+      return error.status === 429
+        ? t`You or others sent too many invitations today. Please try again tomorrow.`
+        : t`Too many invitations of this organization are not answered yet.`;
     case 'last_org_admin':
       return t`An organization needs at least one administrator.`;
     default:

@@ -43,10 +43,20 @@ const notifications = createRoute({
   ),
 });
 
+interface InvitesSearch {
+  /** The secret of a mailed link. */
+  token?: string;
+}
+
+function readInvitesSearch(search: Record<string, unknown>): InvitesSearch {
+  return typeof search.token === 'string' && search.token !== '' ? { token: search.token } : {};
+}
+
 const invites = createRoute({
   getParentRoute: () => root,
   path: '/invites',
   component: lazyRouteComponent(() => import('@/features/notifications/InvitesPage'), 'InvitesPage'),
+  validateSearch: readInvitesSearch,
 });
 
 interface ManageSearch {

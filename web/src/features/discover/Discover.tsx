@@ -5,6 +5,7 @@ import { useEffect, useRef } from 'react';
 import { useEventList } from '@/api/events';
 import { useMe } from '@/api/me';
 import { Failure } from '@/app/ErrorScreen';
+import { useTitle } from '@/app/title';
 import { Button } from '@/ui/Button';
 import { cx } from '@/ui/classes';
 import { EmptyState } from '@/ui/EmptyState';
@@ -20,6 +21,10 @@ export function Discover() {
   const me = useMe();
   const search = route.useSearch();
   const navigate = route.useNavigate();
+  const list = useEventList(filterOf(search, new Date()));
+  useTitle(t`Discover`);
+  const org = me?.organizations?.find((o) => o.id === search.org)?.name;
+  const orgName = org ?? list.data?.pages[0]?.items[0]?.org_name ?? t`one organization`;
   const change = (next: DiscoverSearch) => void navigate({ search: next, replace: true, resetScroll: false });
   return (
     <div className="page pt-8 sm:pt-12">
@@ -31,19 +36,26 @@ export function Discover() {
           {t`Choose your seats on a live map, and never lose your place in line.`}
         </p>
       ) : null}
-      <Filters search={search} onChange={change} />
-      <Results search={search} onClear={() => change({})} />
+      <Filters search={search} orgName={orgName} onChange={change} />
+      <Results list={list} search={search} onClear={() => change({})} />
     </div>
   );
 }
 
-function Results({ search, onClear }: { search: DiscoverSearch; onClear: () => void }) {
-  const list = useEventList(filterOf(search, new Date()));
+function Results({
+  list,
+  search,
+  onClear,
+}: {
+  list: ReturnType<typeof useEventList>;
+  search: DiscoverSearch;
+  onClear: () => void;
+}) {
   if (list.isPending) return <CardSkeletons />;
   if (list.isError && !list.data) return <Failure error={list.error} onRetry={() => void list.refetch()} />;
   const events = list.data.pages.flatMap((page) => page.items);
   if (events.length === 0) {
-    const narrowed = Boolean(search.q || search.category || search.when);
+    const narrowed = Boolean(search.q || search.category || search.when || search.org);
     return (
       <EmptyState
         icon={CalendarSearch}

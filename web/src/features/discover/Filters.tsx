@@ -10,9 +10,12 @@ const TYPING_PAUSE_MS = 250;
 
 export function Filters({
   search,
+  orgName,
   onChange,
 }: {
   search: DiscoverSearch;
+  /** Of the organization that the search is narrowed to. */
+  orgName: string;
   onChange: (next: DiscoverSearch) => void;
 }) {
   return (
@@ -43,6 +46,12 @@ export function Filters({
       <fieldset className="-mx-4 mt-3 overflow-x-auto px-4 [scrollbar-width:none] sm:mx-0 sm:px-0">
         <legend className="sr-only">{t`Category`}</legend>
         <div className="flex gap-1.5 py-1 sm:flex-wrap">
+          {search.org ? (
+            <Chip on onPress={() => onChange(without(search, { org: undefined }))}>
+              {t`Only ${orgName}`}
+              <X aria-hidden="true" className="size-4" />
+            </Chip>
+          ) : null}
           <Chip on={!search.category} onPress={() => onChange(without(search, { category: undefined }))}>
             {t`All`}
           </Chip>
@@ -75,6 +84,7 @@ function without(
   if (merged.q) next.q = merged.q;
   if (merged.category) next.category = merged.category;
   if (merged.when) next.when = merged.when;
+  if (merged.org) next.org = merged.org;
   return next;
 }
 

@@ -9,6 +9,8 @@ describe('the address', () => {
       { q: 'jazz', category: 'concert', when: 'week' },
     ],
     [{ q: 2026 }, { q: '2026' }],
+    [{ org: '0190a000-0000-7000-8000-000000000001' }, { org: '0190a000-0000-7000-8000-000000000001' }],
+    [{ org: 'theirs' }, {}],
     [{ q: '   ', category: 'No Such', when: 'someday' }, {}],
     [{ when: 'any' }, {}],
   ])('%j is read as %j', (raw, want) => expect(readDiscoverSearch(raw)).toEqual(want));

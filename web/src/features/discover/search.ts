@@ -9,6 +9,8 @@ export interface DiscoverSearch {
   q?: string;
   category?: string;
   when?: When;
+  /** The id of the only organization whose events are shown. */
+  org?: string;
 }
 
 const MAX_QUERY = 100;
@@ -21,6 +23,7 @@ export function readDiscoverSearch(raw: Record<string, unknown>): DiscoverSearch
   if (typeof q === 'string' && q.trim() !== '') search.q = q.slice(0, MAX_QUERY);
   if (typeof raw.category === 'string' && /^[a-z][a-z0-9-]{1,30}$/.test(raw.category))
     search.category = raw.category;
+  if (typeof raw.org === 'string' && /^[0-9a-f-]{36}$/.test(raw.org)) search.org = raw.org;
   const when = WHENS.find((w) => w === raw.when);
   if (when && when !== 'any') search.when = when;
   return search;
@@ -36,6 +39,7 @@ export function filterOf(search: DiscoverSearch, now: Date): EventFilter {
   const filter: { -readonly [K in keyof EventFilter]: EventFilter[K] } = {};
   if (search.q) filter.q = search.q.trim();
   if (search.category) filter.category = search.category;
+  if (search.org) filter.org_id = search.org;
   const when = search.when ?? 'any';
   filter.status = when === 'now' ? 'ongoing' : when === 'past' ? 'completed' : 'upcoming';
   const days = DAYS[when];

@@ -1,11 +1,13 @@
 import { t } from '@lingui/core/macro';
+import { useState } from 'react';
 import { useAnswerInvite } from '@/api/organizations';
 import type { Invite, Role } from '@/api/types';
 import { explain } from '@/app/explain';
-import { relative } from '@/lib/format';
+import { until } from '@/lib/format';
 import { Avatar } from '@/ui/Avatar';
-import { Button } from '@/ui/Button';
+import { Button, ButtonLink } from '@/ui/Button';
 import { Card } from '@/ui/Card';
+import { Notice } from '@/ui/Notice';
 import { toast } from '@/ui/toast';
 
 export function roleName(role: Role): string {
@@ -13,42 +15,113 @@ export function roleName(role: Role): string {
   return role === 'organizer' ? t`Organizer` : t`Member`;
 }
 
-/** Invitations that await an answer. */
-export function InviteCards({ invites }: { invites: readonly Invite[] }) {
+/** What an answer takes; the mailed link's invitation has it as well as a listed one. */
+export type Answerable = Pick<Invite, 'id' | 'org_id' | 'org_name' | 'role' | 'expires_at'>;
+
+/**
+ * Invitations that await an answer, and where one may go after an accepted
+ * one. It stays mounted when the list becomes empty, so that the way on stays.
+ */
+export function InviteCards({ invites }: { invites: readonly Answerable[] }) {
+  const answer = useAnswerInvite();
+  const [joined, setJoined] = useState<readonly Answerable[]>([]);
+  const open = invites.filter((invite) => !joined.some((other) => other.id === invite.id));
+  // The card may be gone by the time of the answer, and its callbacks with it.
+  const respond = async (invite: Answerable, accept: boolean) => {
+    try {
+      await answer.mutateAsync({ id: invite.id, accept });
+      if (accept) setJoined((before) => [...before, invite]);
+      else toast('good', t`Invitation declined`);
+    } catch (error) {
+      toast('bad', t`That didn't work`, explain(error));
+    }
+  };
+  const pending = answer.isPending ? answer.variables : null;
   return (
-    <ul className="space-y-3" aria-label={t`Invitations`}>
-      {invites.map((invite) => (
-        <InviteCard key={invite.id} invite={invite} />
-      ))}
-    </ul>
+    <>
+      <div aria-live="polite" className="space-y-3 not-empty:mb-3">
+        {joined.map((invite) => (
+          <Joined key={invite.id} orgId={invite.org_id} orgName={invite.org_name} role={invite.role} />
+        ))}
+      </div>
+      {open.length > 0 ? (
+        <ul className="space-y-3" aria-label={t`Invitations`}>
+          {open.map((invite) => (
+            <InviteCard
+              key={invite.id}
+              invite={invite}
+              answering={pending?.id === invite.id ? pending.accept : null}
+              onAnswer={(accept) => void respond(invite, accept)}
+            />
+          ))}
+        </ul>
+      ) : null}
+    </>
   );
 }
 
-function InviteCard({ invite }: { invite: Invite }) {
-  const answer = useAnswerInvite();
-  const respond = (accept: boolean) =>
-    answer.mutate(
-      { id: invite.id, accept },
-      {
-        onSuccess: () => toast('good', accept ? t`Welcome to ${invite.org_name}` : t`Invitation declined`),
-        onError: (error) => toast('bad', t`That didn't work`, explain(error)),
-      },
-    );
+/** Says that one belongs to an organization, and leads to what one can do there. */
+export function Joined({ orgId, orgName, role }: { orgId: string; orgName: string; role: Role }) {
+  const runsEvents = role !== 'user';
+  return (
+    <Notice
+      tone="good"
+      title={t`Welcome to ${orgName}`}
+      action={
+        runsEvents ? (
+          <ButtonLink to="/manage" search={{ org: orgId }} size="sm">
+            {t`Organize its events`}
+          </ButtonLink>
+        ) : (
+          <ButtonLink to="/" search={{ org: orgId }} size="sm">
+            {t`See its events`}
+          </ButtonLink>
+        )
+      }
+    >
+      {runsEvents
+        ? t`You can create and run its events now.`
+        : t`You now also see and book the events that are for members only.`}
+    </Notice>
+  );
+}
+
+function InviteCard({
+  invite,
+  answering,
+  onAnswer,
+}: {
+  invite: Answerable;
+  /** The answer that is under way. */
+  answering: boolean | null;
+  onAnswer: (accept: boolean) => void;
+}) {
   const role = roleName(invite.role);
-  const expires = relative(invite.expires_at);
+  const expires = until(invite.expires_at);
   return (
     <li>
       <Card className="flex flex-wrap items-center gap-4 p-4">
         <Avatar name={invite.org_name} seed={invite.org_id} className="size-11" />
         <div className="min-w-48 flex-1">
-          <p className="font-semibold">{invite.org_name}</p>
+          <p className="font-semibold wrap-anywhere">{invite.org_name}</p>
           <p className="text-sm text-muted">{t`Invites you as ${role} · expires ${expires}`}</p>
         </div>
         <div className="flex gap-2">
-          <Button look="secondary" size="sm" disabled={answer.isPending} onClick={() => respond(false)}>
+          <Button
+            look="secondary"
+            size="sm"
+            busy={answering === false}
+            disabled={answering !== null}
+            onClick={() => onAnswer(false)}
+          >
             {t`Decline`}
           </Button>
-          <Button size="sm" busy={answer.isPending} onClick={() => respond(true)}>
+          <Button
+            size="sm"
+            busy={answering === true}
+            disabled={answering !== null}
+            onClick={() => onAnswer(true)}
+          >
             {t`Accept`}
           </Button>
         </div>
