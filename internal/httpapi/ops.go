@@ -6,7 +6,6 @@ import (
 	"net/http/pprof"
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -22,11 +21,11 @@ const mailboxPath = "/mailbox"
 func (s *Server) newOps() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("/debug/pprof/", unhurried(pprof.Index))
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("/debug/pprof/profile", unhurried(pprof.Profile))
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("/debug/pprof/trace", unhurried(pprof.Trace))
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if ok, reason := s.deps.Ready(); !ok {
@@ -80,16 +79,6 @@ func hostOf(address string) string {
 		host = strings.Trim(address, "[]")
 	}
 	return strings.ToLower(host)
-}
-
-// unhurried frees a handler from the deadline for reading the request, which
-// would end a profile that takes longer.
-func unhurried(handle http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		// Not every connection knows deadlines; those of a server do.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-		handle(w, r)
-	}
 }
 
 // Metrics is where other rooms register what they count.

@@ -270,7 +270,10 @@ func TestHeaders(t *testing.T) {
 // What the client's router answers by itself has the headers as well.
 func TestHeadersOnTheClientsPort(t *testing.T) {
 	room := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "") })
-	s := bare(t, Deps{PublicURL: "https://example.test", Auth: person{}, SignIn: room, IDP: room, Socket: room})
+	s := bare(t, Deps{
+		PublicURL: "https://example.test", Auth: person{}, SignIn: room, IDP: room, Socket: room,
+		Ready: func() (bool, string) { return true, "" },
+	})
 	for _, path := range []string{"/", "//", "/api", "/api/", "/auth", "/auth/login", "/idp", "/idp/", "/idp/../x", "/nothing.js", "/events/../api", socketPath} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.URL.Path = path
