@@ -16,13 +16,14 @@ import (
 var guarded = map[string][]string{
 	"client": {
 		"GET /", "GET /events/0198c0de-0000-7000-8000-000000000000", "GET /somewhere", "GET /assets/none.js", "POST /",
-		"GET /api/", "GET /api/events", "GET /api/none", "POST /api/bookings", "GET /api/openapi.json",
+		"GET /api", "GET /api/", "GET /api/events", "GET /api/none", "POST /api/bookings", "GET /api/openapi.json",
 		"GET /auth/login", "GET /auth/callback", "POST /auth/logout", "GET /auth/none",
 		"GET /idp/.well-known/openid-configuration", "GET /idp/sign-up", "GET /idp/sign-in", "GET /idp/none", "POST /idp/sign-in",
+		"GET /connection/websocket", "GET //twice", "GET /a/../b",
 	},
 	"api": {
 		"GET /", "GET /db-test", "GET /healthz", "GET /readyz", "GET /events", "GET /none", "DELETE /events", "POST /bookings",
-		"GET /openapi.json", "GET /docs", "GET /auth/login", "GET //twice",
+		"GET /openapi.json", "GET /docs", "GET /auth/login", "GET /connection/websocket", "GET //twice",
 	},
 }
 
