@@ -102,8 +102,10 @@ export function viewerTime(iso: string, zone: string, own = viewerZone()): strin
 
 /** "Tuesday, 1 December, 19:00", with the zone where the viewer's clock shows another time. */
 export function startLine(iso: string, zone: string, own = viewerZone()): string {
-  const line = `${longDate(iso, zone)}, ${timeOfDay(iso, zone)}`;
-  return viewerTime(iso, zone, own) === null ? line : `${line} ${zoneName(iso, zone)}`;
+  const time = timeOfDay(iso, zone);
+  const told = viewerTime(iso, zone, own) === null ? time : `${time} ${zoneName(iso, zone)}`;
+  // A line that wraps keeps the time, its "PM" and its zone together.
+  return `${longDate(iso, zone)}, ${told.replace(/\s/g, '\u00a0')}`;
 }
 
 /** "3 minutes ago", "in 2 days". */

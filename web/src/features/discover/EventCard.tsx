@@ -50,7 +50,9 @@ export function EventCard({ event }: { event: Event }) {
               <span className="hidden sm:inline">
                 {dateBlock(event.starts_at, event.time_zone).weekday},{' '}
               </span>
-              {timeOfDay(event.starts_at, event.time_zone)} {zoneName(event.starts_at, event.time_zone)}
+              <span className="whitespace-nowrap">
+                {timeOfDay(event.starts_at, event.time_zone)} {zoneName(event.starts_at, event.time_zone)}
+              </span>
             </time>
           </p>
           {event.venue ? (

@@ -19,30 +19,40 @@ export function Cover({ id, category, className }: { id: string; category: strin
   const angle = Math.round(random() * 50) + 15;
   const pattern = PATTERNS[Math.floor(random() * PATTERNS.length)] ?? rings;
   return (
-    <svg
-      viewBox={`0 0 ${W} ${H}`}
-      preserveAspectRatio="xMaxYMax slice"
-      aria-hidden="true"
-      className={cx('block size-full', className)}
-    >
-      <defs>
-        <linearGradient id={`${key}a`} gradientTransform={`rotate(${angle} 0.5 0.5)`}>
-          <stop offset="0" stopColor={`oklch(0.44 0.17 ${near})`} />
-          <stop offset="0.55" stopColor={`oklch(0.56 0.19 ${near + 16})`} />
-          <stop offset="1" stopColor={`oklch(0.7 0.15 ${far})`} />
-        </linearGradient>
-        <radialGradient id={`${key}b`} cx={0.15 + random() * 0.7} cy={random() * 0.4} r="0.8">
-          <stop offset="0" stopColor="white" stopOpacity="0.28" />
-          <stop offset="1" stopColor="white" stopOpacity="0" />
-        </radialGradient>
-      </defs>
-      <rect width={W} height={H} fill={`url(#${key}a)`} />
-      <g fill="none" stroke="white">
-        {pattern(random)}
-      </g>
-      <rect width={W} height={H} fill={`url(#${key}b)`} />
-      <Icon x={W - 196} y={H - 190} width={150} height={150} color="white" strokeWidth={1} opacity={0.34} />
-    </svg>
+    <span className={cx('relative block size-full', className)}>
+      <svg
+        viewBox={`0 0 ${W} ${H}`}
+        preserveAspectRatio="xMaxYMax slice"
+        aria-hidden="true"
+        className="absolute inset-0 size-full"
+      >
+        <defs>
+          <linearGradient id={`${key}a`} gradientTransform={`rotate(${angle} 0.5 0.5)`}>
+            <stop offset="0" stopColor={`oklch(0.44 0.17 ${near})`} />
+            <stop offset="0.55" stopColor={`oklch(0.56 0.19 ${near + 16})`} />
+            <stop offset="1" stopColor={`oklch(0.7 0.15 ${far})`} />
+          </linearGradient>
+          <radialGradient id={`${key}b`} cx={0.15 + random() * 0.7} cy={random() * 0.4} r="0.8">
+            <stop offset="0" stopColor="white" stopOpacity="0.28" />
+            <stop offset="1" stopColor="white" stopOpacity="0" />
+          </radialGradient>
+        </defs>
+        <rect width={W} height={H} fill={`url(#${key}a)`} />
+        <g fill="none" stroke="white">
+          {pattern(random)}
+        </g>
+        <rect width={W} height={H} fill={`url(#${key}b)`} />
+      </svg>
+      {/* The pattern may be cut to any shape; the icon keeps a share of the shorter side. */}
+      <svg
+        aria-hidden="true"
+        viewBox="0 0 100 100"
+        preserveAspectRatio="xMaxYMax meet"
+        className="absolute inset-0 size-full"
+      >
+        <Icon x={48} y={48} width={42} height={42} color="white" strokeWidth={1} opacity={0.34} />
+      </svg>
+    </span>
   );
 }
 
