@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -25,19 +26,19 @@ var version = ""
 
 // settings are the contract's, by flag or by environment.
 type settings struct {
-	ClientAddr     string        `env:"HAPPENING_CLIENT_ADDR" default:"${client_addr}" help:"Where the client answers, with the API under /api."`
-	APIAddr        string        `env:"HAPPENING_API_ADDR" default:"${api_addr}" help:"Where the API answers."`
-	OpsAddr        string        `env:"HAPPENING_OPS_ADDR" default:"${ops_addr}" help:"Metrics, profiles and the development mailbox; for operators only."`
-	PublicURL      string        `env:"HAPPENING_PUBLIC_URL" default:"${public_url}" help:"The address that people type."`
-	TrustedProxies []string      `env:"HAPPENING_TRUSTED_PROXIES" help:"Proxies whose forwarded addresses count, by address or prefix."`
-	Data           string        `env:"HAPPENING_DATA" help:"Where the embedded parts keep everything (default ./data)." type:"path"`
-	PostgresBin    string        `env:"HAPPENING_POSTGRES_BIN" help:"The directory of the postgres program to use." type:"path"`
-	HoldTTL        time.Duration `env:"HAPPENING_HOLD_TTL" default:"2m" help:"How long a hold lives unrenewed."`
-	LimitPerson    int           `env:"HAPPENING_LIMIT_PERSON" default:"50" help:"Requests a second for one signed-in person; 0: no limit."`
-	LimitAddress   int           `env:"HAPPENING_LIMIT_ADDRESS" default:"100" help:"Requests a second for one address without sign-in; 0: no limit."`
-	SMTPURL        string        `env:"SMTP_URL" help:"Where mails go: smtp://user:pass@host:port or smtps://…; without it the development mailbox keeps them."`
-	InsecureLAN    bool          `help:"Allow plain http beyond this machine."`
-	Verbose        bool          `short:"v" help:"Log more."`
+	ClientAddr     string   `env:"HAPPENING_CLIENT_ADDR" default:"${client_addr}" help:"Where the client answers, with the API under /api."`
+	APIAddr        string   `env:"HAPPENING_API_ADDR" default:"${api_addr}" help:"Where the API answers."`
+	OpsAddr        string   `env:"HAPPENING_OPS_ADDR" default:"${ops_addr}" help:"Metrics, profiles and the development mailbox; for operators only."`
+	PublicURL      string   `env:"HAPPENING_PUBLIC_URL" default:"${public_url}" help:"The address that people type."`
+	TrustedProxies []string `env:"HAPPENING_TRUSTED_PROXIES" help:"Proxies whose forwarded addresses count, by address or prefix."`
+	Data           string   `env:"HAPPENING_DATA" help:"Where the embedded parts keep everything (default ./data)." type:"path"`
+	PostgresBin    string   `env:"HAPPENING_POSTGRES_BIN" help:"The directory of the postgres program to use." type:"path"`
+	HoldTTL        string   `env:"HAPPENING_HOLD_TTL" default:"2m" help:"How long a hold lives unrenewed."`
+	LimitPerson    string   `env:"HAPPENING_LIMIT_PERSON" default:"50" help:"Requests a second for one signed-in person; 0: no limit."`
+	LimitAddress   string   `env:"HAPPENING_LIMIT_ADDRESS" default:"100" help:"Requests a second for one address without sign-in; 0: no limit."`
+	SMTPURL        string   `name:"smtp-url" env:"SMTP_URL" help:"Where mails go: smtp://user:pass@host:port or smtps://…; without it the development mailbox keeps them."`
+	InsecureLAN    bool     `help:"Allow plain http beyond this machine."`
+	Verbose        bool     `short:"v" help:"Log more."`
 }
 
 func (s *settings) options() app.Options {
@@ -45,14 +46,28 @@ func (s *settings) options() app.Options {
 	if s.Verbose {
 		level = slog.LevelDebug
 	}
-	return app.Options{
+	o := app.Options{
 		ClientAddr: s.ClientAddr, APIAddr: s.APIAddr, OpsAddr: s.OpsAddr,
 		PublicURL: strings.TrimSuffix(s.PublicURL, "/"), TrustedProxies: s.TrustedProxies,
 		DataDir: s.Data, DataDirSet: s.Data != "", PostgresBin: s.PostgresBin,
-		HoldTTL: s.HoldTTL, LimitPerson: s.LimitPerson, LimitAddress: s.LimitAddress,
 		SMTPURL: s.SMTPURL, InsecureLAN: s.InsecureLAN, Version: versionText(),
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
 	}
+	o.HoldTTL = read(&o, "HAPPENING_HOLD_TTL", s.HoldTTL, "a duration such as 2m", app.DefaultHoldTTL, time.ParseDuration)
+	o.LimitPerson = read(&o, "HAPPENING_LIMIT_PERSON", s.LimitPerson, "a whole number", app.DefaultLimitPerson, strconv.Atoi)
+	o.LimitAddress = read(&o, "HAPPENING_LIMIT_ADDRESS", s.LimitAddress, "a whole number", app.DefaultLimitAddress, strconv.Atoi)
+	return o
+}
+
+// read parses a setting. One that can't be read is told with all other faults,
+// which a parser that stops at the first one would hide.
+func read[T any](o *app.Options, setting, text, kind string, otherwise T, parse func(string) (T, error)) T {
+	value, err := parse(text)
+	if err != nil {
+		o.Unread = append(o.Unread, fmt.Errorf("%s: %q is not %s", setting, text, kind))
+		return otherwise
+	}
+	return value
 }
 
 type commands struct {

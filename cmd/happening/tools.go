@@ -164,6 +164,11 @@ type configCmd struct {
 
 type configCheckCmd struct{}
 
+// Help gives the examples of the command's help.
+func (configCheckCmd) Help() string {
+	return "Example:\n  HAPPENING_PUBLIC_URL=https://events.example.org happening config check"
+}
+
 // Run checks the settings without starting anything.
 func (configCheckCmd) Run(s *settings) error {
 	if _, err := app.New(s.options()); err != nil {
@@ -174,6 +179,9 @@ func (configCheckCmd) Run(s *settings) error {
 }
 
 type versionCmd struct{}
+
+// Help gives the examples of the command's help.
+func (versionCmd) Help() string { return "Example:\n  happening version" }
 
 // Run prints the version.
 func (versionCmd) Run() error {

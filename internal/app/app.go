@@ -48,7 +48,7 @@ const (
 	stopStep = 10 * time.Second
 	// drainPatience is how long requests in flight may take to finish; who is
 	// still sending after it is cut off.
-	drainPatience = 5 * time.Second
+	drainPatience = 3 * time.Second
 	// burst is how many seconds' worth of the rate limit may come at once.
 	burst = 2
 )
@@ -112,7 +112,7 @@ func (a *App) start(ctx context.Context) error {
 	if err != nil {
 		if dir, resolveErr := pgserver.ResolveDataDir(pgOptions); resolveErr == nil {
 			if _, attachErr := pgserver.Attach(dir); attachErr == nil {
-				err = errors.Join(fmt.Errorf("another copy is running on %s already", dir), err)
+				err = fmt.Errorf("another copy is running on %s already", dir)
 			}
 		}
 		return err

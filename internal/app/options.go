@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +37,7 @@ type Options struct {
 	InsecureLAN    bool // plain http beyond loopback
 	Demo           bool // fill an empty database with the demo
 	Version        string
+	Unread         []error // settings that could not even be read; told with the other faults
 	Log            *slog.Logger
 }
 
@@ -57,7 +59,7 @@ var notYet = []string{"DATABASE_URL", "REDIS_URL", "AMQP_URL", "OIDC_ISSUER_URL"
 // Validate reports all faults of the options at once, one a line, each with
 // the setting and how to mend it.
 func (o *Options) Validate() error {
-	var faults []error
+	faults := slices.Clone(o.Unread)
 	add := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	for _, a := range []struct{ setting, addr string }{
 		{"HAPPENING_CLIENT_ADDR", o.ClientAddr}, {"HAPPENING_API_ADDR", o.APIAddr}, {"HAPPENING_OPS_ADDR", o.OpsAddr},
@@ -66,7 +68,19 @@ func (o *Options) Validate() error {
 			add("%s: %q is not an address such as 127.0.0.1:3000", a.setting, a.addr)
 		}
 	}
+	if exposed(o.OpsAddr) {
+		add("HAPPENING_OPS_ADDR: %q is open to other machines; metrics, profiles and the mailbox ask nobody who they are, so they answer on loopback only", o.OpsAddr)
+	}
 	u, err := url.Parse(o.PublicURL)
+	for _, a := range []struct{ setting, addr string }{{"HAPPENING_CLIENT_ADDR", o.ClientAddr}, {"HAPPENING_API_ADDR", o.APIAddr}} {
+		switch {
+		case !exposed(a.addr):
+		case o.Demo:
+			add("--demo: the demo's accounts are for this machine only, and %s is %s", a.setting, a.addr)
+		case err == nil && u.Scheme == "http" && !o.InsecureLAN:
+			add("%s: %q is plain http beyond this machine; put TLS in front and set HAPPENING_PUBLIC_URL to https, or --insecure-lan if you know what you do", a.setting, a.addr)
+		}
+	}
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
 		add("HAPPENING_PUBLIC_URL: %q is not an address such as https://events.example.org", o.PublicURL)
@@ -103,6 +117,12 @@ func (o *Options) Validate() error {
 		add("--demo: the demo's accounts are for this machine only, and HAPPENING_PUBLIC_URL is %s", o.PublicURL)
 	}
 	return errors.Join(faults...)
+}
+
+// exposed says whether other machines can reach what listens on the address.
+func exposed(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	return err == nil && !loopback(host)
 }
 
 func loopback(host string) bool {

@@ -51,6 +51,9 @@ const (
 
 	pingEvery  = 25 * time.Second
 	pongWithin = 10 * time.Second
+	// stopPatience is for the goodbyes of those who are connected when the
+	// node stops.
+	stopPatience = time.Second
 )
 
 // Gate says who somebody is and what they may see. Both are asked for every few
@@ -192,13 +195,22 @@ func (n *Node) Start() error {
 	return nil
 }
 
-// Stop disconnects everybody, who will try to come back elsewhere, and waits
-// as long as ctx lets it. It may be called again.
+// Stop disconnects everybody, who will try to come back elsewhere. It waits
+// stopPatience at most, since the library waits longer for those who are too
+// far gone to say goodbye. It may be called again.
 func (n *Node) Stop(ctx context.Context) error {
 	if n.stop != nil {
 		n.stop()
 	}
-	err := n.node.Shutdown(ctx)
+	ctx, cancel := context.WithTimeout(ctx, stopPatience)
+	defer cancel()
+	stopped := make(chan error, 1)
+	go func() { stopped <- n.node.Shutdown(ctx) }()
+	var err error
+	select {
+	case err = <-stopped:
+	case <-ctx.Done():
+	}
 	n.done.Wait()
 	if err != nil {
 		return fmt.Errorf("stop the socket node: %w", err)

@@ -60,6 +60,58 @@ func TestConfigurationFaults(t *testing.T) {
 	}
 }
 
+// What can't even be read is told with the rest.
+func TestUnreadableSettings(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	wrong := map[string]string{
+		"HAPPENING_HOLD_TTL": "long", "HAPPENING_LIMIT_PERSON": "many", "HAPPENING_LIMIT_ADDRESS": "1.5", "HAPPENING_PUBLIC_URL": "here",
+	}
+	for name, value := range wrong {
+		h.env[name] = value
+	}
+	r := h.run("serve")
+	if r.status != 1 || len(r.lines()) != len(wrong) {
+		t.Errorf("status %d and %d lines for %d faults:\n%s", r.status, len(r.lines()), len(wrong), r.stderr)
+	}
+	for name := range wrong {
+		if !strings.Contains(r.stderr, name) {
+			t.Errorf("%s is not told:\n%s", name, r.stderr)
+		}
+	}
+}
+
+// What asks nobody who they are is never open to other machines, plain http
+// only on request, and the demo's accounts not even then.
+func TestExposedAddresses(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		setting, addr string
+		args          []string
+		refused       bool
+	}{
+		{"HAPPENING_OPS_ADDR", "0.0.0.0:0", nil, true},
+		{"HAPPENING_OPS_ADDR", ":0", []string{"--insecure-lan"}, true},
+		{"HAPPENING_OPS_ADDR", "[::]:0", nil, true},
+		{"HAPPENING_CLIENT_ADDR", "0.0.0.0:0", nil, true},
+		{"HAPPENING_API_ADDR", ":0", nil, true},
+		{"HAPPENING_CLIENT_ADDR", "0.0.0.0:0", []string{"--insecure-lan"}, false},
+		{"HAPPENING_CLIENT_ADDR", "[::1]:0", nil, false},
+	} {
+		h := newHouse(t)
+		h.env[c.setting] = c.addr
+		r := h.run(append([]string{"config", "check"}, c.args...)...)
+		if c.refused && (r.status != 1 || len(r.lines()) != 1 || !strings.Contains(r.stderr, c.setting)) || !c.refused && r.status != 0 {
+			t.Errorf("%s=%s %v: status %d, said %q", c.setting, c.addr, c.args, r.status, r.stderr)
+		}
+	}
+	h := newHouse(t)
+	h.env["HAPPENING_CLIENT_ADDR"] = "0.0.0.0:0"
+	if r := h.run("serve", "--demo", "--insecure-lan"); r.status != 1 || !strings.Contains(r.stderr, "--demo") {
+		t.Errorf("the demo is open to other machines: status %d, said %q", r.status, r.stderr)
+	}
+}
+
 // What is set outside reaches the server.
 func TestSettings(t *testing.T) {
 	t.Parallel()
@@ -197,8 +249,8 @@ func TestCheckFindsForgeries(t *testing.T) {
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	for _, command := range []string{"serve", "migrate", "demo", "check", "token", "db-url"} {
-		out := h.must(command, "--help")
+	for _, command := range []string{"serve", "migrate", "demo", "check", "token", "db-url", "config check", "version"} {
+		out := h.must(append(strings.Fields(command), "--help")...)
 		if _, example, found := strings.Cut(out, "Example"); !found || !strings.Contains(example, "happening") {
 			t.Errorf("%s --help has no example:\n%s", command, out)
 		}

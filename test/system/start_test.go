@@ -287,6 +287,46 @@ func TestInterruptWhileClientsAreThere(t *testing.T) {
 	stopped(t, h, s)
 }
 
+// Ctrl-C ends everything within the limit also while clients dawdle: one opened
+// a connection ahead, one stopped in the middle of a request, and one listens
+// but is too far gone to say goodbye.
+func TestInterruptWhileClientsDawdle(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.serve()
+	for _, addr := range []string{h.client, h.api} {
+		ahead, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { ahead.Close() })
+		half, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { half.Close() })
+		// The server asks for the body when it has begun to read it.
+		head := "POST /api/bookings HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+		if _, err := half.Write([]byte(head)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := half.Read(make([]byte, len("HTTP/1.1 100"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	socket, res := dialSocket(t, h, h.publicURL())
+	if socket == nil {
+		t.Fatalf("the websocket is refused: %s", res.Status)
+	}
+	if err := socket.WriteJSON(map[string]any{"id": 1, "connect": map[string]any{}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := socket.ReadMessage(); err != nil {
+		t.Fatal(err)
+	}
+	stopped(t, h, s)
+}
+
 // Ctrl-C in the middle of a start leaves nothing behind either, and the next
 // start works.
 func TestInterruptedStart(t *testing.T) {
