@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 
 	"happening/internal/fault"
-	"happening/internal/org"
+	"happening/internal/user"
 )
 
 // The limits of an event's settings. Texts are counted in characters.
@@ -157,9 +157,9 @@ func (f *faults) line(name, s string, least, most int) string {
 		f.add(name, "Use at most %d characters.", most)
 	case !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl):
 		f.add(name, "Use plain text on one line.")
-	case org.HidesText(s):
-		f.add(name, org.MessageHidden)
-	case s != "" && !org.ShowsText(s):
+	case user.HidesText(s):
+		f.add(name, user.MessageHidden)
+	case s != "" && !user.ShowsText(s):
 		f.add(name, "This must not be empty.")
 	}
 	return s
@@ -174,8 +174,8 @@ func (f *faults) text(name, s string, most int) string {
 		f.add(name, "Use at most %d characters.", most)
 	case !utf8.ValidString(s) || strings.ContainsFunc(s, unprintable):
 		f.add(name, "Use plain text without control characters.")
-	case org.HidesText(s):
-		f.add(name, org.MessageHidden)
+	case user.HidesText(s):
+		f.add(name, user.MessageHidden)
 	}
 	return s
 }

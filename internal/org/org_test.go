@@ -12,6 +12,7 @@ import (
 	"happening/internal/access"
 	"happening/internal/fault"
 	"happening/internal/org"
+	"happening/internal/user"
 )
 
 var (
@@ -58,7 +59,7 @@ func TestHiddenText(t *testing.T) {
 		"a\u200bb": true, "a\u202eb": true, "\u2066a\u2069": true, "\ufeffMill": true, "Mi\u00adll": true, "a\u2028b": true, "a\u2029b": true,
 		"\u200dMill": true, "Mill\u200c": true, "a \u200d b": true, "a\u200d\u200db": true, "a\U000e0041b": true,
 	} {
-		if org.HidesText(text) != hidden {
+		if user.HidesText(text) != hidden {
 			t.Errorf("%q: hidden text is %v", text, !hidden)
 		}
 		if _, err := org.New(text, id, me, now); (err != nil) != hidden {
@@ -69,7 +70,7 @@ func TestHiddenText(t *testing.T) {
 		"a": true, "7": true, "東": true, "…": true, "😀": true, "e\u0301": true,
 		"": false, " \u00a0\u3000": false, "\u200b": false, "\u3164": false, "\uffa0\u115f": false, "\u2800": false, "\ufe0f": false, "\u034f": false,
 	} {
-		if org.ShowsText(text) != shown {
+		if user.ShowsText(text) != shown {
 			t.Errorf("%q: shown is %v", text, !shown)
 		}
 		if _, err := org.New(text, id, me, now); (err == nil) != shown {

@@ -13,31 +13,57 @@ const (
 	zeroWidthJoiner    = '\u200d'
 )
 
-// blanks are letters and symbols by class that show nothing: fillers of the
-// Korean script, and the Braille cell without a dot.
-const blanks = "\u115f\u1160\u3164\uffa0\u2800"
+// MessageHidden is what is told where HidesText refuses.
+const MessageHidden = "Remove the characters that can't be seen, such as zero-width spaces and marks of direction."
 
 // ShowableName says whether a name can stand among others on a screen and in
 // a mail: it has something to see, and nothing that breaks the line, turns the
 // direction of what follows or hides.
 func ShowableName(name string) bool {
-	return utf8.ValidString(name) && strings.ContainsFunc(name, visible) &&
-		!strings.ContainsFunc(name, func(r rune) bool { return !showable(r) })
+	return utf8.ValidString(name) && ShowsText(name) && !HidesText(name) && !strings.ContainsFunc(name, unknown)
 }
 
-func showable(r rune) bool {
-	return unicode.IsGraphic(r) || r == zeroWidthNonJoiner || r == zeroWidthJoiner
+// unknown says whether a character is one that no font knows, or a control.
+func unknown(r rune) bool { return !unicode.IsGraphic(r) && !unicode.Is(unicode.Cf, r) }
+
+// HidesText says whether a text holds characters that can't be seen and change
+// how the rest of it reads, such as overrides of direction, zero-width spaces
+// and line separators. Joiners are none where they join, nor are the format
+// characters that are signs of their own, such as the Arabic ones of numbers.
+func HidesText(text string) bool {
+	runes := []rune(text)
+	joins := func(i int) bool {
+		return i >= 0 && i < len(runes) && unicode.In(runes[i], unicode.L, unicode.M, unicode.S)
+	}
+	for i, r := range runes {
+		switch {
+		case r == zeroWidthJoiner || r == zeroWidthNonJoiner:
+			if !joins(i-1) || !joins(i+1) {
+				return true
+			}
+		case unicode.Is(unicode.Prepended_Concatenation_Mark, r):
+		case unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp):
+			return true
+		}
+	}
+	return false
 }
 
-func visible(r rune) bool {
-	return unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S) && !strings.ContainsRune(blanks, r)
+// ShowsText says whether anything of a text can be seen. Fillers count as
+// letters in Unicode and the empty Braille pattern as a symbol; both are blank.
+func ShowsText(text string) bool {
+	const emptyBraille = '\u2800'
+	return strings.ContainsFunc(text, func(r rune) bool {
+		return unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S) &&
+			!unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) && r != emptyBraille
+	})
 }
 
 // shownName makes of a provider's name one that can be shown; empty: nothing
 // is left to see.
 func shownName(name string) string {
 	kept := strings.Map(func(r rune) rune {
-		if !showable(r) {
+		if unknown(r) || unicode.Is(unicode.Cf, r) && r != zeroWidthNonJoiner && r != zeroWidthJoiner {
 			return -1
 		}
 		return r
