@@ -28,6 +28,9 @@ const (
 	awayPatience = 8 * time.Second
 	// awayPause is the pause between two such tries.
 	awayPause = 50 * time.Millisecond
+	// reworkTries is how often a batch is decided anew under locks on events
+	// that are read anew.
+	reworkTries = 2
 	// busyBatch is how many orders of one batch make a rush, and rushLasts how
 	// long one is taken to go on after it.
 	busyBatch = 8

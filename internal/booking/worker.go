@@ -236,7 +236,7 @@ func (a *Allocator) rework(batch []*request, lost *Batch) {
 	entries := a.entriesOf(batch)
 	keys := keysOf(batch)
 	deadline := time.Now().Add(awayPatience)
-	fence := false
+	fence, again := false, 0
 	for {
 		var out *Batch
 		found := false
@@ -278,6 +278,10 @@ func (a *Allocator) rework(batch []*request, lost *Batch) {
 			a.drop(entries)
 			a.fail(batch, ErrAway.After(time.Second).Because(err))
 			return
+		case (errors.Is(err, ErrStale) || errors.Is(err, ErrKeyTaken)) && again < reworkTries:
+			// The inventories were wrong, and are read anew; or a key was used
+			// at another event just now, and is found next time.
+			again++
 		case len(batch) > 1:
 			// One order is poison to all: halve until it stands alone.
 			a.rework(batch[:len(batch)/2], nil)
