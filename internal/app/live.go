@@ -27,13 +27,13 @@ type seats struct {
 }
 
 // States implements realtime.Seats.
-func (s *seats) States(eventID uuid.UUID, numbers []int32) ([]uint8, bool) {
+func (s *seats) States(ctx context.Context, eventID uuid.UUID, _ int64, numbers []int32) ([]uint8, bool) {
 	live := s.alloc.Peek(eventID)
 	if live == nil {
 		return nil, false
 	}
 	sold := live.Sold(numbers)
-	holders := s.holders(context.Background(), eventID)
+	holders := s.holders(ctx, eventID)
 	states := make([]uint8, len(numbers))
 	for i, n := range numbers {
 		switch _, held := holders[n]; {

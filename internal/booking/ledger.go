@@ -34,6 +34,12 @@ type Ledger interface {
 	// moment, without locking; fault.ErrNotFound where there is none.
 	Load(ctx context.Context, eventID uuid.UUID) (FreshEvent, error)
 
+	// Missed reads, without locking and at one moment, what has happened to
+	// events that are in memory since the versions known: one entry for every
+	// event that has moved on, none for those that have not. An event that no
+	// longer exists has an entry whose Event is zero.
+	Missed(ctx context.Context, known []Known) (map[uuid.UUID]FreshEvent, error)
+
 	// FindKeys looks idempotency keys up.
 	FindKeys(ctx context.Context, keys []KeyOf) (map[KeyOf]Stored, error)
 }

@@ -453,11 +453,7 @@ func (a *Allocator) settle(batch []*request, entries []*entry, out *Batch) {
 		e.changed = nil
 		news := Committed{Changes: changes, Moved: e.inv.moved(changes)}
 		e.mu.Unlock()
-		var sold []int32
-		for j := range changes {
-			sold = append(sold, changes[j].After.SeatNumbers...)
-		}
-		if err := a.holds.Settle(context.Background(), w.EventID, w.Version+1, sold); err != nil {
+		if err := a.holds.Settle(context.Background(), e.sale(w, changes)); err != nil {
 			a.log.Warn("booking: holds could not be told of a sale", "event", w.EventID, "error", err)
 		}
 		news.Live = e.live.Event()
@@ -470,6 +466,38 @@ func (a *Allocator) settle(batch []*request, entries []*entry, out *Batch) {
 	for i := range told {
 		a.committed(told[i])
 	}
+}
+
+// sale is what a written batch changed at the event, for the holds' store.
+func (e *entry) sale(w *EventWrite, changes []Change) Sale {
+	s := Sale{EventID: w.EventID, Version: w.Version + 1, Figures: e.figures}
+	for i := range changes {
+		c := &changes[i]
+		s.Sold = append(s.Sold, c.After.SeatNumbers...)
+		s.Taken += int32(len(c.After.SeatNumbers) - len(c.Before.SeatNumbers))
+		if c.Before.Status == Waiting && c.After.Status != Waiting {
+			s.Left = append(s.Left, c.UserID)
+		}
+		if c.Before.Status != Waiting && c.After.Status == Waiting {
+			s.Joined = append(s.Joined, c.UserID)
+		}
+	}
+	return s
+}
+
+// figures reads counter and waitlist as they are in memory.
+func (e *entry) figures() Figures {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f := Figures{EventID: e.id}
+	if e.inv == nil {
+		return f
+	}
+	f.Version, f.Available = e.inv.Version, e.inv.Available()
+	for _, p := range e.inv.waitlist {
+		f.Waitlist = append(f.Waitlist, p.UserID)
+	}
+	return f
 }
 
 // answerRefusals sends every caller its answer. A refusal is not the last

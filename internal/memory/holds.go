@@ -266,16 +266,16 @@ func (h *Holds) Unpin(_ context.Context, eventID, userID uuid.UUID) error {
 }
 
 // Settle ends the holds on what was sold, whoever held it, and notes the
-// version of the sale.
-func (h *Holds) Settle(_ context.Context, eventID uuid.UUID, saleVersion int64, sold []int32) error {
-	h.note(eventID, saleVersion)
+// version of the sale. Counter and waitlist are the process's own inventory.
+func (h *Holds) Settle(_ context.Context, sale booking.Sale) error {
+	h.note(sale.EventID, sale.Version)
 	h.mu.Lock()
 	now := h.now()
 	notices := h.expire(now)
-	if e := h.events[eventID]; e != nil {
+	if e := h.events[sale.EventID]; e != nil {
 		var ended []int32
 		touched := map[*holder]struct{}{}
-		for _, seat := range sold {
+		for _, seat := range sale.Sold {
 			owner, held := e.holders[seat]
 			if !held {
 				continue
@@ -291,7 +291,7 @@ func (h *Holds) Settle(_ context.Context, eventID uuid.UUID, saleVersion int64, 
 			h.settleDue(e, g, now)
 		}
 		if len(ended) > 0 {
-			notices = append(notices, notice{eventID: eventID, changed: ended})
+			notices = append(notices, notice{eventID: sale.EventID, changed: ended})
 		}
 	}
 	h.mu.Unlock()

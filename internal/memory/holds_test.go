@@ -109,7 +109,7 @@ func TestVersionsCountAndStartAnew(t *testing.T) {
 			t.Fatalf("next version %v: %v", v, err)
 		}
 	}
-	if err := holds.Settle(t.Context(), event, 12, nil); err != nil || holds.SaleVersion(event) != 13 {
+	if err := holds.Settle(t.Context(), booking.Sale{EventID: event, Version: 12}); err != nil || holds.SaleVersion(event) != 13 {
 		t.Fatalf("sale version %d: %v", holds.SaleVersion(event), err)
 	}
 	now.Advance(time.Hour)

@@ -31,7 +31,7 @@ type hall struct {
 
 const hallSeats = 60
 
-func (h *hall) States(_ uuid.UUID, seats []int32) ([]uint8, bool) {
+func (h *hall) States(_ context.Context, _ uuid.UUID, _ int64, seats []int32) ([]uint8, bool) {
 	views, err := h.holds.View(context.Background(), []uuid.UUID{h.event})
 	if err != nil {
 		return nil, false
@@ -60,7 +60,7 @@ func (h *hall) trade(t *testing.T, seats []int32, sold bool) {
 	}
 	h.mu.Unlock()
 	if sold {
-		if err := h.holds.Settle(t.Context(), h.event, sale, seats); err != nil {
+		if err := h.holds.Settle(t.Context(), booking.Sale{EventID: h.event, Version: sale, Sold: seats}); err != nil {
 			t.Error(err)
 		}
 	}

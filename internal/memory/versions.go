@@ -43,23 +43,26 @@ func newVersions(now func() time.Time) *versions {
 }
 
 // Version gives the event's live version: that of the last delta.
-func (v *versions) Version(_ context.Context, eventID uuid.UUID) (realtime.Version, error) {
+func (v *versions) Version(_ context.Context, eventID uuid.UUID) (realtime.Stand, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.counter(eventID).Version, nil
+	return v.counter(eventID).stand(), nil
 }
 
 // Next moves the live version by one, for a delta that is about to be
 // published. The sale version is noted if it is newer than the one seen; in
 // one process every commit passes here, so that it is never found to be ahead.
-func (v *versions) Next(_ context.Context, eventID uuid.UUID, saleVersion int64) (realtime.Version, error) {
+func (v *versions) Next(_ context.Context, eventID uuid.UUID, saleVersion int64) (realtime.Stand, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	c := v.counter(eventID)
 	c.N++
 	c.sale = max(c.sale, saleVersion)
-	return c.Version, nil
+	return c.stand(), nil
 }
+
+// stand gives no sale version: in one process all that is settled is in memory.
+func (c *counter) stand() realtime.Stand { return realtime.Stand{Version: c.Version} }
 
 // SaleVersion gives the newest sale version that was noted for the event, for
 // the operator's page and for tests; zero where none was.

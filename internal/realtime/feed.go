@@ -38,7 +38,8 @@ const (
 // Seats reads the states of an event's seats as they are now, holds included.
 // It answers false where they are not at hand; clients fetch the snapshot then.
 type Seats interface {
-	States(eventID uuid.UUID, seats []int32) (states []uint8, ok bool)
+	// What is committed is read at saleVersion or later.
+	States(ctx context.Context, eventID uuid.UUID, saleVersion int64, seats []int32) (states []uint8, ok bool)
 }
 
 // Publisher sends to whoever listens on a channel.
@@ -303,21 +304,21 @@ func (f *Feed) flush(ctx context.Context, w *watch) {
 			return
 		}
 		// Who begins to look after this is told the version, and sees the gap.
-		if !f.isWatched(w) {
+		if !v.Watched && !f.isWatched(w) {
 			return
 		}
 		if lost {
-			f.deliver(f.Publisher.Broadcast, EventChannel(w.eventID), encodeDelta(v, nil, nil))
+			f.deliver(f.Publisher.Broadcast, EventChannel(w.eventID), encodeDelta(v.Version, nil, nil))
 			return
 		}
 		slice := dirty[:min(len(dirty), maxDeltaSeats)]
 		dirty = dirty[len(slice):]
-		states, ok := f.Seats.States(w.eventID, slice)
+		states, ok := f.Seats.States(ctx, w.eventID, v.Sale, slice)
 		if !ok || len(states) != len(slice) {
-			f.deliver(f.Publisher.Broadcast, EventChannel(w.eventID), encodeDelta(v, nil, nil))
+			f.deliver(f.Publisher.Broadcast, EventChannel(w.eventID), encodeDelta(v.Version, nil, nil))
 			continue
 		}
-		f.deliver(f.Publisher.Publish, EventChannel(w.eventID), encodeDelta(v, slice, states))
+		f.deliver(f.Publisher.Publish, EventChannel(w.eventID), encodeDelta(v.Version, slice, states))
 	}
 }
 
@@ -352,7 +353,7 @@ func (f *Feed) beat(ctx context.Context, eventID uuid.UUID) {
 		f.Log.Warn("live version not available", "event", eventID, "error", err)
 		return
 	}
-	f.deliver(f.Publisher.Broadcast, EventChannel(eventID), encodeDelta(v, nil, nil))
+	f.deliver(f.Publisher.Broadcast, EventChannel(eventID), encodeDelta(v.Version, nil, nil))
 }
 
 // countViewers tells how many look on. A newcomer learns it although the count

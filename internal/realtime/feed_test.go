@@ -48,25 +48,25 @@ func open(t *testing.T) *stage {
 	return s
 }
 
-func (s *stage) Version(context.Context, uuid.UUID) (realtime.Version, error) {
+func (s *stage) Version(context.Context, uuid.UUID) (realtime.Stand, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return realtime.Version{Epoch: "e", N: s.n}, nil
+	return realtime.Stand{Version: realtime.Version{Epoch: "e", N: s.n}}, nil
 }
 
-func (s *stage) Next(_ context.Context, _ uuid.UUID, sale int64) (realtime.Version, error) {
+func (s *stage) Next(_ context.Context, _ uuid.UUID, sale int64) (realtime.Stand, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failNext {
 		s.failNext = false
-		return realtime.Version{}, errors.New("away")
+		return realtime.Stand{}, errors.New("away")
 	}
 	s.n++
 	s.sale = sale
-	return realtime.Version{Epoch: "e", N: s.n}, nil
+	return realtime.Stand{Version: realtime.Version{Epoch: "e", N: s.n}}, nil
 }
 
-func (s *stage) States(_ uuid.UUID, seats []int32) ([]uint8, bool) {
+func (s *stage) States(_ context.Context, _ uuid.UUID, _ int64, seats []int32) ([]uint8, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	states := make([]uint8, len(seats))

@@ -390,13 +390,13 @@ func settles(t *testing.T, b *bench) {
 	b.granted(event, ann, 1, 2)
 	b.granted(event, bob, 3, 4)
 	b.Changed()
-	b.do(b.Store.Settle(t.Context(), event, 7, []int32{1, 3, 9}))
+	b.do(b.Store.Settle(t.Context(), booking.Sale{EventID: event, Version: 7, Sold: []int32{1, 3, 9}}))
 	b.told(event, 1, 3)
 	b.held(event, map[int32]uuid.UUID{2: ann, 4: bob})
 	b.mine(event, ann, 2)
-	b.do(b.Store.Settle(t.Context(), event, 8, []int32{2, 4}))
+	b.do(b.Store.Settle(t.Context(), booking.Sale{EventID: event, Version: 8, Sold: []int32{2, 4}}))
 	b.held(event, nil)
-	b.do(b.Store.Settle(t.Context(), uuid.New(), 1, nil))
+	b.do(b.Store.Settle(t.Context(), booking.Sale{EventID: uuid.New(), Version: 1}))
 }
 
 func views(t *testing.T, b *bench) {
