@@ -87,7 +87,7 @@ func (o *onlooker) fetch() {
 	for i := range all {
 		all[i] = int32(i + 1)
 	}
-	states, _ := o.hall.States(o.hall.event, all)
+	states, _ := o.hall.States(context.Background(), o.hall.event, 0, all)
 	o.epoch, o.n, o.states = v.Epoch, v.N, map[int32]uint8{}
 	for i, seat := range all {
 		o.states[seat] = states[i]
