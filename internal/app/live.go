@@ -72,7 +72,7 @@ func (s *seats) Snapshot(ctx context.Context, live *booking.Live) (httpapi.SeatS
 	}
 	packed := realtime.PackRows(int(total), rows, held)
 	return httpapi.SeatSnapshot{
-		Version: version.String(), Total: total, Available: e.Available, Packed: packed,
+		Version: version.String(), Live: true, Total: total, Available: e.Available, Packed: packed,
 		ETag: version.String() + "." + strconv.FormatUint(xxhash.Sum64(packed), 36),
 	}, nil
 }

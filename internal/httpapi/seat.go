@@ -39,6 +39,7 @@ type SeatStates struct {
 	TotalSlots     int32  `json:"total_slots"`
 	AvailableSlots int32  `json:"available_slots"`
 	States         string `json:"states" doc:"Base64 of two bits a seat."`
+	Live           bool   `json:"live" doc:"False while holds and live updates are interrupted: sold seats are true, nobody's choosing is seen; ask again every few seconds."`
 }
 
 // Seat is one seat of the list.
@@ -65,7 +66,7 @@ func (s *Server) encode(eventID uuid.UUID, snap SeatSnapshot) (encodedSeats, err
 		return e, nil
 	}
 	plain, err := json.Marshal(SeatStates{
-		Version: snap.Version, TotalSlots: snap.Total, AvailableSlots: snap.Available,
+		Version: snap.Version, Live: snap.Live, TotalSlots: snap.Total, AvailableSlots: snap.Available,
 		States: base64.StdEncoding.EncodeToString(snap.Packed),
 	})
 	if err != nil {

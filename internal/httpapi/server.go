@@ -47,6 +47,7 @@ type Seats interface {
 // included.
 type SeatSnapshot struct {
 	Version   string
+	Live      bool // holds and live updates work
 	Total     int32
 	Available int32
 	Packed    []byte // two bits a seat, as realtime.Pack writes them; not changed any more

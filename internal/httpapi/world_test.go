@@ -131,7 +131,7 @@ func (s testSeats) Snapshot(ctx context.Context, live *booking.Live) (SeatSnapsh
 	}
 	packed := realtime.PackRows(int(total), rows, held)
 	return SeatSnapshot{
-		Version: version.String(), Total: total, Available: e.Available, Packed: packed,
+		Version: version.String(), Live: true, Total: total, Available: e.Available, Packed: packed,
 		ETag: fmt.Sprintf("%s.%d.%x", version, e.Version, packed),
 	}, nil
 }
