@@ -37,6 +37,16 @@ type settings struct {
 	LimitPerson    string   `env:"HAPPENING_LIMIT_PERSON" default:"50" help:"Requests a second for one signed-in person; 0: no limit."`
 	LimitAddress   string   `env:"HAPPENING_LIMIT_ADDRESS" default:"100" help:"Requests a second for one address without sign-in; 0: no limit."`
 	SMTPURL        string   `name:"smtp-url" env:"SMTP_URL" help:"Where mails go: smtp://user:pass@host:port or smtps://…; without it the development mailbox keeps them."`
+	DatabaseURL    string   `name:"database-url" env:"DATABASE_URL" help:"A PostgreSQL 15 or newer instead of the embedded one, as the owner of the tables."`
+	DatabaseApp    string   `name:"database-app-url" env:"DATABASE_APP_URL" help:"The same database as the role happening_app; needed behind a pooler (default: DATABASE_URL, stepping down)."`
+	DatabaseSystem string   `name:"database-system-url" env:"DATABASE_SYSTEM_URL" help:"The same database as the role happening_system."`
+	RedisURL       string   `name:"redis-url" env:"REDIS_URL" help:"A Redis 7 or newer, for several processes; several addresses, separated by commas: a cluster; ?master_set=NAME: Sentinel."`
+	AMQPURL        string   `name:"amqp-url" env:"AMQP_URL" help:"A RabbitMQ 3.10 or newer that spreads the notifications."`
+	OIDCIssuer     string   `name:"oidc-issuer-url" env:"OIDC_ISSUER_URL" help:"An OpenID provider such as Keycloak instead of the embedded one."`
+	OIDCClient     string   `name:"oidc-client-id" env:"OIDC_CLIENT_ID" help:"Our client id there."`
+	OIDCSecret     string   `name:"oidc-client-secret" env:"OIDC_CLIENT_SECRET" help:"Our client secret there."`
+	OIDCLink       string   `name:"oidc-link-verified-email" env:"OIDC_LINK_VERIFIED_EMAIL" help:"\"once\": people who move from another provider keep their account, known by their verified address, once each."`
+	Drain          string   `env:"HAPPENING_DRAIN" help:"How long a stopping process serves on after /readyz says that it drains (default 5s with REDIS_URL, else 0s)."`
 	InsecureLAN    bool     `help:"Allow plain http beyond this machine."`
 	Verbose        bool     `short:"v" help:"Log more."`
 }
@@ -50,10 +60,19 @@ func (s *settings) options() app.Options {
 		ClientAddr: s.ClientAddr, APIAddr: s.APIAddr, OpsAddr: s.OpsAddr,
 		PublicURL: strings.TrimSuffix(s.PublicURL, "/"), TrustedProxies: s.TrustedProxies,
 		DataDir: s.Data, DataDirSet: s.Data != "", PostgresBin: s.PostgresBin,
+		Engines: app.Engines{
+			DatabaseURL: s.DatabaseURL, DatabaseAppURL: s.DatabaseApp, DatabaseSystemURL: s.DatabaseSystem,
+			RedisURL: s.RedisURL, AMQPURL: s.AMQPURL, OIDCIssuerURL: strings.TrimSpace(s.OIDCIssuer),
+			OIDCClientID: s.OIDCClient, OIDCClientSecret: s.OIDCSecret, OIDCLink: s.OIDCLink,
+		},
 		SMTPURL: s.SMTPURL, InsecureLAN: s.InsecureLAN, Version: versionText(),
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
 	}
 	o.HoldTTL = read(&o, "HAPPENING_HOLD_TTL", s.HoldTTL, "a duration such as 2m", app.DefaultHoldTTL, time.ParseDuration)
+	o.Drain = app.DrainDefault
+	if s.Drain != "" {
+		o.Drain = read(&o, "HAPPENING_DRAIN", s.Drain, "a duration such as 5s", app.DrainDefault, time.ParseDuration)
+	}
 	o.LimitPerson = read(&o, "HAPPENING_LIMIT_PERSON", s.LimitPerson, "a whole number", app.DefaultLimitPerson, strconv.Atoi)
 	o.LimitAddress = read(&o, "HAPPENING_LIMIT_ADDRESS", s.LimitAddress, "a whole number", app.DefaultLimitAddress, strconv.Atoi)
 	return o

@@ -13,7 +13,8 @@ import (
 const stopPatience = 30 * time.Second
 
 type serveCmd struct {
-	Demo bool `help:"Fill an empty database with the demo."`
+	Demo bool     `help:"Fill an empty database with the demo."`
+	Only []string `placeholder:"api,web,worker" help:"Run these parts only; needs REDIS_URL."`
 }
 
 // Help gives the examples of the command's help.
@@ -29,7 +30,7 @@ func (serveCmd) Help() string {
 func (c *serveCmd) Run(ctx context.Context, s *settings) error {
 	begin := time.Now()
 	o := s.options()
-	o.Demo = c.Demo
+	o.Demo, o.Only = c.Demo, c.Only
 	a, err := app.New(o)
 	if err != nil {
 		return err

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -34,11 +33,16 @@ type Options struct {
 	LimitPerson    int // requests a second of one person; 0: no limit
 	LimitAddress   int // requests a second of one address without sign-in; 0: no limit
 	SMTPURL        string
-	InsecureLAN    bool // plain http beyond loopback
-	Demo           bool // fill an empty database with the demo
-	Version        string
-	Unread         []error // settings that could not even be read; told with the other faults
-	Log            *slog.Logger
+	Engines        Engines
+	// Only are the parts that this process runs, of PartAPI, PartWeb and
+	// PartWorker; empty: all.
+	Only        []string
+	Drain       time.Duration // how long a stopping process serves on after it says so; see DrainDefault
+	InsecureLAN bool          // plain http beyond loopback
+	Demo        bool          // fill an empty database with the demo
+	Version     string
+	Unread      []error // settings that could not even be read; told with the other faults
+	Log         *slog.Logger
 }
 
 // The defaults of the contract.
@@ -52,9 +56,32 @@ const (
 	DefaultLimitAddress = 100
 )
 
-// notYet are settings of the contract whose engines this version does not
-// have; being told so beats being ignored.
-var notYet = []string{"DATABASE_URL", "REDIS_URL", "AMQP_URL", "OIDC_ISSUER_URL", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"}
+// Engines are those outside the process; each replaces its embedded twin on
+// its own, and is empty where that one is used.
+type Engines struct {
+	DatabaseURL       string // DATABASE_URL
+	DatabaseAppURL    string // DATABASE_APP_URL
+	DatabaseSystemURL string // DATABASE_SYSTEM_URL
+	RedisURL          string // REDIS_URL
+	AMQPURL           string // AMQP_URL
+	OIDCIssuerURL     string // OIDC_ISSUER_URL
+	OIDCClientID      string // OIDC_CLIENT_ID
+	OIDCClientSecret  string // OIDC_CLIENT_SECRET
+	OIDCLink          string // OIDC_LINK_VERIFIED_EMAIL
+}
+
+// The parts of a process.
+const (
+	PartAPI    = "api"    // the API's port
+	PartWeb    = "web"    // the client's port, with the API under /api
+	PartWorker = "worker" // messages and background jobs
+)
+
+// linkOnce is the value of OIDC_LINK_VERIFIED_EMAIL that turns it on.
+const linkOnce = "once"
+
+// runs says whether the process has the part.
+func (o *Options) runs(part string) bool { return len(o.Only) == 0 || slices.Contains(o.Only, part) }
 
 // Validate reports all faults of the options at once, one a line, each with
 // the setting and how to mend it.
@@ -108,10 +135,14 @@ func (o *Options) Validate() error {
 			add("SMTP_URL: %w", err)
 		}
 	}
-	for _, name := range notYet {
-		if os.Getenv(name) != "" {
-			add("%s: this version runs on its embedded engines only; unset it", name)
+	faults = append(faults, o.Engines.faults()...)
+	for _, part := range o.Only {
+		if part != PartAPI && part != PartWeb && part != PartWorker {
+			add("--only: %q is none of api, web, worker", part)
 		}
+	}
+	if len(o.Only) > 0 && o.Engines.RedisURL == "" {
+		add("--only: parts in several processes need REDIS_URL to work together")
 	}
 	if o.Demo && u != nil && !loopback(u.Hostname()) {
 		add("--demo: the demo's accounts are for this machine only, and HAPPENING_PUBLIC_URL is %s", o.PublicURL)
