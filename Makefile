@@ -66,6 +66,21 @@ test-long: build postgres ## The long tests: soak and big simulations
 race: client ## The Go tests under the race detector
 	$(GOTEST) -race ./...
 
+.PHONY: engines-up
+engines-up: ## Start PostgreSQL, Redis, RabbitMQ and Keycloak natively, for tests
+	@deploy/engines.sh up
+
+.PHONY: engines-down
+engines-down: ## Stop what engines-up started
+	@deploy/engines.sh down
+
+.PHONY: test-engines
+test-engines: client build test/e2e/node_modules/.installed ## The tests that need real engines; after engines-up
+	@test -r build/engines/env || { echo "no engines are running; run: make engines-up"; exit 1; }
+	@deploy/engines.sh tools
+	set -a; . build/engines/env; set +a; go test -timeout 30m -tags engines ./...
+	set -a; . build/engines/env; set +a; cd test/e2e && npm run --silent test:engines
+
 .PHONY: bench
 bench: build postgres ## Measure, as ratios to floors of the same run
 	go run ./bench
