@@ -252,7 +252,7 @@ func (s *EventStore) DeleteEvent(ctx context.Context, id uuid.UUID, record audit
 // that a sale has locked are left for the next time. Version and revision stay,
 // since no rule reads the column.
 func (s *EventStore) SweepStatus(ctx context.Context, now time.Time, limit int) (int, error) {
-	tag, err := s.db.System.Exec(ctx, `
+	tag, err := execFenced(ctx, s.db.System, `
 		WITH late AS (
 			(SELECT id FROM events WHERE status = 'upcoming' AND starts_at <= $1 LIMIT $2)
 			UNION ALL

@@ -510,7 +510,7 @@ func (s *Provider) Sweep(ctx context.Context, now time.Time, limit int) (int, er
 			SELECT id FROM idp_accounts WHERE NOT email_verified AND created_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)`,
 			now.Add(-idp.UnconfirmedKept)},
 	} {
-		tag, err := s.db.System.Exec(ctx, sweep.sql, sweep.until, limit)
+		tag, err := execFenced(ctx, s.db.System, sweep.sql, sweep.until, limit)
 		if err != nil {
 			return most, fmt.Errorf("sweep: %w", err)
 		}

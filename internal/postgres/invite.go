@@ -334,7 +334,7 @@ func (s *OrgStore) SetInviteToken(ctx context.Context, id uuid.UUID, hash []byte
 
 // ExpireInvites closes overdue invites.
 func (s *OrgStore) ExpireInvites(ctx context.Context, now time.Time, limit int) (int, error) {
-	tag, err := s.db.System.Exec(ctx, `
+	tag, err := execFenced(ctx, s.db.System, `
 		UPDATE organization_invites i
 		SET status = 'expired'
 		FROM (

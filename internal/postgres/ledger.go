@@ -17,9 +17,6 @@ import (
 
 // Limits of the ledger.
 const (
-	// ledgerConns is enough for one worker, its look-ups, and a few events that
-	// are read into memory at the same time.
-	ledgerConns = 6
 	// writeTimeout bounds one batch; its outcome is unknown beyond it.
 	writeTimeout = 10 * time.Second
 	// acquireTimeout bounds the wait for a connection.
@@ -28,7 +25,8 @@ const (
 	rollbackTimeout = 2 * time.Second
 )
 
-// The statements of a batch, prepared on every connection of the ledger.
+// The statements of a batch, prepared on every connection of the ledger where
+// that lasts, and else sent along with every batch.
 // stmtCheck raises a division by zero where an event has moved on; the
 // updates do where a row is not as the inventory has it.
 var ledgerStatements = map[string]string{
@@ -84,6 +82,9 @@ var ledgerStatements = map[string]string{
 // Ledger writes the allocator's batches; it is the booking room's Ledger.
 type Ledger struct {
 	pool *pgxpool.Pool
+	// unprepared are the statements of a batch where connections don't keep
+	// them, behind a pooler; nil: they are prepared.
+	unprepared map[string]string
 	// The arrays of a batch, kept for the next one. Only the allocator's one
 	// worker writes.
 	arrays batchArrays
@@ -93,26 +94,29 @@ var _ booking.Ledger = (*Ledger)(nil)
 
 // NewLedger opens the ledger's own few connections as the system role.
 func NewLedger(ctx context.Context, connString func(role string) string) (*Ledger, error) {
-	cfg, err := pgxpool.ParseConfig(connString(SystemRole))
+	cfg, err := poolConfig(connString(SystemRole), "happening ledger", ledgerShare)
 	if err != nil {
+		return nil, err
+	}
+	l := &Ledger{arrays: newBatchArrays()}
+	if keepsStatements(cfg.ConnConfig) {
+		cfg.AfterConnect = prepareLedger
+	} else {
+		l.unprepared = ledgerStatements
+	}
+	if l.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("postgres: ledger: %w", err)
 	}
-	cfg.MaxConns = ledgerConns
-	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
-	cfg.ConnConfig.RuntimeParams["application_name"] = "happening ledger"
-	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
-		for name, sql := range ledgerStatements {
-			if _, err := c.PgConn().Prepare(ctx, name, sql, nil); err != nil {
-				return fmt.Errorf("prepare %s: %w", name, err)
-			}
+	return l, nil
+}
+
+func prepareLedger(ctx context.Context, c *pgx.Conn) error {
+	for name, sql := range ledgerStatements {
+		if _, err := c.PgConn().Prepare(ctx, name, sql, nil); err != nil {
+			return fmt.Errorf("prepare %s: %w", name, err)
 		}
-		return nil
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: ledger: %w", err)
-	}
-	return &Ledger{pool: pool, arrays: newBatchArrays()}, nil
+	return nil
 }
 
 // Close closes the ledger's connections.
@@ -150,17 +154,17 @@ func (l *Ledger) write(ctx context.Context, pc *pgconn.PgConn, b *booking.Batch,
 	a.fill(b)
 	p := pc.StartPipeline(ctx)
 	if optimistic {
-		send(p, "check", a.checkIDs, a.checkVersions)
+		l.send(p, "check", a.checkIDs, a.checkVersions)
 	}
 	if a.updID.n > 0 {
-		send(p, "update_bookings", a.updID, a.updStatus, a.updSeats, a.updWaiting, a.updReason, a.updAt)
+		l.send(p, "update_bookings", a.updID, a.updStatus, a.updSeats, a.updWaiting, a.updReason, a.updAt)
 	}
 	if a.dropBooking.n > 0 {
-		send(p, "cancel_seats", a.dropBooking, a.dropSeat)
+		l.send(p, "cancel_seats", a.dropBooking, a.dropSeat)
 	}
-	send(p, "write", a.write()...)
+	l.send(p, "write", a.write()...)
 	if !optimistic {
-		send(p, "commit")
+		l.send(p, "commit")
 	}
 	if err := p.Sync(); err != nil {
 		p.Close()
@@ -193,11 +197,17 @@ func (l *Ledger) write(ctx context.Context, pc *pgconn.PgConn, b *booking.Batch,
 	return outcome(first)
 }
 
-func send(p *pgconn.Pipeline, name string, params ...*array) {
+// send adds a statement to the pipeline. Its parameters say their types in its
+// text.
+func (l *Ledger) send(p *pgconn.Pipeline, name string, params ...*array) {
 	values := make([][]byte, len(params))
 	formats := make([]int16, len(params))
 	for i, a := range params {
 		values[i], formats[i] = a.bytes(), 1
+	}
+	if l.unprepared != nil {
+		p.SendQueryParams(l.unprepared[name], values, nil, formats, []int16{1})
+		return
 	}
 	p.SendQueryPrepared(name, values, formats, []int16{1})
 }

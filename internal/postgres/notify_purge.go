@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"happening/internal/notify"
 )
@@ -26,7 +27,7 @@ WHERE id IN (
 
 // PurgeFacts implements notify.PurgeStore.
 func (s *NotifyStore) PurgeFacts(ctx context.Context, before time.Time, limit int) (int, error) {
-	tag, err := s.db.System.Exec(ctx, purgeFacts, firstID(before), before, limit)
+	tag, err := execFenced(ctx, s.db.System, purgeFacts, firstID(before), before, limit)
 	if err != nil {
 		return 0, fmt.Errorf("postgres: purge facts: %w", err)
 	}
@@ -77,7 +78,9 @@ SELECT (SELECT count(*) FROM gone),
 
 // PurgeChanges implements notify.PurgeStore.
 func (s *NotifyStore) PurgeChanges(ctx context.Context, before time.Time, after uuid.UUID, limit int) (removed int, reached uuid.UUID, err error) {
-	err = s.db.System.QueryRow(ctx, purgeChanges, after, before, limit, purgeEvents).Scan(&removed, &reached)
+	err = inTx(ctx, s.db.System, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, purgeChanges, after, before, limit, purgeEvents).Scan(&removed, &reached)
+	})
 	if err != nil {
 		return 0, uuid.Nil, fmt.Errorf("postgres: purge changes: %w", err)
 	}

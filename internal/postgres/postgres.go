@@ -6,11 +6,9 @@ package postgres
 
 import (
 	"context"
-	"embed"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"strings"
 	"time"
@@ -18,21 +16,13 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
 )
-
-//go:embed migrations/*.sql
-var migrations embed.FS
 
 // The plain roles; see migration 0001.
 const (
 	AppRole    = "happening_app"
 	SystemRole = "happening_system"
 )
-
-// PoolSize bounds the connections of each of the two pools.
-const PoolSize = 12
 
 // DB is the database seen through its two plain roles.
 type DB struct {
@@ -41,13 +31,14 @@ type DB struct {
 }
 
 // Open connects both roles. connString gives the connection string for a
-// role. Connections are made lazily; Ping tells whether the database answers.
+// role; a pool_max_conns in it is what one process may take as this role.
+// Connections are made lazily; Ping tells whether the database answers.
 func Open(ctx context.Context, connString func(role string) string) (*DB, error) {
-	app, err := open(ctx, connString(AppRole))
+	app, err := open(ctx, connString(AppRole), appShare)
 	if err != nil {
 		return nil, err
 	}
-	system, err := open(ctx, connString(SystemRole))
+	system, err := open(ctx, connString(SystemRole), systemShare)
 	if err != nil {
 		app.Close()
 		return nil, err
@@ -55,15 +46,13 @@ func Open(ctx context.Context, connString func(role string) string) (*DB, error)
 	return &DB{App: app, System: system}, nil
 }
 
-func open(ctx context.Context, connString string) (*pgxpool.Pool, error) {
-	cfg, err := pgxpool.ParseConfig(connString)
+// open makes a pool; share says how many of the connections that the string
+// allows are its own.
+func open(ctx context.Context, connString string, share func(bound int32) int32) (*pgxpool.Pool, error) {
+	cfg, err := poolConfig(connString, "happening", share)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: connection string: %w", err)
+		return nil, err
 	}
-	cfg.MaxConns = PoolSize
-	cfg.MaxConnIdleTime = 5 * time.Minute
-	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
-	cfg.ConnConfig.RuntimeParams["application_name"] = "happening"
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: open: %w", err)
@@ -86,38 +75,39 @@ func (db *DB) Close() {
 	db.System.Close()
 }
 
-// Migrate brings the schema up to this binary's, as the owner of the tables.
-func Migrate(ctx context.Context, ownerConnString string) error {
-	cfg, err := pgx.ParseConfig(ownerConnString)
-	if err != nil {
-		return fmt.Errorf("postgres: owner's connection string: %w", err)
-	}
-	handle := stdlib.OpenDB(*cfg)
-	defer handle.Close()
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return fmt.Errorf("postgres: migrations: %w", err)
-	}
-	provider, err := goose.NewProvider(goose.DialectPostgres, handle, files)
-	if err != nil {
-		return fmt.Errorf("postgres: migrations: %w", err)
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("postgres: migrate: %w", err)
-	}
-	return nil
-}
-
 // inTx runs fn in one transaction of the pool and commits it. fn may run
 // again after a serialization failure or a deadlock, so it must have no
-// effect but through tx.
+// effect but through tx. Where ctx carries a fence, nothing is written once
+// somebody else leads.
 func inTx(ctx context.Context, pool *pgxpool.Pool, fn func(tx pgx.Tx) error) error {
+	guarded := fn
+	if fence, ok := fenceOf(ctx); ok {
+		guarded = func(tx pgx.Tx) error {
+			if err := checkFence(ctx, tx, fence); err != nil {
+				return err
+			}
+			return fn(tx)
+		}
+	}
 	for attempt := 1; ; attempt++ {
-		err := pgx.BeginFunc(ctx, pool, fn)
+		err := pgx.BeginFunc(ctx, pool, guarded)
 		if err == nil || attempt == maxTxAttempts || !retryable(err) {
 			return err
 		}
 	}
+}
+
+// execFenced runs one statement of a job: by itself, or in a transaction that
+// looks at the fence which ctx carries.
+func execFenced(ctx context.Context, pool *pgxpool.Pool, sql string, args ...any) (tag pgconn.CommandTag, err error) {
+	if _, fenced := fenceOf(ctx); !fenced {
+		return pool.Exec(ctx, sql, args...)
+	}
+	err = inTx(ctx, pool, func(tx pgx.Tx) error {
+		tag, err = tx.Exec(ctx, sql, args...)
+		return err
+	})
+	return tag, err
 }
 
 // maxTxAttempts bounds how often a transaction is run again.
