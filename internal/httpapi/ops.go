@@ -35,6 +35,11 @@ func (s *Server) newOps() http.Handler {
 		plain(w, http.StatusOK, "ready")
 	})
 	index := "Happening " + s.deps.Version + ", for operators\n\n/metrics\n/readyz\n/healthz\n/debug/pprof/"
+	if s.deps.Engines != nil {
+		s.metrics.registry.MustRegister(newEngineGauge(s.deps.Engines))
+		mux.HandleFunc("GET /engines", s.showEngines)
+		index += "\n/engines"
+	}
 	if s.deps.Mailbox != nil {
 		mux.Handle(mailboxPath, s.deps.Mailbox)
 		mux.Handle(mailboxPath+"/", s.deps.Mailbox)

@@ -1,8 +1,10 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 )
 
@@ -53,6 +55,26 @@ func TestOperatorsPagesKnowTheirNames(t *testing.T) {
 		}
 		if w.Code != want {
 			t.Errorf("%q where operators' pages listen on %q: %d, want %d", c.host, c.listen, w.Code, want)
+		}
+	}
+}
+
+// Operators are told which engine ails, as a page and as a metric.
+func TestOperatorsSeeTheEngines(t *testing.T) {
+	ops := bare(t, Deps{Engines: func(context.Context) []Engine {
+		return []Engine{{Name: "PostgreSQL", OK: true, Detail: "15.18"}, {Name: "Redis", Outside: true, Detail: "away for 3s"}}
+	}}).Ops()
+	for path, want := range map[string][]string{
+		"/engines": {"PostgreSQL  embedded  ok    15.18", "Redis       outside   ails  away for 3s"},
+		"/metrics": {`happening_engine_up{engine="postgresql"} 1`, `happening_engine_up{engine="redis"} 0`},
+	} {
+		r := httptest.NewRequest("GET", "http://localhost"+path, nil)
+		w := httptest.NewRecorder()
+		ops.ServeHTTP(w, r)
+		for _, line := range want {
+			if !strings.Contains(w.Body.String(), line) {
+				t.Errorf("%s does not say %q:\n%s", path, line, w.Body)
+			}
 		}
 	}
 }

@@ -298,7 +298,7 @@ func (c *call) readBody(r *http.Request) error {
 func (s *Server) limit(who access.Principal, r *http.Request) error {
 	limiter, key := s.deps.PersonLimit, ""
 	if who.SignedIn() {
-		key = string(who.UserID[:])
+		key = who.UserID.String()
 	} else {
 		limiter, key = s.deps.AddressLimit, s.address(r)
 	}

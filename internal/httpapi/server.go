@@ -82,6 +82,9 @@ type Deps struct {
 	// QueueLength is how many bookings wait to be decided; optional.
 	QueueLength func() int
 	Mailbox     http.Handler // the development mailbox, for operators; optional
+	// Engines tells operators what the process stands on; it answers within a
+	// second or two. Optional.
+	Engines func(context.Context) []Engine
 
 	Client         fs.FS // the built client, rooted where index.html lies
 	PublicURL      string
