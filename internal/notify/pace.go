@@ -43,10 +43,16 @@ func pace(ctx context.Context, wake <-chan struct{}, busy func() bool, work func
 		case n == 0:
 			waitFor(ctx, wake, PollInterval)
 		case busy():
-			pause(ctx, min(max(BusyRest*took, minBusyRest), maxBusyRest))
+			pause(ctx, busyRest(took))
 		}
 		failurePause = firstFailurePause
 	}
+}
+
+// busyRest is how long to leave the machine to a sale after work that took so
+// long.
+func busyRest(took time.Duration) time.Duration {
+	return min(max(BusyRest*took, minBusyRest), maxBusyRest)
 }
 
 func pause(ctx context.Context, d time.Duration) { waitFor(ctx, nil, d) }

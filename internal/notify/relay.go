@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -51,6 +52,7 @@ type Relayed struct {
 
 // RelayStore keeps facts and messages.
 type RelayStore interface {
+	TellStore
 	// RelayFacts claims pending facts, at most RelayBatch, going around the
 	// organizations from after, an equal part to each; gives them to compose
 	// with what they refer to; keeps the messages; and marks the facts. All of
@@ -79,30 +81,25 @@ type RelayConfig struct {
 	Pushed func(context.Context, []AppMessage)
 	// MailQueued is called after mails were queued, to wake their deliverer.
 	MailQueued func()
-	Log        *slog.Logger
+	// Told is called after facts were told, wholly or in part: there is room
+	// for more of them on their way.
+	Told func()
+	Log  *slog.Logger
 }
 
 // Relay turns facts into messages. Any number of relays, in any number of
 // processes, may run at once.
 type Relay struct {
-	cfg   RelayConfig
-	wake  alarm
-	after uuid.UUID // where the next batch starts its round; Run's goroutine only
+	cfg    RelayConfig
+	teller *Teller // of what the database refuses of a batch
+	wake   alarm
+	after  uuid.UUID // where the next batch starts its round; Run's goroutine only
 }
 
-// NewRelay makes a relay. Of the configuration, Busy, Pushed and MailQueued
-// may be nil.
+// NewRelay makes a relay. Of the configuration, Busy, Pushed, MailQueued and
+// Told may be nil.
 func NewRelay(cfg RelayConfig) *Relay {
-	if cfg.Busy == nil {
-		cfg.Busy = func() bool { return false }
-	}
-	if cfg.Pushed == nil {
-		cfg.Pushed = func(context.Context, []AppMessage) {}
-	}
-	if cfg.MailQueued == nil {
-		cfg.MailQueued = func() {}
-	}
-	return &Relay{cfg: cfg, wake: newAlarm()}
+	return &Relay{cfg: cfg.withDefaults(), teller: NewTeller(cfg), wake: newAlarm()}
 }
 
 // Wake says that facts were committed. It never blocks, and many calls cost
@@ -123,41 +120,26 @@ func (r *Relay) Run(ctx context.Context) {
 // Once relays one batch and says how many facts it went on with. It is not to
 // be called beside Run.
 func (r *Relay) Once(ctx context.Context) (int, error) {
+	var claimed []uuid.UUID
 	var composed Composed
 	relayed, err := r.cfg.Store.RelayFacts(ctx, r.cfg.Now(), r.after, func(c Claimed) Composed {
+		claimed = claimed[:0]
+		for _, f := range c.Facts {
+			claimed = append(claimed, f.ID)
+		}
 		composed = composeAll(c)
 		return composed
 	})
+	if errors.Is(err, ErrRefused) && len(claimed) > 0 {
+		// One of them is poison: the others must not wait for it.
+		return len(claimed), r.teller.tellParts(ctx, claimed, true, make(map[uuid.UUID]string))
+	}
 	if err != nil {
 		return 0, err
 	}
 	r.after = relayed.Next
-	for id, reason := range composed.Refused {
-		r.cfg.Log.Error("a fact could not be told and was put aside", "fact", id, "reason", reason)
-	}
-	if fresh := newInApp(composed.Messages, relayed.New); len(fresh) > 0 {
-		r.cfg.Pushed(ctx, fresh)
-	}
-	if relayed.Mails > 0 {
-		r.cfg.MailQueued()
-	}
+	r.cfg.committed(ctx, composed, relayed)
 	return relayed.Facts, nil
-}
-
-func composeAll(c Claimed) Composed {
-	composed := Composed{Messages: make([]Message, 0, len(c.Facts))}
-	for _, f := range c.Facts {
-		messages, err := Messages(f, c.Known)
-		if err != nil {
-			if composed.Refused == nil {
-				composed.Refused = make(map[uuid.UUID]string)
-			}
-			composed.Refused[f.ID] = err.Error()
-			continue
-		}
-		composed.Messages = append(composed.Messages, messages...)
-	}
-	return composed
 }
 
 func newInApp(messages []Message, fresh map[uuid.UUID]bool) []AppMessage {

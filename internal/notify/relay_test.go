@@ -398,6 +398,7 @@ func TestInvitationsReachPeopleAndBareAddresses(t *testing.T) {
 
 // script is a store that follows a script, without a database.
 type script struct {
+	notify.TellStore
 	mu      sync.Mutex
 	pending int
 	batch   int           // facts of a transaction

@@ -30,26 +30,43 @@ func (s *NotifyStore) RelayFacts(ctx context.Context, now time.Time, after uuid.
 			return err
 		}
 		relayed.Next = next
-		facts, pages, err := claimFacts(ctx, tx, tenants)
-		if err != nil || len(facts) == 0 {
+		c := claim{pages: make(map[uuid.UUID]uuid.UUID)}
+		own, each := shares(notify.RelayBatch, len(tenants))
+		// The relay need not wait for the disk: what a crash takes back is made
+		// again, with the same ids.
+		batch := &pgx.Batch{}
+		batch.Queue("SET LOCAL synchronous_commit = off")
+		batch.Queue(claimOwnFacts, own, now).Query(c.scan)
+		batch.Queue(claimTenantFacts, tenants, each, now).Query(c.scan)
+		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 			return err
 		}
-		known, finished, err := lookUp(ctx, tx, facts, pages)
-		if err != nil {
-			return err
-		}
-		composed := compose(notify.Claimed{Facts: facts, Known: known})
-		relayed.Facts = len(facts)
-		relayed.New, relayed.Mails, err = keepMessages(ctx, tx, now, composed.Messages)
-		if err != nil {
-			return err
-		}
-		return markFacts(ctx, tx, now, facts, finished, known.Audience, composed.Refused)
+		_, err = tellClaimed(ctx, tx, now, &c, compose, &relayed)
+		return err
 	})
 	if err != nil {
-		return notify.Relayed{}, fmt.Errorf("postgres: relay facts: %w", err)
+		return notify.Relayed{}, fmt.Errorf("postgres: relay facts: %w", refusal(err))
 	}
 	return relayed, nil
+}
+
+// tellClaimed makes and keeps the messages of claimed facts and marks the
+// facts, in the transaction that claimed them.
+func tellClaimed(ctx context.Context, tx pgx.Tx, now time.Time, c *claim, compose func(notify.Claimed) notify.Composed, relayed *notify.Relayed) (notify.Composed, error) {
+	if len(c.facts) == 0 {
+		return notify.Composed{}, nil
+	}
+	known, finished, err := lookUp(ctx, tx, c.facts, c.pages)
+	if err != nil {
+		return notify.Composed{}, err
+	}
+	composed := compose(notify.Claimed{Facts: c.facts, Known: known})
+	relayed.Facts = len(c.facts)
+	relayed.New, relayed.Mails, err = keepMessages(ctx, tx, now, composed.Messages)
+	if err != nil {
+		return notify.Composed{}, err
+	}
+	return composed, markFacts(ctx, tx, now, c.facts, finished, known.Audience, composed.Refused)
 }
 
 // tenantScan finds the organizations with work by jumping from one to the
@@ -127,7 +144,7 @@ FROM unnest($1::uuid[]) AS t (org_id)
 CROSS JOIN LATERAL (
   SELECT ` + factColumns + `
   FROM outbox
-  WHERE relayed_at IS NULL AND org_id = t.org_id
+  WHERE relayed_at IS NULL AND org_id = t.org_id AND (next_try_at IS NULL OR next_try_at <= $3)
   ORDER BY id
   LIMIT $2
   FOR UPDATE SKIP LOCKED
@@ -136,48 +153,41 @@ CROSS JOIN LATERAL (
 const claimOwnFacts = `
 SELECT ` + factColumns + `
 FROM outbox
-WHERE relayed_at IS NULL AND org_id IS NULL
+WHERE relayed_at IS NULL AND org_id IS NULL AND (next_try_at IS NULL OR next_try_at <= $2)
 ORDER BY id
 LIMIT $1
 FOR UPDATE SKIP LOCKED`
 
-// claimFacts locks an equal part of each tenant's pending facts. The second
-// result is, for facts that concern every booking of an event, the booking
-// that earlier pages came to; what is over notify.FanOutFacts is left out and
-// so stays pending.
-func claimFacts(ctx context.Context, tx pgx.Tx, tenants []uuid.UUID) ([]notify.Fact, map[uuid.UUID]uuid.UUID, error) {
-	own, each := shares(notify.RelayBatch, len(tenants))
-	facts := make([]notify.Fact, 0, notify.RelayBatch)
-	pages := make(map[uuid.UUID]uuid.UUID)
-	scan := func(rows pgx.Rows) error {
-		defer rows.Close()
-		for rows.Next() {
-			var f notify.Fact
-			var org, event, booking, user, toldUpTo pgtype.UUID
-			if err := rows.Scan(&f.ID, &f.Kind, &org, &event, &booking, &user, &f.Payload, &f.CreatedAt, &toldUpTo); err != nil {
-				return err
-			}
-			f.OrgID, f.EventID, f.BookingID, f.UserID = org.Bytes, event.Bytes, booking.Bytes, user.Bytes
-			if notify.ForEveryBooking(f) {
-				if len(pages) == notify.FanOutFacts {
-					continue
-				}
-				pages[f.ID] = toldUpTo.Bytes
-			}
-			facts = append(facts, f)
+// claim is what a transaction has locked of the outbox.
+type claim struct {
+	facts []notify.Fact
+	// pages holds, for facts that concern every booking of an event, the
+	// booking that earlier pages came to.
+	pages map[uuid.UUID]uuid.UUID
+	// left are such facts over notify.FanOutFacts, which stay pending.
+	left []uuid.UUID
+}
+
+// scan reads facts with the columns of factColumns.
+func (c *claim) scan(rows pgx.Rows) error {
+	defer rows.Close()
+	for rows.Next() {
+		var f notify.Fact
+		var org, event, booking, user, toldUpTo pgtype.UUID
+		if err := rows.Scan(&f.ID, &f.Kind, &org, &event, &booking, &user, &f.Payload, &f.CreatedAt, &toldUpTo); err != nil {
+			return err
 		}
-		return rows.Err()
+		f.OrgID, f.EventID, f.BookingID, f.UserID = org.Bytes, event.Bytes, booking.Bytes, user.Bytes
+		if notify.ForEveryBooking(f) {
+			if len(c.pages) == notify.FanOutFacts {
+				c.left = append(c.left, f.ID)
+				continue
+			}
+			c.pages[f.ID] = toldUpTo.Bytes
+		}
+		c.facts = append(c.facts, f)
 	}
-	// The relay need not wait for the disk: what a crash takes back is made
-	// again, with the same ids.
-	batch := &pgx.Batch{}
-	batch.Queue("SET LOCAL synchronous_commit = off")
-	batch.Queue(claimOwnFacts, own).Query(scan)
-	batch.Queue(claimTenantFacts, tenants, each).Query(scan)
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-		return nil, nil, err
-	}
-	return facts, pages, nil
+	return rows.Err()
 }
 
 const eventCards = `
@@ -369,7 +379,9 @@ func markFacts(ctx context.Context, tx pgx.Tx, now time.Time, facts []notify.Fac
 		}
 		if done, paged := finished[f.ID]; paged && !done {
 			page := audience[f.ID]
-			batch.Queue("UPDATE outbox SET told_up_to = $2 WHERE id = $1", f.ID, page[len(page)-1].BookingID)
+			batch.Queue(`
+				UPDATE outbox SET told_up_to = $2, tries = 0, queued_at = NULL, next_try_at = NULL WHERE id = $1`,
+				f.ID, page[len(page)-1].BookingID)
 			continue
 		}
 		told = append(told, nullable(f.ID))

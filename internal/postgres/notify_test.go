@@ -45,7 +45,8 @@ func TestFactsAreFoundAlongTheirIndex(t *testing.T) {
 	rows, err := db.System.Query(ctx, `
 		EXPLAIN SELECT f.id FROM unnest($1::uuid[]) AS t (org_id)
 		CROSS JOIN LATERAL (
-		  SELECT id FROM outbox WHERE relayed_at IS NULL AND org_id = t.org_id ORDER BY id LIMIT 450 FOR UPDATE SKIP LOCKED
+		  SELECT id FROM outbox WHERE relayed_at IS NULL AND org_id = t.org_id AND (next_try_at IS NULL OR next_try_at <= now())
+		  ORDER BY id LIMIT 450 FOR UPDATE SKIP LOCKED
 		) AS f`, []uuid.UUID{uuid.New(), uuid.New()})
 	if err != nil {
 		t.Fatal(err)
