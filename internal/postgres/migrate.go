@@ -274,13 +274,15 @@ func ensureRole(ctx context.Context, conn *pgx.Conn, role string) error {
 	return err
 }
 
-// connect makes one connection. A server that is starting, or has no
-// connection free, is waited for, and the log says so.
+// connect makes one connection that needs nothing of what a pooler would
+// forget. A server that is starting, or has no connection free, is waited for,
+// and the log says so.
 func connect(ctx context.Context, connString string, log *slog.Logger) (*pgx.Conn, error) {
 	cfg, err := poolConfig(connString, "happening", appShare)
 	if err != nil {
 		return nil, err
 	}
+	cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	var conn *pgx.Conn
 	err = patiently(ctx, log, func(ctx context.Context) (err error) {
 		conn, err = pgx.ConnectConfig(ctx, cfg.ConnConfig)
