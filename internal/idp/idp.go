@@ -41,6 +41,7 @@ const (
 
 	authRequestLifetime = 2 * time.Hour // long enough to find the mail
 	codeLifetime        = time.Minute
+	usedTokensKept      = 24 * time.Hour // a used refresh token, by which a theft is noticed
 )
 
 // Limits.

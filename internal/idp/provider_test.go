@@ -329,11 +329,28 @@ func TestRefreshTokensRotateAndReuseEndsThem(t *testing.T) {
 		t.Fatalf("refresh: %+v", second)
 	}
 	other := begin()
-	if got := refresh(first); got.Error != "invalid_grant" {
-		t.Errorf("a used token: %+v", got)
+	// The answer with the successor may have been lost: asking again is no
+	// theft, and voids the successor.
+	again := refresh(first)
+	if again.Access == "" || again.Refresh == second.Refresh {
+		t.Fatalf("the same again: %+v", again)
 	}
-	if got := refresh(second.Refresh); got.Error != "invalid_grant" {
+	if next := refresh(again.Refresh); next.Access == "" {
+		t.Fatalf("the successor that arrived: %+v", next)
+	}
+	if got := refresh(first); got.Error != "invalid_grant" {
+		t.Errorf("a token whose successor was used: %+v", got)
+	}
+	if got := refresh(again.Refresh); got.Error != "invalid_grant" {
 		t.Errorf("the family outlives a reuse: %+v", got)
+	}
+	stolen := begin()
+	lost := refresh(stolen)
+	if got := refresh(stolen); got.Access == "" {
+		t.Fatalf("the same again: %+v", got)
+	}
+	if got := refresh(lost.Refresh); got.Error != "invalid_grant" {
+		t.Errorf("a voided successor: %+v", got)
 	}
 	third := refresh(other)
 	if third.Access == "" {
@@ -351,6 +368,50 @@ func TestRefreshTokensRotateAndReuseEndsThem(t *testing.T) {
 	}
 	if got := refresh(fourth); got.Error != "invalid_grant" {
 		t.Errorf("the old password's token: %+v", got)
+	}
+}
+
+// Many uses of one token and of its successor at once leave one token that is
+// good, or none; never two.
+func TestRefreshTokensOfOneSignInDoNotMultiply(t *testing.T) {
+	h := open(t)
+	h.account("many@example.org")
+	secret, verifier := h.provider.ClientSecret(), oauth2.GenerateVerifier()
+	const rounds, callers = 8, 6
+	for range rounds {
+		first := h.token(secret, "grant_type", "authorization_code", "code", h.code("many@example.org", verifier),
+			"code_verifier", verifier, "redirect_uri", h.url+"/auth/callback").Refresh
+		second := h.token(secret, "grant_type", "refresh_token", "refresh_token", first).Refresh
+		var group sync.WaitGroup
+		for i := range callers {
+			group.Go(func() {
+				h.token(secret, "grant_type", "refresh_token", "refresh_token", []string{first, second}[i%2])
+			})
+		}
+		group.Wait()
+		var live int
+		if err := h.db.System.QueryRow(context.Background(), `
+			SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM idp_refresh_tokens WHERE used_at IS NULL GROUP BY family) AS of`).Scan(&live); err != nil || live > 1 {
+			t.Fatalf("%d tokens of one sign-in are good, %v", live, err)
+		}
+	}
+}
+
+func TestSigningOutEndsOneSignIn(t *testing.T) {
+	h := open(t)
+	h.account("out@example.org")
+	secret, verifier := h.provider.ClientSecret(), oauth2.GenerateVerifier()
+	begin := func() tokens {
+		return h.token(secret, "grant_type", "authorization_code", "code", h.code("out@example.org", verifier),
+			"code_verifier", verifier, "redirect_uri", h.url+"/auth/callback")
+	}
+	one, other := begin(), begin()
+	h.browser().get("/idp/end_session?id_token_hint=" + one.ID)
+	if got := h.token(secret, "grant_type", "refresh_token", "refresh_token", one.Refresh); got.Error != "invalid_grant" {
+		t.Errorf("the sign-in that ended: %+v", got)
+	}
+	if got := h.token(secret, "grant_type", "refresh_token", "refresh_token", other.Refresh); got.Access == "" {
+		t.Errorf("another browser's sign-in ended, too: %+v", got)
 	}
 }
 

@@ -102,7 +102,7 @@ func (s *server) Discovery(context.Context, *op.Request[struct{}]) (*op.Response
 		IDTokenSigningAlgValuesSupported:  []string{string(jose.RS256)},
 		TokenEndpointAuthMethodsSupported: []oidc.AuthMethod{oidc.AuthMethodBasic, oidc.AuthMethodPost},
 		CodeChallengeMethodsSupported:     []oidc.CodeChallengeMethod{oidc.CodeChallengeMethodS256},
-		ClaimsSupported:                   []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "name", "email", "email_verified"},
+		ClaimsSupported:                   []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "sid", "name", "email", "email_verified"},
 	}), nil
 }
 
@@ -208,29 +208,27 @@ func (s *server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 		r.Data.CodeVerifier == "" || !oidc.VerifyCodeChallenge(challenge, r.Data.CodeVerifier) {
 		return nil, oidc.ErrInvalidGrant()
 	}
-	refresh := ""
-	if slices.Contains(request.Scopes, oidc.ScopeOfflineAccess) {
-		family, err := uuid.NewV7()
-		if err != nil {
-			return nil, oidc.ErrServerError().WithParent(err)
-		}
-		var hash []byte
-		refresh, hash = newSecret()
-		if err := s.p.store.AddRefreshToken(ctx, hash, RefreshToken{
-			Family: family, AccountID: request.AccountID, ClientID: request.ClientID, Scopes: request.Scopes,
-			AuthTime: request.AuthTime, ExpiresAt: now.Add(RefreshTokenLifetime),
-		}, now); err != nil {
-			return nil, oidc.ErrServerError().WithParent(err)
-		}
+	// The family is this sign-in, and its sid: what ends it ends no other.
+	family, err := uuid.NewV7()
+	if err != nil {
+		return nil, oidc.ErrServerError().WithParent(err)
 	}
-	return s.tokens(ctx, request.AccountID, request.ClientID, request.Nonce, refresh, request.Scopes, request.AuthTime, now)
+	refresh, hash := newSecret()
+	token := RefreshToken{
+		Family: family, AccountID: request.AccountID, ClientID: request.ClientID, Scopes: request.Scopes,
+		AuthTime: request.AuthTime, ExpiresAt: now.Add(RefreshTokenLifetime),
+	}
+	if err := s.p.store.AddRefreshToken(ctx, hash, token, now); err != nil {
+		return nil, oidc.ErrServerError().WithParent(err)
+	}
+	return s.tokens(ctx, token, request.Nonce, refresh, request.Scopes, now)
 }
 
 // RefreshToken gives new tokens for a refresh token and replaces it.
 func (s *server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.RefreshTokenRequest]) (*op.Response, error) {
 	now := s.p.cfg.Now()
 	next, hash := newSecret()
-	token, err := s.p.store.RotateRefreshToken(ctx, hashSecret(r.Data.RefreshToken), hash, r.Client.GetID(), now, now.Add(RefreshTokenLifetime))
+	token, err := s.p.store.RotateRefreshToken(ctx, hashSecret(r.Data.RefreshToken), hash, r.Client.GetID(), now, now.Add(RefreshTokenLifetime), now.Add(-usedTokensKept))
 	if errors.Is(err, ErrTokenReused) {
 		s.p.cfg.Logger.WarnContext(ctx, "a refresh token was used twice; its family is ended")
 	}
@@ -246,19 +244,19 @@ func (s *server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 			}
 		}
 	}
-	return s.tokens(ctx, token.AccountID, token.ClientID, "", next, granted, token.AuthTime, now)
+	return s.tokens(ctx, token, "", next, granted, now)
 }
 
-func (s *server) tokens(ctx context.Context, accountID uuid.UUID, clientID, nonce, refresh string, scopes []string, authTime, now time.Time) (*op.Response, error) {
-	account, err := s.p.store.Account(ctx, accountID)
+func (s *server) tokens(ctx context.Context, token RefreshToken, nonce, refresh string, scopes []string, now time.Time) (*op.Response, error) {
+	account, err := s.p.store.Account(ctx, token.AccountID)
 	if err != nil {
 		return nil, grantError(err)
 	}
-	access, err := s.p.accessToken(accountID.String(), clientID, scopes, now, AccessTokenLifetime)
+	access, err := s.p.accessToken(token.AccountID.String(), token.ClientID, scopes, now, AccessTokenLifetime)
 	if err != nil {
 		return nil, oidc.ErrServerError().WithParent(err)
 	}
-	id, err := s.p.idToken(account, clientID, nonce, access, authTime, now)
+	id, err := s.p.idToken(account, token, nonce, access, now)
 	if err != nil {
 		return nil, oidc.ErrServerError().WithParent(err)
 	}
@@ -304,16 +302,16 @@ func (s *server) Revocation(ctx context.Context, r *op.ClientRequest[oidc.Revoca
 	return op.NewResponse(nil), nil
 }
 
-// EndSession ends the person's refresh tokens, if the request proves by an ID
-// token whose they are, and leads back to the application or to the page that
+// EndSession ends the sign-in's refresh tokens, if the request proves by an ID
+// token which it was, and leads back to the application or to the page that
 // says that one is signed out. It leads nowhere else.
 func (s *server) EndSession(ctx context.Context, r *op.Request[oidc.EndSessionRequest]) (*op.Redirect, error) {
 	if hint := r.Data.IdTokenHint; hint != "" {
-		id, err := s.p.verifyHint(hint)
+		account, family, err := s.p.verifyHint(hint)
 		if err != nil {
 			return nil, oidc.ErrInvalidRequest().WithDescription("This sign-in is not known here.").WithParent(err)
 		}
-		if err := s.p.store.RevokeRefreshTokensOf(ctx, id); err != nil {
+		if err := s.p.store.RevokeRefreshFamily(ctx, account, family); err != nil {
 			return nil, oidc.ErrServerError().WithParent(err)
 		}
 	}

@@ -145,13 +145,16 @@ type Requests interface {
 // RefreshTokens keeps refresh tokens by their hash.
 type RefreshTokens interface {
 	AddRefreshToken(ctx context.Context, tokenHash []byte, t RefreshToken, now time.Time) error
-	// RotateRefreshToken replaces a token by the next of its family;
-	// ErrTokenReused ends the family, fault.ErrNotFound: no such live token.
-	RotateRefreshToken(ctx context.Context, oldHash, newHash []byte, clientID string, now, expiresAt time.Time) (RefreshToken, error)
+	// RotateRefreshToken replaces a token by the next of its family. The last
+	// one that was used may be used again while its successor was not: then the
+	// answer was lost, and the successor is void. Any other reuse ends the
+	// family with ErrTokenReused; fault.ErrNotFound: no such live token. Tokens
+	// used before forgetBefore are dropped on the way.
+	RotateRefreshToken(ctx context.Context, oldHash, newHash []byte, clientID string, now, expiresAt, forgetBefore time.Time) (RefreshToken, error)
 	// RevokeRefreshToken ends a token's family; an absent one is no error.
 	RevokeRefreshToken(ctx context.Context, tokenHash []byte, clientID string) error
-	// RevokeRefreshTokensOf ends all of an account's.
-	RevokeRefreshTokensOf(ctx context.Context, accountID uuid.UUID) error
+	// RevokeRefreshFamily ends one sign-in's tokens, if they are the account's.
+	RevokeRefreshFamily(ctx context.Context, accountID, family uuid.UUID) error
 }
 
 // Keys keeps the provider's secrets.

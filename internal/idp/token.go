@@ -56,14 +56,14 @@ func (p *Provider) accessToken(subject, clientID string, scopes []string, now ti
 	})
 }
 
-func (p *Provider) idToken(a Account, clientID, nonce, accessToken string, authTime, now time.Time) (string, error) {
+func (p *Provider) idToken(a Account, t RefreshToken, nonce, accessToken string, now time.Time) (string, error) {
 	hash, err := oidc.ClaimHash(accessToken, jose.RS256)
 	if err != nil {
 		return "", fmt.Errorf("idp: at_hash: %w", err)
 	}
 	claims := map[string]any{
-		"iss": p.issuer, "sub": a.ID.String(), "aud": clientID, "azp": clientID,
-		"iat": now.Unix(), "exp": now.Add(IDTokenLifetime).Unix(), "auth_time": authTime.Unix(), "amr": []string{"pwd"},
+		"iss": p.issuer, "sub": a.ID.String(), "aud": t.ClientID, "azp": t.ClientID, "sid": t.Family.String(),
+		"iat": now.Unix(), "exp": now.Add(IDTokenLifetime).Unix(), "auth_time": t.AuthTime.Unix(), "amr": []string{"pwd"},
 		"at_hash": hash, "name": a.Name, "email": a.Email, "email_verified": a.EmailVerified,
 	}
 	if nonce != "" {
@@ -80,6 +80,7 @@ type signedClaims struct {
 	Subject  uuid.UUID `json:"sub"`
 	Audience string    `json:"aud"`
 	Expiry   int64     `json:"exp"`
+	Session  uuid.UUID `json:"sid"`
 }
 
 // signed reads a token that was signed here as one of the type; whether it
@@ -115,18 +116,19 @@ func (p *Provider) verifyAccessToken(token string) (uuid.UUID, error) {
 	return claims.Subject, nil
 }
 
-// verifyHint gives the account of an ID token that is shown at sign-out. It
+// verifyHint gives account and sign-in of an ID token that is shown at sign-out;
+// ID tokens of earlier versions tell no sign-in, and none has refresh tokens. It
 // may be over, as sessions outlive it, and may name the issuer by an address
 // that the installation had before: the signature alone says that it is ours.
-func (p *Provider) verifyHint(token string) (uuid.UUID, error) {
+func (p *Provider) verifyHint(token string) (account, family uuid.UUID, err error) {
 	claims, err := p.signed(token, typeID)
 	if err != nil {
-		return uuid.Nil, err
+		return uuid.Nil, uuid.Nil, err
 	}
 	if claims.Audience != ClientID {
-		return uuid.Nil, errInvalidToken
+		return uuid.Nil, uuid.Nil, errInvalidToken
 	}
-	return claims.Subject, nil
+	return claims.Subject, claims.Session, nil
 }
 
 // Issued is a person with a token to act as them.

@@ -423,39 +423,72 @@ const insertRefreshToken = `
 	INSERT INTO idp_refresh_tokens (token_hash, family, account_id, client_id, scopes, auth_time, created_at, expires_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
 
+// voided marks a refresh token whose successor's place another one took; it
+// was never used and must not be.
+const voided = "'-infinity'"
+
 // RotateRefreshToken implements idp.RefreshTokens. A reuse ends the family in
-// a transaction that is committed, so it is told beside the error.
-func (s *Provider) RotateRefreshToken(ctx context.Context, oldHash, newHash []byte, clientID string, now, expiresAt time.Time) (idp.RefreshToken, error) {
+// a transaction that is committed, so it is told beside the error. The lock on
+// the family makes uses of its tokens follow each other: a token and its
+// successor must not both be good.
+func (s *Provider) RotateRefreshToken(ctx context.Context, oldHash, newHash []byte, clientID string, now, expiresAt, forgetBefore time.Time) (idp.RefreshToken, error) {
 	var t idp.RefreshToken
 	var reused bool
 	err := inTx(ctx, s.db.System, func(tx pgx.Tx) error {
 		reused = false
+		var used, last bool
+		if _, err := tx.Exec(ctx, `
+			SELECT pg_advisory_xact_lock(hashtextextended('refresh tokens ' || family, 0))
+			FROM idp_refresh_tokens WHERE token_hash = $1`, oldHash); err != nil {
+			return fmt.Errorf("lock refresh tokens: %w", err)
+		}
 		err := tx.QueryRow(ctx, `
-			SELECT family, account_id, client_id, scopes, auth_time, used_at IS NOT NULL
-			FROM idp_refresh_tokens
-			WHERE token_hash = $1 AND client_id = $2 AND expires_at > $3
-			FOR UPDATE`, oldHash, clientID, now,
-		).Scan(&t.Family, &t.AccountID, &t.ClientID, &t.Scopes, &t.AuthTime, &reused)
+			SELECT t.family, t.account_id, t.client_id, t.scopes, t.auth_time, t.used_at IS NOT NULL,
+			       NOT EXISTS (SELECT 1 FROM idp_refresh_tokens later
+			                   WHERE later.family = t.family AND later.used_at > t.used_at)
+			FROM idp_refresh_tokens t
+			WHERE t.token_hash = $1 AND t.client_id = $2 AND t.expires_at > $3
+			FOR UPDATE OF t`, oldHash, clientID, now,
+		).Scan(&t.Family, &t.AccountID, &t.ClientID, &t.Scopes, &t.AuthTime, &used, &last)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
 			return fault.ErrNotFound
 		case err != nil:
 			return fmt.Errorf("read refresh token: %w", err)
-		case reused:
+		case used && !last:
+			reused = true
 			_, err := tx.Exec(ctx, `DELETE FROM idp_refresh_tokens WHERE family = $1`, t.Family)
 			return err
 		}
-		if _, err := tx.Exec(ctx, `UPDATE idp_refresh_tokens SET used_at = $2 WHERE token_hash = $1`, oldHash, now); err != nil {
-			return fmt.Errorf("use refresh token: %w", err)
-		}
-		t.ExpiresAt = expiresAt
-		_, err = tx.Exec(ctx, insertRefreshToken, newHash, t.Family, t.AccountID, t.ClientID, t.Scopes, t.AuthTime, now, expiresAt)
-		return err
+		return rotate(ctx, tx, &t, oldHash, newHash, now, expiresAt, forgetBefore)
 	})
 	if err == nil && reused {
 		return idp.RefreshToken{}, idp.ErrTokenReused
 	}
 	return t, err
+}
+
+// rotate uses the token and puts the next one in the place of a successor that
+// never reached anybody.
+func rotate(ctx context.Context, tx pgx.Tx, t *idp.RefreshToken, oldHash, newHash []byte, now, expiresAt, forgetBefore time.Time) error {
+	if _, err := tx.Exec(ctx, `
+		UPDATE idp_refresh_tokens SET used_at = `+voided+`
+		WHERE family = $1 AND used_at IS NULL AND token_hash <> $2`, t.Family, oldHash); err != nil {
+		return fmt.Errorf("void successor: %w", err)
+	}
+	if _, err := tx.Exec(ctx, `UPDATE idp_refresh_tokens SET used_at = $2 WHERE token_hash = $1`, oldHash, now); err != nil {
+		return fmt.Errorf("use refresh token: %w", err)
+	}
+	if _, err := tx.Exec(ctx, `
+		DELETE FROM idp_refresh_tokens
+		WHERE family = $1 AND token_hash <> $2
+		  AND (used_at < $3 AND used_at > `+voided+` OR used_at = `+voided+` AND created_at < $3)`,
+		t.Family, oldHash, forgetBefore); err != nil {
+		return fmt.Errorf("forget refresh tokens: %w", err)
+	}
+	t.ExpiresAt = expiresAt
+	_, err := tx.Exec(ctx, insertRefreshToken, newHash, t.Family, t.AccountID, t.ClientID, t.Scopes, t.AuthTime, now, expiresAt)
+	return err
 }
 
 // RevokeRefreshToken implements idp.RefreshTokens.
@@ -466,9 +499,10 @@ func (s *Provider) RevokeRefreshToken(ctx context.Context, tokenHash []byte, cli
 	return err
 }
 
-// RevokeRefreshTokensOf implements idp.RefreshTokens.
-func (s *Provider) RevokeRefreshTokensOf(ctx context.Context, accountID uuid.UUID) error {
-	_, err := s.db.System.Exec(ctx, `DELETE FROM idp_refresh_tokens WHERE account_id = $1`, accountID)
+// RevokeRefreshFamily implements idp.RefreshTokens.
+func (s *Provider) RevokeRefreshFamily(ctx context.Context, accountID, family uuid.UUID) error {
+	_, err := s.db.System.Exec(ctx, `
+		DELETE FROM idp_refresh_tokens WHERE account_id = $1 AND family = $2`, accountID, family)
 	return err
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -34,64 +33,136 @@ func (s *Users) PersonByIdentity(ctx context.Context, issuer, subject string) (u
 	return id, err
 }
 
-// LinkPerson implements user.Store. Two who meet over one new identity, or
-// over one address, are told apart by the unique indexes: the loser's
-// transaction is run again and finds what the winner left.
-func (s *Users) LinkPerson(ctx context.Context, issuer, subject string, newID uuid.UUID, claims user.Claims, now time.Time) (user.Person, error) {
+// LinkPerson implements user.Store. Two who meet over one new identity, over
+// one address or over one person to be linked are told apart by the unique
+// indexes: the loser's transaction is run again and finds what the winner
+// left.
+func (s *Users) LinkPerson(ctx context.Context, sight user.Sighting) (user.Person, error) {
 	for attempt := 1; ; attempt++ {
 		var person user.Person
 		err := inTx(ctx, s.db.App, func(tx pgx.Tx) error {
 			var err error
-			person, err = linkPerson(ctx, tx, issuer, subject, newID, claims, now)
+			person, err = linkPerson(ctx, tx, sight)
 			return err
 		})
-		if err == nil || attempt == maxTxAttempts || !(violates(err, "user_identities_pkey") || violates(err, "users_verified_email")) {
+		lost := violates(err, "user_identities_pkey") || violates(err, "users_verified_email") || violates(err, "user_identities_linked")
+		if err == nil || attempt == maxTxAttempts || !lost {
 			return person, err
 		}
 	}
 }
 
-func linkPerson(ctx context.Context, tx pgx.Tx, issuer, subject string, newID uuid.UUID, claims user.Claims, now time.Time) (user.Person, error) {
-	id, known := newID, true
+func linkPerson(ctx context.Context, tx pgx.Tx, s user.Sighting) (user.Person, error) {
+	var id uuid.UUID
 	err := tx.QueryRow(ctx, `
 		SELECT user_id FROM user_identities WHERE issuer = $1 AND subject = $2`,
-		issuer, subject).Scan(&id)
-	if errors.Is(err, pgx.ErrNoRows) {
-		known, err = false, nil
+		s.Issuer, s.Subject).Scan(&id)
+	if err == nil {
+		return followClaims(ctx, tx, id, s)
 	}
-	if err != nil {
+	if !errors.Is(err, pgx.ErrNoRows) {
 		return user.Person{}, fmt.Errorf("find identity: %w", err)
 	}
-	var person user.Person
-	const verified = `$4 AND NOT EXISTS (
-		SELECT 1 FROM users other WHERE lower(other.email) = lower($3) AND other.email_verified AND other.id <> $1)`
-	if known {
-		err = tx.QueryRow(ctx, `
-			UPDATE users SET name = $2, email = $3, email_verified = `+verified+`, updated_at = $5
-			WHERE id = $1
-			RETURNING id, name, email, email_verified`,
-			id, claims.Name, claims.Email, claims.EmailVerified, now,
-		).Scan(&person.ID, &person.Name, &person.Email, &person.EmailVerified)
-		if err != nil {
-			return user.Person{}, fmt.Errorf("update person: %w", err)
-		}
-		return person, nil
+	id, err = holderToLink(ctx, tx, s)
+	switch {
+	case errors.Is(err, fault.ErrNotFound):
+		return insertPerson(ctx, tx, s)
+	case err != nil:
+		return user.Person{}, err
+	case s.Linking != user.LinkVerifiedEmail:
+		return user.Person{}, user.ErrNotLinked
 	}
+	if err := linkIdentity(ctx, tx, id, s); err != nil {
+		return user.Person{}, err
+	}
+	return followClaims(ctx, tx, id, s)
+}
+
+// verifiedAddress says whether the claims' address counts: nobody else holds
+// it. Its arguments are the person, the address and what the provider says.
+const verifiedAddress = `$4 AND NOT EXISTS (
+	SELECT 1 FROM users other WHERE lower(other.email) = lower($3) AND other.email_verified AND other.id <> $1)`
+
+// followClaims brings a known person up to what the provider says.
+func followClaims(ctx context.Context, tx pgx.Tx, id uuid.UUID, s user.Sighting) (p user.Person, err error) {
+	err = tx.QueryRow(ctx, `
+		UPDATE users SET name = $2, email = $3, email_verified = `+verifiedAddress+`, updated_at = $5
+		WHERE id = $1
+		RETURNING id, name, email, email_verified`,
+		id, s.Claims.Name, s.Claims.Email, s.Claims.EmailVerified, s.At,
+	).Scan(&p.ID, &p.Name, &p.Email, &p.EmailVerified)
+	if err != nil {
+		return user.Person{}, fmt.Errorf("update person: %w", err)
+	}
+	return p, nil
+}
+
+func insertPerson(ctx context.Context, tx pgx.Tx, s user.Sighting) (p user.Person, err error) {
 	err = tx.QueryRow(ctx, `
 		INSERT INTO users (id, name, email, email_verified, created_at, updated_at)
-		SELECT $1::uuid, $2::text, $3::text, `+verified+`, $5::timestamptz, $5
+		SELECT $1::uuid, $2::text, $3::text, `+verifiedAddress+`, $5::timestamptz, $5
 		RETURNING id, name, email, email_verified`,
-		id, claims.Name, claims.Email, claims.EmailVerified, now,
-	).Scan(&person.ID, &person.Name, &person.Email, &person.EmailVerified)
+		s.NewID, s.Claims.Name, s.Claims.Email, s.Claims.EmailVerified, s.At,
+	).Scan(&p.ID, &p.Name, &p.Email, &p.EmailVerified)
 	if err != nil {
 		return user.Person{}, fmt.Errorf("insert person: %w", err)
 	}
 	if _, err := tx.Exec(ctx, `
 		INSERT INTO user_identities (issuer, subject, user_id, created_at) VALUES ($1, $2, $3, $4)`,
-		issuer, subject, id, now); err != nil {
+		s.Issuer, s.Subject, s.NewID, s.At); err != nil {
 		return user.Person{}, fmt.Errorf("insert identity: %w", err)
 	}
-	return person, nil
+	return p, nil
+}
+
+// holderToLink finds who holds the claims' verified address and was brought by
+// other providers only; fault.ErrNotFound: nobody. The person's row stays
+// locked, so that of two subjects with one address the second sees the
+// identity that the first got: it is asked for in a statement of its own.
+func holderToLink(ctx context.Context, tx pgx.Tx, s user.Sighting) (uuid.UUID, error) {
+	if !s.Claims.EmailVerified {
+		return uuid.Nil, fault.ErrNotFound
+	}
+	var id uuid.UUID
+	err := tx.QueryRow(ctx, `
+		SELECT id FROM users WHERE lower(email) = lower($1) AND email_verified FOR UPDATE`,
+		s.Claims.Email).Scan(&id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return uuid.Nil, fault.ErrNotFound
+	}
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("find holder: %w", err)
+	}
+	var known bool
+	if err := tx.QueryRow(ctx, `
+		SELECT EXISTS (SELECT 1 FROM user_identities WHERE user_id = $1 AND issuer = $2)`,
+		id, s.Issuer).Scan(&known); err != nil {
+		return uuid.Nil, fmt.Errorf("find holder's identity: %w", err)
+	}
+	if known {
+		return uuid.Nil, fault.ErrNotFound
+	}
+	return id, nil
+}
+
+// linkIdentity gives a person one more identity and records by which rule.
+func linkIdentity(ctx context.Context, tx pgx.Tx, id uuid.UUID, s user.Sighting) error {
+	const rule = "verified_email"
+	if _, err := tx.Exec(ctx, `
+		INSERT INTO user_identities (issuer, subject, user_id, created_at, linked_by) VALUES ($1, $2, $3, $4, $5)`,
+		s.Issuer, s.Subject, id, s.At, rule); err != nil {
+		return fmt.Errorf("link identity: %w", err)
+	}
+	entry, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("link identity: %w", err)
+	}
+	if _, err := tx.Exec(ctx, `
+		INSERT INTO user_audit (id, user_id, action, issuer, rule, created_at) VALUES ($1, $2, 'identity.linked', $3, $4, $5)`,
+		entry, id, s.Issuer, rule, s.At); err != nil {
+		return fmt.Errorf("record link: %w", err)
+	}
+	return nil
 }
 
 // Person implements user.Store.

@@ -32,7 +32,7 @@ func TestOneIdentityIsOnePerson(t *testing.T) {
 			// A service of its own each, as replicas have.
 			people := user.NewService(postgres.NewUsers(db.DB), time.Now)
 			group.Go(func() {
-				p, err := people.Resolve(ctx, "https://issuer", subject, user.Claims{Name: "N", Email: subject + "@example.org", EmailVerified: true})
+				p, err := people.Resolve(ctx, "https://issuer", subject, user.Claims{Name: "N", Email: subject + "@example.org", EmailVerified: true}, user.NoLinking)
 				if err != nil {
 					t.Errorf("resolve: %v", err)
 				}
@@ -60,17 +60,30 @@ func TestAnAddressTakesNobodyOver(t *testing.T) {
 	ctx := context.Background()
 	people := user.NewService(postgres.NewUsers(db.DB), time.Now)
 	claims := user.Claims{Name: "Owner", Email: "Same@example.org", EmailVerified: true}
-	owner, err := people.Resolve(ctx, "https://a", "1", claims)
+	owner, err := people.Resolve(ctx, "https://a", "1", claims, user.NoLinking)
 	if err != nil {
 		t.Fatal(err)
 	}
 	claims.Name, claims.Email = "Newcomer", "same@EXAMPLE.org"
-	other, err := people.Resolve(ctx, "https://b", "1", claims)
-	if err != nil {
-		t.Fatal(err)
+	// Another account at the same provider is somebody else, whatever is asked.
+	for subject, linking := range map[string]user.Linking{"2": user.NoLinking, "3": user.LinkVerifiedEmail} {
+		other, err := people.Resolve(ctx, "https://a", subject, claims, linking)
+		if err != nil || other.ID == owner.ID || other.EmailVerified {
+			t.Errorf("the newcomer is %+v, the owner %+v, %v", other, owner, err)
+		}
 	}
-	if other.ID == owner.ID || other.EmailVerified {
-		t.Errorf("the newcomer is %+v, the owner %+v", other, owner)
+	// Another provider's may be the same person: nobody guesses, and nothing is
+	// made of it.
+	if got, err := people.Resolve(ctx, "https://b", "1", claims, user.NoLinking); !errors.Is(err, user.ErrNotLinked) {
+		t.Errorf("the newcomer is %+v, %v", got, err)
+	}
+	if _, err := people.Lookup(ctx, "https://b", "1"); !errors.Is(err, fault.ErrNotFound) {
+		t.Errorf("a refused newcomer is known: %v", err)
+	}
+	// Nor does an address count that the other provider didn't verify.
+	claims.EmailVerified = false
+	if got, err := people.Resolve(ctx, "https://b", "2", claims, user.LinkVerifiedEmail); err != nil || got.ID == owner.ID || got.EmailVerified {
+		t.Errorf("an unverified newcomer is %+v, %v", got, err)
 	}
 	if again, err := people.Get(ctx, owner.ID); err != nil || again != owner {
 		t.Errorf("the owner became %+v, %v", again, err)
@@ -80,7 +93,7 @@ func TestAnAddressTakesNobodyOver(t *testing.T) {
 	verified := make([]bool, 12)
 	for i := range verified {
 		group.Go(func() {
-			p, err := people.Resolve(ctx, "https://c", uuid.NewString(), user.Claims{Email: "race@example.org", EmailVerified: true})
+			p, err := people.Resolve(ctx, "https://c", uuid.NewString(), user.Claims{Email: "race@example.org", EmailVerified: true}, user.NoLinking)
 			if err != nil {
 				t.Errorf("resolve: %v", err)
 			}
@@ -99,16 +112,70 @@ func TestAnAddressTakesNobodyOver(t *testing.T) {
 	}
 }
 
+func TestMovingToAnotherProviderLinksOnce(t *testing.T) {
+	db := testkit.NewDB(t)
+	ctx := context.Background()
+	const before, after = "embedded", "https://after"
+	const rounds, callers = 10, 8
+	for round := range rounds {
+		people := user.NewService(postgres.NewUsers(db.DB), time.Now)
+		claims := user.Claims{Name: "Ada", Email: uuid.NewString() + "@example.org", EmailVerified: true}
+		owner, err := people.Resolve(ctx, before, uuid.NewString(), claims, user.NoLinking)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Several accounts of the new provider come with the address at once,
+		// each more than once: one of them is linked, the others are others.
+		var group sync.WaitGroup
+		subjects := [2]string{uuid.NewString(), uuid.NewString()}
+		var ids [callers]uuid.UUID
+		for i := range callers {
+			people := user.NewService(postgres.NewUsers(db.DB), time.Now)
+			group.Go(func() {
+				p, err := people.Resolve(ctx, after, subjects[i%2], claims, user.LinkVerifiedEmail)
+				if err != nil {
+					t.Errorf("resolve: %v", err)
+				}
+				ids[i] = p.ID
+			})
+		}
+		group.Wait()
+		if (ids[0] == owner.ID) == (ids[1] == owner.ID) {
+			t.Fatalf("round %d: the owner is %s, the subjects %s and %s", round, owner.ID, ids[0], ids[1])
+		}
+		for i := range callers {
+			if ids[i] != ids[i%2] {
+				t.Fatalf("round %d: one identity became %s and %s", round, ids[i%2], ids[i])
+			}
+		}
+		var audited int
+		if err := db.App.QueryRow(ctx, `
+			SELECT count(*) FROM user_audit WHERE user_id = $1 AND action = 'identity.linked' AND issuer = $2 AND rule = 'verified_email'`,
+			owner.ID, after).Scan(&audited); err != nil || audited != 1 {
+			t.Errorf("%d records of the link, %v", audited, err)
+		}
+	}
+	for _, sql := range []string{`UPDATE user_audit SET rule = ''`, `DELETE FROM user_audit`} {
+		if _, err := db.System.Exec(ctx, sql); err == nil {
+			t.Errorf("%s is allowed", sql)
+		}
+	}
+	var written string
+	if err := db.App.QueryRow(ctx, `SELECT string_agg(user_audit::text, ' ') FROM user_audit`).Scan(&written); err != nil || strings.Contains(written, "@") {
+		t.Errorf("the record holds an address, %v", err)
+	}
+}
+
 func TestPersonFollowsTheProvider(t *testing.T) {
 	db := testkit.NewDB(t)
 	ctx := context.Background()
 	people := user.NewService(postgres.NewUsers(db.DB), time.Now)
-	p, err := people.Resolve(ctx, "https://a", "1", user.Claims{Email: "first@example.org"})
+	p, err := people.Resolve(ctx, "https://a", "1", user.Claims{Email: "first@example.org"}, user.NoLinking)
 	if err != nil || p.Name != "first" || p.EmailVerified {
 		t.Fatalf("%+v %v", p, err)
 	}
 	want := user.Person{ID: p.ID, Name: "Ada", Email: "second@example.org", EmailVerified: true}
-	if p, err = people.Resolve(ctx, "https://a", "1", user.Claims{Name: " Ada ", Email: "second@example.org", EmailVerified: true}); err != nil || p != want {
+	if p, err = people.Resolve(ctx, "https://a", "1", user.Claims{Name: " Ada ", Email: "second@example.org", EmailVerified: true}, user.NoLinking); err != nil || p != want {
 		t.Errorf("%+v %v", p, err)
 	}
 	if id, err := people.Lookup(ctx, "https://a", "1"); err != nil || id != p.ID {

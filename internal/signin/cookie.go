@@ -50,8 +50,8 @@ func (a *Authenticator) dropCookie(w http.ResponseWriter, name string) {
 // to a cookie that is no longer valid.
 func (a *Authenticator) DropSessionCookie(w http.ResponseWriter) { a.dropCookie(w, sessionCookie) }
 
-// sealer encrypts small values into cookies, each bound to its purpose and
-// with an end.
+// sealer encrypts small values, each bound to its purpose; those in cookies
+// have an end.
 type sealer struct{ aead cipher.AEAD }
 
 func newSealer(key []byte) (*sealer, error) {
@@ -71,7 +71,7 @@ type sealed struct {
 	Value json.RawMessage `json:"v"`
 }
 
-var errNotSealed = errors.New("signin: the cookie is not ours, or over")
+var errNotSealed = errors.New("signin: what was sealed is not ours, or over")
 
 func (s *sealer) seal(purpose string, value any, until time.Time) (string, error) {
 	inner, err := json.Marshal(value)
@@ -105,6 +105,19 @@ func (s *sealer) open(purpose, text string, now time.Time, value any) error {
 		return errNotSealed
 	}
 	return nil
+}
+
+// sealBytes encrypts what is kept for longer than any cookie.
+func (s *sealer) sealBytes(purpose string, plain []byte) []byte {
+	return s.aead.Seal(nil, nil, plain, []byte(purpose))
+}
+
+func (s *sealer) openBytes(purpose string, data []byte) ([]byte, error) {
+	plain, err := s.aead.Open(nil, nil, data, []byte(purpose))
+	if err != nil {
+		return nil, errNotSealed
+	}
+	return plain, nil
 }
 
 // userAgentLabel makes a short label of a browser's description of itself, by

@@ -14,12 +14,14 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/google/uuid"
 	"golang.org/x/oauth2"
 
 	"happening/internal/fault"
+	"happening/internal/user"
 )
 
 //go:embed page.html page.css
@@ -38,13 +40,15 @@ type attempt struct {
 
 const attemptPurpose = "attempt"
 
-// Handler serves /auth/login, /auth/callback and /auth/logout.
+// Handler serves /auth/login, /auth/callback, /auth/logout and
+// /auth/backchannel-logout.
 func (a *Authenticator) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /auth/login", a.login)
 	mux.HandleFunc("GET /auth/callback", a.callback)
 	mux.Handle("POST /auth/logout", a.origins.Handler(http.HandlerFunc(a.logout)))
 	mux.HandleFunc("GET /auth/logout/continue", a.continueLogout)
+	mux.HandleFunc("POST /auth/backchannel-logout", a.backchannelLogout)
 	mux.HandleFunc("GET /auth/page.css", func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFileFS(w, r, pageFiles, "page.css")
 	})
@@ -120,17 +124,25 @@ func (a *Authenticator) callback(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, http.StatusBadRequest, "The sign-in was not completed.", fmt.Errorf("signin: the provider said %q", code))
 		return
 	}
-	raw, identity, err := a.exchange(ctx, query.Get("code"), t)
-	if err != nil {
-		status := http.StatusBadRequest
-		var f *fault.Error
-		if errors.As(err, &f) && f.Kind == fault.Unavailable {
-			status = http.StatusServiceUnavailable
-		}
-		a.fail(w, r, status, "The sign-in was not completed.", err)
-		return
+	identity, err := a.exchange(ctx, query.Get("code"), t)
+	if err == nil {
+		err = a.begin(w, r, identity)
 	}
-	if err := a.begin(w, r, raw, identity); err != nil {
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrProviderAway) || errors.Is(err, errKeysAway):
+		a.fail(w, r, http.StatusServiceUnavailable, "The sign-in service does not answer. Try again in a few seconds.", err)
+		return
+	case errors.Is(err, errExchange):
+		a.fail(w, r, http.StatusBadRequest, "The sign-in was not completed.", err)
+		return
+	case errors.Is(err, ErrSignedOutMeanwhile):
+		a.fail(w, r, http.StatusConflict, ErrSignedOutMeanwhile.Message, err)
+		return
+	case errors.Is(err, user.ErrNotLinked):
+		a.failUnlinked(w, r, err)
+		return
+	default:
 		a.fail(w, r, http.StatusInternalServerError, "Something went wrong on our side.", err)
 		return
 	}
@@ -139,56 +151,91 @@ func (a *Authenticator) callback(w http.ResponseWriter, r *http.Request) {
 
 // verifiedIdentity is who the provider says has signed in.
 type verifiedIdentity struct {
-	subject string
-	profile profile
+	subject         string
+	profile         profile
+	idToken         string
+	nonce           string
+	providerSession string
+	refreshToken    string
+	issuedAt        time.Time
 }
 
-func (a *Authenticator) exchange(ctx context.Context, code string, t attempt) (string, verifiedIdentity, error) {
+// errExchange says that what the provider answered is no sign-in.
+var errExchange = errors.New("signin: exchange")
+
+func (a *Authenticator) exchange(ctx context.Context, code string, t attempt) (verifiedIdentity, error) {
 	found, err := a.provider.get(ctx)
 	if err != nil {
-		return "", verifiedIdentity{}, err
+		return verifiedIdentity{}, err
 	}
 	ask, cancel := context.WithTimeout(a.provider.clientContext(ctx), providerTimeout)
 	defer cancel()
 	tokens, err := found.oauth.Exchange(ask, code, oauth2.VerifierOption(t.Verifier))
 	if err != nil {
-		return "", verifiedIdentity{}, fmt.Errorf("signin: exchange: %w", err)
+		var said *oauth2.RetrieveError
+		if errors.As(err, &said) && said.Response.StatusCode < http.StatusInternalServerError {
+			return verifiedIdentity{}, fmt.Errorf("%w: %w", errExchange, err)
+		}
+		return verifiedIdentity{}, ErrProviderAway.Because(err)
 	}
 	raw, ok := tokens.Extra("id_token").(string)
 	if !ok {
-		return "", verifiedIdentity{}, errors.New("signin: the provider gave no ID token")
+		return verifiedIdentity{}, fmt.Errorf("%w: the provider gave no ID token", errExchange)
 	}
-	verified, err := found.idTokens.Verify(ask, raw)
+	identity, err := found.identity(ask, raw)
 	if err != nil {
-		return "", verifiedIdentity{}, fmt.Errorf("signin: ID token: %w", err)
+		return verifiedIdentity{}, fmt.Errorf("%w: %w", errExchange, err)
 	}
-	if subtle.ConstantTimeCompare([]byte(verified.Nonce), []byte(t.Nonce)) != 1 {
-		return "", verifiedIdentity{}, errors.New("signin: the ID token has another nonce")
+	if subtle.ConstantTimeCompare([]byte(identity.nonce), []byte(t.Nonce)) != 1 {
+		return verifiedIdentity{}, fmt.Errorf("%w: the ID token has another nonce", errExchange)
 	}
-	identity := verifiedIdentity{subject: verified.Subject}
-	if err := verified.Claims(&identity.profile); err != nil {
-		return "", verifiedIdentity{}, fmt.Errorf("signin: ID token: %w", err)
-	}
+	identity.refreshToken = tokens.RefreshToken
 	if identity.profile.Email == "" {
 		info, err := found.oidc.UserInfo(ask, oauth2.StaticTokenSource(tokens))
 		if err != nil {
-			return "", verifiedIdentity{}, fmt.Errorf("signin: user info: %w", err)
+			return verifiedIdentity{}, fmt.Errorf("%w: user info: %w", errExchange, err)
 		}
-		if info.Subject != verified.Subject {
-			return "", verifiedIdentity{}, errors.New("signin: user info is about somebody else")
+		if info.Subject != identity.subject {
+			return verifiedIdentity{}, fmt.Errorf("%w: user info is about somebody else", errExchange)
 		}
 		if err := info.Claims(&identity.profile); err != nil {
-			return "", verifiedIdentity{}, fmt.Errorf("signin: user info: %w", err)
+			return verifiedIdentity{}, fmt.Errorf("%w: user info: %w", errExchange, err)
 		}
 	}
-	return raw, identity, nil
+	return identity, nil
+}
+
+// identity reads who an ID token is about, once it is verified.
+func (d *discovered) identity(ctx context.Context, raw string) (verifiedIdentity, error) {
+	verified, err := d.idTokens.Verify(ctx, raw)
+	if err != nil {
+		return verifiedIdentity{}, fmt.Errorf("signin: ID token: %w", err)
+	}
+	var more struct {
+		SessionID string `json:"sid"`
+		Party     string `json:"azp"`
+	}
+	identity := verifiedIdentity{subject: verified.Subject, idToken: raw, nonce: verified.Nonce, issuedAt: verified.IssuedAt}
+	if err := errors.Join(verified.Claims(&more), verified.Claims(&identity.profile)); err != nil {
+		return verifiedIdentity{}, fmt.Errorf("signin: ID token: %w", err)
+	}
+	switch {
+	case more.Party != "" && more.Party != d.oauth.ClientID:
+		return verifiedIdentity{}, errors.New("signin: the ID token was made for another client")
+	case identity.subject == "" || len(identity.subject) > maxSubject:
+		return verifiedIdentity{}, errors.New("signin: the ID token's subject can't be kept")
+	}
+	if len(more.SessionID) <= maxSessionID {
+		identity.providerSession = more.SessionID
+	}
+	return identity, nil
 }
 
 // begin makes the session. One that the browser had before ends, so that a
 // session's token never outlives a sign-in.
-func (a *Authenticator) begin(w http.ResponseWriter, r *http.Request, idToken string, identity verifiedIdentity) error {
+func (a *Authenticator) begin(w http.ResponseWriter, r *http.Request, identity verifiedIdentity) error {
 	ctx := r.Context()
-	person, err := a.people.Resolve(ctx, a.cfg.IdentityKey, identity.subject, identity.profile.claims())
+	person, err := a.people.Resolve(ctx, a.cfg.IdentityKey, identity.subject, identity.profile.claims(), a.cfg.linking())
 	if err != nil {
 		return fmt.Errorf("signin: %w", err)
 	}
@@ -204,8 +251,10 @@ func (a *Authenticator) begin(w http.ResponseWriter, r *http.Request, idToken st
 		return err
 	}
 	if err := a.store.CreateSession(ctx, hash[:], Session{
-		ID: id, UserID: person.ID, Issuer: a.cfg.IdentityKey, Subject: identity.subject, IDToken: idToken,
+		ID: id, UserID: person.ID, Issuer: a.cfg.IdentityKey, Subject: identity.subject, IDToken: identity.idToken,
 		UserAgent: userAgentLabel(r.UserAgent()), CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(SessionLifetime),
+		ProviderSession: identity.providerSession, RefreshToken: a.sealRefresh(id, identity.refreshToken),
+		ConfirmedAt: now, RenewAt: now.Add(RenewEvery), IssuedAt: identity.issuedAt,
 	}); err != nil {
 		return fmt.Errorf("signin: %w", err)
 	}
@@ -232,7 +281,7 @@ func (a *Authenticator) endAndTell(r *http.Request) (Session, error) {
 	if err != nil {
 		return Session{}, fmt.Errorf("signin: end session: %w", err)
 	}
-	a.ended(func() { a.sessions.Remove(hash) }, session)
+	a.ended(session)
 	return session, nil
 }
 
@@ -277,6 +326,8 @@ func (a *Authenticator) endSessionURL(ctx context.Context, session Session) stri
 	if session.ID == uuid.Nil {
 		return ""
 	}
+	ctx, cancel := context.WithTimeout(ctx, logoutPatience)
+	defer cancel()
 	found, err := a.provider.get(ctx)
 	if err != nil || found.endSession == "" {
 		return ""
@@ -325,6 +376,29 @@ func localPath(text string) string {
 	return text
 }
 
+// page is what page.html shows.
+type page struct {
+	Message string
+	// Operator tells whoever runs the installation what to do; empty: nothing.
+	Operator string
+}
+
+// failUnlinked tells somebody whom another provider brought before how the two
+// are put together. Nothing was changed, so a later sign-in can still do it.
+func (a *Authenticator) failUnlinked(w http.ResponseWriter, r *http.Request, cause error) {
+	a.cfg.Logger.WarnContext(r.Context(), "sign-in refused: the address is held by a person of another provider; OIDC_LINK_VERIFIED_EMAIL=once connects them",
+		"issuer", a.cfg.Issuer, "error", cause)
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(http.StatusForbidden)
+	if err := pageTemplate.Execute(w, page{
+		Message: user.ErrNotLinked.Message + " Nothing was changed: your bookings and memberships are all there. " +
+			"Ask whoever runs this installation to connect the two, then sign in again.",
+		Operator: "set OIDC_LINK_VERIFIED_EMAIL=once and restart; the next sign-in with the verified address connects the accounts, once for each person, and is recorded.",
+	}); err != nil {
+		a.cfg.Logger.DebugContext(r.Context(), "sign-in: page not taken", "error", err)
+	}
+}
+
 // fail shows a page that says what happened and offers to try again.
 func (a *Authenticator) fail(w http.ResponseWriter, r *http.Request, status int, message string, cause error) {
 	level := a.cfg.Logger.InfoContext
@@ -337,7 +411,7 @@ func (a *Authenticator) fail(w http.ResponseWriter, r *http.Request, status int,
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	if err := pageTemplate.Execute(w, map[string]string{"Message": message}); err != nil {
+	if err := pageTemplate.Execute(w, page{Message: message}); err != nil {
 		a.cfg.Logger.DebugContext(r.Context(), "sign-in: page not taken", "error", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,12 +21,15 @@ import (
 // How the provider is asked. A provider that is away is asked again after a
 // pause, so that a rush of requests doesn't become a rush upon it.
 const (
+	discoveryTimeout = 5 * time.Second
 	discoveryPause   = 2 * time.Second
+	discoveryLived   = time.Hour // then endpoints that moved are noticed
+	keysTimeout      = 5 * time.Second
 	keysPause        = 5 * time.Second
 	keysLived        = 10 * time.Minute // then a key that was withdrawn is noticed
-	renewPause       = time.Minute
-	renewTimeout     = 2 * time.Second
 	maxProviderBytes = 1 << 20
+	// clockLeeway is how far the provider's clock may be behind ours.
+	clockLeeway = 5 * time.Second
 )
 
 // ErrProviderAway says that the provider can't be asked now.
@@ -34,12 +38,15 @@ var ErrProviderAway = fault.New(fault.Unavailable, "identity_unavailable",
 
 // provider is what discovery told, learnt when it is first needed.
 type provider struct {
-	cfg Config
+	cfg     Config
+	errands *errands
 
 	mu       sync.Mutex
 	found    *discovered
+	foundAt  time.Time
 	failedAt time.Time
 	failure  error
+	asking   chan struct{} // closed when the question under way is answered; nil: there is none
 }
 
 type discovered struct {
@@ -47,10 +54,12 @@ type discovered struct {
 	oauth      oauth2.Config
 	idTokens   *oidc.IDTokenVerifier
 	access     *oidc.IDTokenVerifier
+	logouts    *oidc.IDTokenVerifier
+	keys       *keySet
 	endSession string
 }
 
-func newProvider(cfg Config) *provider { return &provider{cfg: cfg} }
+func newProvider(cfg Config, e *errands) *provider { return &provider{cfg: cfg, errands: e} }
 
 // clientContext makes the libraries use our HTTP client.
 func (p *provider) clientContext(ctx context.Context) context.Context {
@@ -58,27 +67,78 @@ func (p *provider) clientContext(ctx context.Context) context.Context {
 }
 
 // get gives what discovery told, asking the provider if it never answered.
-// Callers wait for one another: there is nothing that they could do meanwhile.
+// Callers share one question and wait for it no longer than they like; one
+// caller's hang-up is not the provider's failure.
 func (p *provider) get(ctx context.Context) (*discovered, error) {
+	found, asking, err := p.look()
+	if found != nil || err != nil {
+		return found, err
+	}
+	select {
+	case <-asking:
+	case <-ctx.Done():
+		return nil, ErrProviderAway.Because(ctx.Err())
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.found != nil {
-		return p.found, nil
-	}
-	now := p.cfg.Now()
-	if p.failure != nil && now.Sub(p.failedAt) < discoveryPause && !now.Before(p.failedAt) {
+	if p.found == nil {
 		return nil, ErrProviderAway.Because(p.failure)
 	}
-	// One caller's hang-up must not be remembered as the provider's failure.
-	ask, cancel := context.WithTimeout(p.clientContext(context.WithoutCancel(ctx)), providerTimeout)
-	defer cancel()
-	found, err := p.discover(ask)
-	if err != nil {
-		p.failure, p.failedAt = err, now
-		return nil, ErrProviderAway.Because(err)
+	return p.found, nil
+}
+
+// look gives what is known, or else the question under way. What is known for
+// long is asked for again beside its use.
+func (p *provider) look() (*discovered, <-chan struct{}, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.cfg.Now()
+	if p.found != nil && now.Sub(p.foundAt) < discoveryLived {
+		return p.found, nil, nil
 	}
-	p.found, p.failure = found, nil
-	return found, nil
+	paused := p.failure != nil && now.Sub(p.failedAt) < discoveryPause && !now.Before(p.failedAt)
+	if p.asking == nil && !paused {
+		asking := make(chan struct{})
+		if p.errands.run(func(ctx context.Context) { p.ask(ctx, asking) }) {
+			p.asking = asking
+		}
+	}
+	switch {
+	case p.found != nil:
+		return p.found, nil, nil
+	case p.asking == nil:
+		return nil, nil, ErrProviderAway.Because(p.failure)
+	}
+	return nil, p.asking, nil
+}
+
+func (p *provider) ask(ctx context.Context, asking chan<- struct{}) {
+	ctx, cancel := context.WithTimeout(p.clientContext(ctx), discoveryTimeout)
+	defer cancel()
+	found, err := p.discover(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.cfg.Now()
+	if p.failure = err; err != nil {
+		p.failedAt = now
+	} else {
+		if p.found != nil && p.found.keys.url == found.keys.url {
+			found.keys.take(p.found.keys)
+		}
+		p.found, p.foundAt = found, now
+	}
+	p.asking = nil
+	close(asking)
+}
+
+// metadata is what is read of discovery beside what the library keeps.
+type metadata struct {
+	JWKS            string   `json:"jwks_uri"`
+	EndSession      string   `json:"end_session_endpoint"`
+	Algorithms      []string `json:"id_token_signing_alg_values_supported"`
+	TokenAuth       []string `json:"token_endpoint_auth_methods_supported"`
+	ResponseTypes   []string `json:"response_types_supported"`
+	ChallengeMethod []string `json:"code_challenge_methods_supported"`
 }
 
 func (p *provider) discover(ctx context.Context) (*discovered, error) {
@@ -86,30 +146,39 @@ func (p *provider) discover(ctx context.Context) (*discovered, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signin: discovery: %w", err)
 	}
-	var more struct {
-		JWKS       string   `json:"jwks_uri"`
-		EndSession string   `json:"end_session_endpoint"`
-		Algorithms []string `json:"id_token_signing_alg_values_supported"`
-	}
+	var more metadata
 	if err := op.Claims(&more); err != nil {
 		return nil, fmt.Errorf("signin: discovery: %w", err)
 	}
-	keys := &keySet{url: more.JWKS, client: p.cfg.HTTPClient, now: p.cfg.Now}
-	algorithms := asymmetric(more.Algorithms)
+	endpoint := op.Endpoint()
+	endpoint.AuthStyle = more.authStyle()
+	keys := &keySet{url: more.JWKS, client: p.cfg.HTTPClient, now: p.cfg.Now, errands: p.errands}
+	verifier := func(audience string, skipExpiry bool) *oidc.IDTokenVerifier {
+		return oidc.NewVerifier(p.cfg.Issuer, keys, &oidc.Config{
+			ClientID: audience, SupportedSigningAlgs: asymmetric(more.Algorithms), SkipExpiryCheck: skipExpiry,
+			Now: func() time.Time { return p.cfg.Now().Add(-clockLeeway) },
+		})
+	}
 	return &discovered{
 		oidc: op,
 		oauth: oauth2.Config{
 			ClientID: p.cfg.ClientID, ClientSecret: p.cfg.ClientSecret,
-			Endpoint:    op.Endpoint(),
+			Endpoint:    endpoint,
 			RedirectURL: p.cfg.PublicURL + "/auth/callback",
 			Scopes:      []string{oidc.ScopeOpenID, "profile", "email"},
 		},
-		idTokens: oidc.NewVerifier(p.cfg.Issuer, keys, &oidc.Config{
-			ClientID: p.cfg.ClientID, SupportedSigningAlgs: algorithms, Now: p.cfg.Now}),
-		access: oidc.NewVerifier(p.cfg.Issuer, keys, &oidc.Config{
-			ClientID: Audience, SupportedSigningAlgs: algorithms, Now: p.cfg.Now}),
-		endSession: more.EndSession,
+		idTokens: verifier(p.cfg.ClientID, false), access: verifier(Audience, false), logouts: verifier(p.cfg.ClientID, true),
+		keys: keys, endSession: more.EndSession,
 	}, nil
+}
+
+// authStyle is how the client proves itself. The library would find out by
+// trying both ways, and so use a refresh token twice.
+func (m *metadata) authStyle() oauth2.AuthStyle {
+	if len(m.TokenAuth) > 0 && !slices.Contains(m.TokenAuth, "client_secret_basic") && slices.Contains(m.TokenAuth, "client_secret_post") {
+		return oauth2.AuthStyleInParams
+	}
+	return oauth2.AuthStyleInHeader
 }
 
 // asymmetric keeps the algorithms by which nobody but the provider can sign.
@@ -132,17 +201,20 @@ func asymmetric(offered []string) []string {
 
 // keySet keeps the provider's public keys. An unknown key id makes it ask
 // again, but at most once per keysPause: tokens of invented keys must not
-// become requests to the provider.
+// become requests to the provider. Whoever needs a key that is known never
+// waits for one that isn't.
 type keySet struct {
-	url    string
-	client *http.Client
-	now    func() time.Time
+	url     string
+	client  *http.Client
+	now     func() time.Time
+	errands *errands
 
 	mu        sync.Mutex
 	keys      []jose.JSONWebKey
 	askedAt   time.Time
 	fetchedAt time.Time
 	failure   error
+	asking    chan struct{} // closed when the question under way is answered; nil: there is none
 }
 
 var errKeysAway = errors.New("signin: the provider's keys can't be had")
@@ -164,17 +236,19 @@ func (k *keySet) VerifySignature(ctx context.Context, token string) ([]byte, err
 }
 
 func (k *keySet) find(ctx context.Context, id, algorithm string) (*jose.JSONWebKey, error) {
+	key, asking := k.look(id, algorithm)
+	if key != nil {
+		return key, nil
+	}
+	if asking != nil {
+		select {
+		case <-asking:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", errKeysAway, ctx.Err())
+		}
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	now := k.now()
-	if k.known(id, algorithm) == nil {
-		if k.askedAt.IsZero() || now.Sub(k.askedAt) >= keysPause || now.Before(k.askedAt) {
-			k.ask(ctx, now, providerTimeout)
-		}
-	} else if now.Sub(k.fetchedAt) >= keysLived && now.Sub(k.askedAt) >= renewPause {
-		// A provider that doesn't answer now keeps the keys that it had.
-		k.ask(ctx, now, renewTimeout)
-	}
 	if key := k.known(id, algorithm); key != nil {
 		return key, nil
 	}
@@ -184,12 +258,40 @@ func (k *keySet) find(ctx context.Context, id, algorithm string) (*jose.JSONWebK
 	return nil, errors.New("signin: the token is signed by no key of the provider")
 }
 
-func (k *keySet) ask(ctx context.Context, now time.Time, timeout time.Duration) {
-	k.askedAt = now
-	keys, err := k.fetch(ctx, timeout)
-	if k.failure = err; err == nil {
-		k.keys, k.fetchedAt = keys, now
+// look gives the key if it is known, and else the question under way, if there
+// is one. Keys known for long are asked for again beside their use, and kept
+// while the provider doesn't answer.
+func (k *keySet) look(id, algorithm string) (*jose.JSONWebKey, <-chan struct{}) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.now()
+	key := k.known(id, algorithm)
+	paused := !k.askedAt.IsZero() && now.Sub(k.askedAt) < keysPause && !now.Before(k.askedAt)
+	if k.asking == nil && !paused && (key == nil || now.Sub(k.fetchedAt) >= keysLived) {
+		asking := make(chan struct{})
+		if k.errands.run(func(ctx context.Context) { k.ask(ctx, asking) }) {
+			k.asking, k.askedAt = asking, now
+		}
 	}
+	return key, k.asking
+}
+
+func (k *keySet) ask(ctx context.Context, asking chan<- struct{}) {
+	keys, err := k.fetch(ctx)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.failure = err; err == nil {
+		k.keys, k.fetchedAt = keys, k.now()
+	}
+	k.asking = nil
+	close(asking)
+}
+
+// take begins with another set's keys.
+func (k *keySet) take(other *keySet) {
+	other.mu.Lock()
+	defer other.mu.Unlock()
+	k.keys, k.askedAt, k.fetchedAt, k.failure = other.keys, other.askedAt, other.fetchedAt, other.failure
 }
 
 func (k *keySet) known(id, algorithm string) *jose.JSONWebKey {
@@ -203,9 +305,8 @@ func (k *keySet) known(id, algorithm string) *jose.JSONWebKey {
 	return nil
 }
 
-func (k *keySet) fetch(ctx context.Context, timeout time.Duration) ([]jose.JSONWebKey, error) {
-	// One caller's hang-up must not cost the others the keys.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+func (k *keySet) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
+	ctx, cancel := context.WithTimeout(ctx, keysTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, k.url, nil)
 	if err != nil {

@@ -33,11 +33,13 @@ const (
 
 	attemptLifetime   = 30 * time.Minute // from /auth/login to /auth/callback
 	logoutLifetime    = time.Minute      // from /auth/logout to /auth/logout/continue
+	logoutPatience    = 2 * time.Second  // for learning where the provider signs out
 	touchEvery        = time.Minute      // how precisely last_seen_at is kept
 	sessionCacheLived = 2 * time.Second
 	tokenCacheLived   = 30 * time.Second
 	cachedCredentials = 65_536
 	maxTokenLength    = 8 << 10 // bytes
+	maxSubject        = 255     // characters; OpenID Connect Core, section 2
 	providerTimeout   = 10 * time.Second
 	sweepBatch        = 1_000
 )
@@ -53,6 +55,14 @@ type Session struct {
 	CreatedAt  time.Time
 	LastSeenAt time.Time
 	ExpiresAt  time.Time
+
+	ProviderSession string    // the provider's sid, by which it signs out; empty: it has none
+	RefreshToken    []byte    // sealed; nil: the session can't be confirmed with the provider
+	ConfirmedAt     time.Time // when the provider last said that the sign-in stands
+	RenewAt         time.Time // from when on a use asks it again
+	// IssuedAt is when the provider says that this sign-in was; it is not
+	// kept.
+	IssuedAt time.Time
 }
 
 // aliveAt says whether the session still counts.
@@ -62,6 +72,8 @@ func (s *Session) aliveAt(now time.Time) bool {
 
 // Store keeps sessions by the hash of their token.
 type Store interface {
+	// CreateSession answers ErrSignedOutMeanwhile for a sign-in that the
+	// provider has ended already.
 	CreateSession(ctx context.Context, tokenHash []byte, s Session) error
 	// SessionByToken answers fault.ErrNotFound for an absent one.
 	SessionByToken(ctx context.Context, tokenHash []byte) (Session, error)
@@ -73,15 +85,34 @@ type Store interface {
 	DeleteSessionsOfSubject(ctx context.Context, issuer, subject string) ([]Session, error)
 	// DeleteSessionsOfUser ends all sessions of one person.
 	DeleteSessionsOfUser(ctx context.Context, userID uuid.UUID) ([]Session, error)
+	// EndByProvider ends what the provider signed out and remembers it until
+	// KeptUntil. A logout that is known already ends nothing.
+	EndByProvider(ctx context.Context, l Logout) ([]Session, error)
+	// ClaimRenewal gives the session to the one caller that may ask the
+	// provider now, until the claim is over; fault.ErrNotFound: it is not due,
+	// claimed, or gone.
+	ClaimRenewal(ctx context.Context, id uuid.UUID, now, until time.Time) (Session, error)
+	// Renewed keeps what the provider answered, if the session still has the
+	// refresh token from before; else fault.ErrNotFound.
+	Renewed(ctx context.Context, id uuid.UUID, before []byte, r Renewal) error
+	// RenewalFailed counts a question without an answer, by the same
+	// condition, and tells how many there were in a row since when.
+	RenewalFailed(ctx context.Context, id uuid.UUID, before []byte, now, next time.Time) (failures int, since time.Time, err error)
+	// DeleteUnrenewed ends the session, by the same condition.
+	DeleteUnrenewed(ctx context.Context, id uuid.UUID, before []byte) (Session, error)
 	// SweepSessions drops at most limit sessions that expired or were last
 	// seen before idleSince.
 	SweepSessions(ctx context.Context, now, idleSince time.Time, limit int) (int, error)
 }
 
+// ErrSignedOutMeanwhile says that the provider ended a sign-in before its last
+// step was done.
+var ErrSignedOutMeanwhile = fault.New(fault.Conflict, "signed_out_meanwhile", "You were signed out while you were signing in. Try again.")
+
 // People is what sign-in needs of the people's room.
 type People interface {
 	Lookup(ctx context.Context, issuer, subject string) (uuid.UUID, error)
-	Resolve(ctx context.Context, issuer, subject string, claims user.Claims) (user.Person, error)
+	Resolve(ctx context.Context, issuer, subject string, claims user.Claims, linking user.Linking) (user.Person, error)
 }
 
 // Config says which provider is trusted and where the browser finds us.
@@ -92,10 +123,21 @@ type Config struct {
 	IdentityKey  string
 	ClientID     string
 	ClientSecret string
-	PublicURL    string       // without a path
-	HTTPClient   *http.Client // reaches the provider; nil: the usual one
-	Now          func() time.Time
-	Logger       *slog.Logger
+	// LinkVerifiedEmail makes an unknown identity with a verified address one
+	// of the person who holds that address and was brought by another provider;
+	// see user.LinkVerifiedEmail.
+	LinkVerifiedEmail bool
+	PublicURL         string       // without a path
+	HTTPClient        *http.Client // reaches the provider; nil: the usual one
+	Now               func() time.Time
+	Logger            *slog.Logger
+}
+
+func (c *Config) linking() user.Linking {
+	if c.LinkVerifiedEmail {
+		return user.LinkVerifiedEmail
+	}
+	return user.NoLinking
 }
 
 // Authenticator signs browsers in and out and says who sends a request.
@@ -104,12 +146,19 @@ type Authenticator struct {
 	store    Store
 	people   People
 	provider *provider
+	errands  *errands
 	seal     *sealer
-	secure   bool // the public URL is https
-	origins  *http.CrossOriginProtection
+	// refreshSeal seals refresh tokens; nil without a client secret.
+	refreshSeal *sealer
+	renewals    renewals
+	secure      bool // the public URL is https
+	origins     *http.CrossOriginProtection
 
 	sessions *lru.Cache[[sha256.Size]byte, rememberedSession]
 	tokens   *lru.Cache[[sha256.Size]byte, rememberedToken]
+	// over holds sessions that ended, by id, for as long as they could be
+	// remembered.
+	over *lru.Cache[string, struct{}]
 	// endings counts what emptied the caches. A look-up that began before an
 	// ending must not be remembered after it.
 	endings atomic.Uint64
@@ -154,24 +203,15 @@ func New(cfg Config, store Store, people People) (*Authenticator, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	// All replicas share the client secret, so a sign-in begun at one ends
-	// at any. A public client has none and its sign-ins stay with a process.
-	key := make([]byte, 32)
-	rand.Read(key)
-	if cfg.ClientSecret != "" {
-		if key, err = hkdf.Key(sha256.New, []byte(cfg.ClientSecret), nil, "happening sign-in cookies", 32); err != nil {
-			return nil, fmt.Errorf("signin: derive key: %w", err)
-		}
-	}
-	seal, err := newSealer(key)
-	if err != nil {
-		return nil, err
-	}
 	a := &Authenticator{
-		cfg: cfg, store: store, people: people, seal: seal,
-		provider: newProvider(cfg),
+		cfg: cfg, store: store, people: people, errands: newErrands(),
+		renewals: renewals{running: map[uuid.UUID]*renewing{}},
 		secure:   public.Scheme == "https",
 		origins:  http.NewCrossOriginProtection(),
+	}
+	a.provider = newProvider(cfg, a.errands)
+	if err := a.deriveKeys(); err != nil {
+		return nil, err
 	}
 	if err := a.origins.AddTrustedOrigin(cfg.PublicURL); err != nil {
 		return nil, fmt.Errorf("signin: public URL: %w", err)
@@ -182,11 +222,43 @@ func New(cfg Config, store Store, people People) (*Authenticator, error) {
 	if a.tokens, err = lru.New[[sha256.Size]byte, rememberedToken](cachedCredentials); err != nil {
 		return nil, err
 	}
+	if a.over, err = lru.New[string, struct{}](cachedCredentials); err != nil {
+		return nil, err
+	}
 	return a, nil
 }
 
-// OnSignOut calls fn after a session ended by hand, so that open connections
-// can be cut. fn must not block.
+// deriveKeys makes the keys that seal. All replicas share the client secret,
+// so a sign-in begun at one ends at any and a session is renewed by any. A
+// public client has none: its sign-ins stay with a process, and its sessions
+// have no refresh token.
+func (a *Authenticator) deriveKeys() (err error) {
+	const length = 32 // bytes, AES-256
+	key := make([]byte, length)
+	rand.Read(key)
+	if secret := []byte(a.cfg.ClientSecret); len(secret) > 0 {
+		if key, err = hkdf.Key(sha256.New, secret, nil, "happening sign-in cookies", length); err != nil {
+			return fmt.Errorf("signin: derive key: %w", err)
+		}
+		tokens, err := hkdf.Key(sha256.New, secret, nil, "happening refresh tokens", length)
+		if err != nil {
+			return fmt.Errorf("signin: derive key: %w", err)
+		}
+		if a.refreshSeal, err = newSealer(tokens); err != nil {
+			return err
+		}
+	}
+	a.seal, err = newSealer(key)
+	return err
+}
+
+// Close waits for the questions to the provider that are under way and cuts
+// them off when ctx ends. Nothing new is asked after it.
+func (a *Authenticator) Close(ctx context.Context) error { return a.errands.stop(ctx) }
+
+// OnSignOut calls fn after a session ended before its time, in this process:
+// by hand, or as the provider said so. It is for cutting open connections and
+// for telling other processes; see Ended. fn must not block.
 func (a *Authenticator) OnSignOut(fn func(sessionID string, userID uuid.UUID)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -217,16 +289,19 @@ func (a *Authenticator) Session(ctx context.Context, token string) (access.Princ
 		return access.Principal{}, fault.ErrUnauthenticated
 	}
 	hash, now := sha256.Sum256([]byte(token)), a.cfg.Now()
-	if known, ok := a.sessions.Get(hash); ok && now.Before(known.until) {
+	if known, ok := a.sessions.Get(hash); ok && now.Before(known.until) && !a.over.Contains(known.principal.SessionID) {
 		return known.principal, nil
 	}
 	begun := a.endings.Load()
 	session, err := a.store.SessionByToken(ctx, hash[:])
-	if errors.Is(err, fault.ErrNotFound) || (err == nil && !session.aliveAt(now)) {
+	if errors.Is(err, fault.ErrNotFound) || (err == nil && !a.counts(session, now)) {
 		return access.Principal{}, fault.ErrUnauthenticated
 	}
 	if err != nil {
 		return access.Principal{}, fmt.Errorf("signin: session: %w", err)
+	}
+	if err := a.confirm(ctx, session, now); err != nil {
+		return access.Principal{}, err
 	}
 	if now.Sub(session.LastSeenAt) >= touchEvery {
 		if err := a.store.TouchSession(ctx, session.ID, now); err != nil {
@@ -242,6 +317,12 @@ func (a *Authenticator) Session(ctx context.Context, token string) (access.Princ
 	return principal, nil
 }
 
+// counts says whether a session is good here and now. One that another
+// provider began doesn't: nobody is left who could say that it still stands.
+func (a *Authenticator) counts(s Session, now time.Time) bool {
+	return s.aliveAt(now) && s.Issuer == a.cfg.IdentityKey
+}
+
 // rememberUnlessEnded runs add unless something ended since begun was read.
 func (a *Authenticator) rememberUnlessEnded(begun uint64, add func()) {
 	a.remembering.RLock()
@@ -251,13 +332,14 @@ func (a *Authenticator) rememberUnlessEnded(begun uint64, add func()) {
 	}
 }
 
-// ended runs forget, which empties what is remembered of the sessions, so that
-// no look-up under way puts it back, and tells who listens.
-func (a *Authenticator) ended(forget func(), sessions ...Session) {
-	a.remembering.Lock()
-	a.endings.Add(1)
-	forget()
-	a.remembering.Unlock()
+// ended forgets what is remembered of the sessions, so that no look-up under
+// way puts it back, and tells who listens.
+func (a *Authenticator) ended(sessions ...Session) {
+	ids := make([]string, len(sessions))
+	for i := range sessions {
+		ids[i] = sessions[i].ID.String()
+	}
+	a.Ended(ids...)
 	a.mu.Lock()
 	listeners := a.onSignOut
 	a.mu.Unlock()
@@ -268,6 +350,25 @@ func (a *Authenticator) ended(forget func(), sessions ...Session) {
 	}
 }
 
+// Ended tells this process that sessions ended in another one, so that it
+// forgets them at once. It doesn't call who listens to OnSignOut, as that one
+// told the other process; whoever calls Ended cuts the connections here.
+func (a *Authenticator) Ended(sessionIDs ...string) {
+	a.forget(func() {
+		for _, id := range sessionIDs {
+			a.over.Add(id, struct{}{})
+		}
+	})
+}
+
+// forget runs drop while nothing is remembered.
+func (a *Authenticator) forget(drop func()) {
+	a.remembering.Lock()
+	defer a.remembering.Unlock()
+	a.endings.Add(1)
+	drop()
+}
+
 // EndSubject ends all sessions of one identity, for a password that was reset
 // at the embedded provider. issuer is the identity's; see Config.IdentityKey.
 func (a *Authenticator) EndSubject(ctx context.Context, issuer, subject string) error {
@@ -275,7 +376,7 @@ func (a *Authenticator) EndSubject(ctx context.Context, issuer, subject string) 
 	if err != nil {
 		return fmt.Errorf("signin: end sessions: %w", err)
 	}
-	a.ended(a.sessions.Purge, sessions...)
+	a.ended(sessions...)
 	return nil
 }
 
@@ -286,10 +387,8 @@ func (a *Authenticator) EndUser(ctx context.Context, userID uuid.UUID) error {
 	if err != nil {
 		return fmt.Errorf("signin: end sessions: %w", err)
 	}
-	a.ended(func() {
-		a.sessions.Purge()
-		a.tokens.Purge()
-	}, sessions...)
+	a.forget(a.tokens.Purge)
+	a.ended(sessions...)
 	return nil
 }
 

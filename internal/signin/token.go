@@ -3,10 +3,9 @@ package signin
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -40,6 +39,8 @@ func (a *Authenticator) Token(ctx context.Context, token string) (access.Princip
 		return access.Principal{}, ErrProviderAway.Because(err)
 	case err != nil:
 		return access.Principal{}, fault.ErrUnauthenticated.Because(err)
+	case len(verified.Subject) > maxSubject:
+		return access.Principal{}, fault.ErrUnauthenticated.Because(errors.New("signin: the subject is too long"))
 	case verified.Subject == "":
 		return access.Principal{}, fault.ErrUnauthenticated.Because(errors.New("signin: a token without subject"))
 	}
@@ -52,8 +53,8 @@ func (a *Authenticator) Token(ctx context.Context, token string) (access.Princip
 	}
 	principal := access.Principal{UserID: id}
 	until := now.Add(tokenCacheLived)
-	if verified.Expiry.Before(until) {
-		until = verified.Expiry
+	if over := verified.Expiry.Add(clockLeeway); over.Before(until) {
+		until = over
 	}
 	a.rememberUnlessEnded(begun, func() { a.tokens.Add(hash, rememberedToken{principal, until}) })
 	return principal, nil
@@ -63,18 +64,10 @@ func (a *Authenticator) Token(ctx context.Context, token string) (access.Princip
 // may be made to widen: RFC 9068 types them in the header, Keycloak by a
 // claim. What says neither is refused.
 func isAccessToken(token string, verified *oidc.IDToken) error {
-	first, _, _ := strings.Cut(token, ".")
-	text, err := base64.RawURLEncoding.DecodeString(first)
+	typ, err := tokenType(token)
 	if err != nil {
-		return fmt.Errorf("signin: token header: %w", err)
+		return err
 	}
-	var header struct {
-		Type string `json:"typ"`
-	}
-	if err := json.Unmarshal(text, &header); err != nil {
-		return fmt.Errorf("signin: token header: %w", err)
-	}
-	typ := strings.TrimPrefix(strings.ToLower(header.Type), "application/")
 	if typ == "at+jwt" {
 		return nil
 	}
@@ -87,11 +80,12 @@ func isAccessToken(token string, verified *oidc.IDToken) error {
 	if typ == "jwt" && claims.Type == "Bearer" {
 		return nil
 	}
-	return fmt.Errorf("signin: a token of type %q, %q is not an access token", header.Type, claims.Type)
+	return fmt.Errorf("signin: a token of type %q, %q is not an access token", typ, claims.Type)
 }
 
 // personOf gives the person whose token it is. Somebody who never signed in
-// with a browser is made from what the provider's user info says.
+// with a browser is made, or linked, from what the provider's user info says,
+// by the same rule as there: only an address that it calls verified counts.
 func (a *Authenticator) personOf(ctx context.Context, found *discovered, verified *oidc.IDToken, token string) (uuid.UUID, error) {
 	id, err := a.people.Lookup(ctx, a.cfg.IdentityKey, verified.Subject)
 	if err == nil || !errors.Is(err, fault.ErrNotFound) {
@@ -101,7 +95,7 @@ func (a *Authenticator) personOf(ctx context.Context, found *discovered, verifie
 	defer cancel()
 	info, err := found.oidc.UserInfo(ask, oauth2.StaticTokenSource(&oauth2.Token{AccessToken: token, TokenType: "Bearer"}))
 	if err != nil {
-		return uuid.Nil, fault.ErrUnauthenticated.Because(fmt.Errorf("signin: user info: %w", err))
+		return uuid.Nil, userInfoFault(err)
 	}
 	if info.Subject != verified.Subject {
 		return uuid.Nil, fault.ErrUnauthenticated.Because(errors.New("signin: user info is about somebody else"))
@@ -110,11 +104,22 @@ func (a *Authenticator) personOf(ctx context.Context, found *discovered, verifie
 	if err := info.Claims(&claims); err != nil {
 		return uuid.Nil, fault.ErrUnauthenticated.Because(fmt.Errorf("signin: user info: %w", err))
 	}
-	person, err := a.people.Resolve(ctx, a.cfg.IdentityKey, verified.Subject, claims.claims())
+	person, err := a.people.Resolve(ctx, a.cfg.IdentityKey, verified.Subject, claims.claims(), a.cfg.linking())
 	if err != nil {
 		return uuid.Nil, err
 	}
 	return person.ID, nil
+}
+
+// userInfoFault tells a token that the provider refuses from a provider that
+// doesn't answer.
+func userInfoFault(err error) error {
+	err = fmt.Errorf("signin: user info: %w", err)
+	var network net.Error
+	if errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "user info: 5") {
+		return ErrProviderAway.Because(err)
+	}
+	return fault.ErrUnauthenticated.Because(err)
 }
 
 // profile is what ID token and user info say of a person.

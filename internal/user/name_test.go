@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"happening/internal/user"
 )
 
@@ -32,9 +30,9 @@ type keeper struct {
 	claims user.Claims
 }
 
-func (k *keeper) LinkPerson(_ context.Context, _, _ string, id uuid.UUID, claims user.Claims, _ time.Time) (user.Person, error) {
-	k.claims = claims
-	return user.Person{ID: id}, nil
+func (k *keeper) LinkPerson(_ context.Context, s user.Sighting) (user.Person, error) {
+	k.claims = s.Claims
+	return user.Person{ID: s.NewID}, nil
 }
 
 func TestClaimsOfAProviderAreBounded(t *testing.T) {
@@ -51,7 +49,7 @@ func TestClaimsOfAProviderAreBounded(t *testing.T) {
 		{Email: strings.Repeat("a", 242) + "@example.org.evil.example", EmailVerified: true}: {Name: "Somebody"},
 	} {
 		k := &keeper{}
-		if _, err := user.NewService(k, time.Now).Resolve(context.Background(), "i", "s", claims); err != nil || k.claims != want {
+		if _, err := user.NewService(k, time.Now).Resolve(context.Background(), "i", "s", claims, user.NoLinking); err != nil || k.claims != want {
 			t.Errorf("%#v: got %#v, want %#v, %v", claims, k.claims, want, err)
 		}
 	}

@@ -4,6 +4,10 @@
 // people, and whoever could claim one would own the account behind it. The
 // issuer of the embedded provider is a constant here and not the address at
 // which the installation happens to stand.
+//
+// The one exception is asked for by the operator: while an installation moves
+// to another provider, a newcomer whose address that provider verified may be
+// the person who holds the address verified here; see LinkVerifiedEmail.
 package user
 
 import (
@@ -44,15 +48,47 @@ type Membership struct {
 	Role    access.Role
 }
 
+// Linking says what becomes of an identity that was never seen, where its
+// verified address is the verified one of a person whom another provider
+// brought.
+type Linking int
+
+// The ways of linking.
+const (
+	// NoLinking refuses with ErrNotLinked: a second person of the same address
+	// would be a member of nothing, and could not be made one with the first.
+	NoLinking Linking = iota
+	// LinkVerifiedEmail makes it an identity of that person, once per person
+	// and issuer, and records so.
+	LinkVerifiedEmail
+)
+
+// ErrNotLinked says that the address belongs to a person who signed in with
+// another provider so far. Nothing was changed.
+var ErrNotLinked = fault.New(fault.Forbidden, "identity_not_linked",
+	"There is an account with your address from the sign-in service that was used here before. It is not connected with the new one yet.")
+
+// Sighting is somebody seen at a provider.
+type Sighting struct {
+	Issuer  string
+	Subject string
+	NewID   uuid.UUID // for the person, if there is none yet
+	Claims  Claims
+	Linking Linking
+	At      time.Time
+}
+
 // Store keeps people. Absent ones answer fault.ErrNotFound.
 type Store interface {
 	// PersonByIdentity gives the person behind an identity.
 	PersonByIdentity(ctx context.Context, issuer, subject string) (uuid.UUID, error)
 	// LinkPerson gives the person behind an identity, with name and address
-	// brought up to the claims; a new one gets newID. It may be called by
-	// many at once with one identity and makes one person. An address that
-	// somebody else holds verified stays unverified here.
-	LinkPerson(ctx context.Context, issuer, subject string, newID uuid.UUID, claims Claims, now time.Time) (Person, error)
+	// brought up to the claims; a new one gets NewID. It may be called by
+	// many at once with one identity and makes one person. For an unknown
+	// identity whose verified address a person holds verified who has no
+	// identity of the issuer yet, Linking decides. An address that somebody
+	// else holds verified stays unverified here.
+	LinkPerson(ctx context.Context, s Sighting) (Person, error)
 	Person(ctx context.Context, id uuid.UUID) (Person, error)
 	Memberships(ctx context.Context, id uuid.UUID) ([]Membership, error)
 	// People gives those of the ids that exist.
@@ -109,9 +145,9 @@ func (s *Service) Lookup(ctx context.Context, issuer, subject string) (uuid.UUID
 	return id, nil
 }
 
-// Resolve gives the person behind an identity, made at first sight, with name
-// and address brought up to what the provider says now.
-func (s *Service) Resolve(ctx context.Context, issuer, subject string, claims Claims) (Person, error) {
+// Resolve gives the person behind an identity, made at first sight or found by
+// linking, with name and address brought up to what the provider says now.
+func (s *Service) Resolve(ctx context.Context, issuer, subject string, claims Claims, linking Linking) (Person, error) {
 	if issuer == "" || subject == "" {
 		return Person{}, errors.New("user: an identity needs issuer and subject")
 	}
@@ -120,7 +156,9 @@ func (s *Service) Resolve(ctx context.Context, issuer, subject string, claims Cl
 		return Person{}, fmt.Errorf("user: new id: %w", err)
 	}
 	now := s.now()
-	person, err := s.store.LinkPerson(ctx, issuer, subject, id, claims.clean(), now)
+	person, err := s.store.LinkPerson(ctx, Sighting{
+		Issuer: issuer, Subject: subject, NewID: id, Claims: claims.clean(), Linking: linking, At: now,
+	})
 	if err != nil {
 		return Person{}, fmt.Errorf("user: resolve: %w", err)
 	}
