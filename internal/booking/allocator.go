@@ -47,6 +47,15 @@ const (
 	sweepEvery = 10 * time.Second
 	// idleAfter is how long an event's inventory is kept unused.
 	idleAfter = 15 * time.Minute
+	// contendedRounds is for how many batches an event is locked before it is
+	// decided on, once another process was found to sell at it, too.
+	contendedRounds = 3
+	// holdsPatience bounds a look at the holds' store, or a word to it, where
+	// that is another machine: sales go on without it.
+	holdsPatience = 300 * time.Millisecond
+	// settlesAtOnce bounds the events of one batch of which the holds' store
+	// is told at the same time.
+	settlesAtOnce = 64
 )
 
 // Committed tells what one transaction changed at one event, after it is
@@ -74,6 +83,8 @@ type Allocator struct {
 	now       func() time.Time
 	log       *slog.Logger
 	committed func(Committed)
+	shared    bool // other processes sell at the same events
+	complaint sparse
 
 	mu      sync.Mutex
 	queue   []*request
@@ -104,6 +115,14 @@ type entry struct {
 	// changed collects the batch's changes of this event; the worker's own.
 	changed []Change
 	edited  bool
+	// contended is for how many batches more the event is locked first; the
+	// worker's own.
+	contended int
+
+	// heard is the newest version that was told of in passing, and lied a
+	// version that the holds' store claims and PostgreSQL does not have.
+	heard, lied atomic.Int64
+	flights     flights
 }
 
 // request is an order in the queue.
@@ -114,7 +133,7 @@ type request struct {
 	keyOf   KeyOf
 	order   Order
 	edit    EditFunc
-	install *Inventory // read by the caller, for the worker to take over
+	inside  func() // no order: run by the worker while nothing is undecided
 	state   atomic.Int32
 	done    chan struct{}
 	answer  Answer
@@ -140,18 +159,29 @@ type Answer struct {
 // effect of its own.
 type EditFunc func(current event.Event, now time.Time) (event.Event, *Edit, error)
 
+// Option makes an allocator differ from one that sells alone.
+type Option func(*Allocator)
+
+// Shared says that other processes sell at the same events: what is in memory
+// may be old, so that nothing is refused on it unseen. See doc.go.
+func Shared() Option { return func(a *Allocator) { a.shared = true } }
+
 // NewAllocator makes an allocator; committed is called in the worker after
-// each commit and must not block.
-func NewAllocator(ledger Ledger, holds HoldStore, now func() time.Time, log *slog.Logger, committed func(Committed)) *Allocator {
+// each commit of its own and must not block.
+func NewAllocator(ledger Ledger, holds HoldStore, now func() time.Time, log *slog.Logger, committed func(Committed), options ...Option) *Allocator {
 	recent, err := lru.New[KeyOf, Stored](recentKeys)
 	if err != nil {
 		panic(err) // the size is a constant above zero
 	}
-	return &Allocator{
+	a := &Allocator{
 		ledger: ledger, holds: holds, now: now, log: log, committed: committed,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 		entries: make(map[uuid.UUID]*entry), inFlight: make(map[KeyOf]struct{}), recent: recent,
 	}
+	for _, option := range options {
+		option(a)
+	}
+	return a
 }
 
 // Busy says whether a rush is on: background work yields meanwhile.
@@ -264,13 +294,10 @@ func (a *Allocator) submit(ctx context.Context, r *request) Answer {
 }
 
 // Live gives what is committed of an event, loading it where it isn't in
-// memory; fault.ErrNotFound where there is none.
+// memory; fault.ErrNotFound where there is none. It is as new as this process
+// knows of: CatchUp reads on.
 func (a *Allocator) Live(ctx context.Context, eventID uuid.UUID) (*Live, error) {
-	e, err := a.loaded(ctx, eventID)
-	if err != nil {
-		return nil, err
-	}
-	return &e.live, nil
+	return a.CatchUp(ctx, eventID, 0)
 }
 
 // loaded gives an event that is in memory. An event that is not is read by
@@ -296,8 +323,8 @@ func (a *Allocator) load(ctx context.Context, eventID uuid.UUID) error {
 		if err != nil {
 			return nil, err
 		}
-		inv := NewInventory(fresh.Event, fresh.LastWaiting, fresh.Parties)
-		return nil, a.submit(ctx, &request{eventID: eventID, install: inv}).Err
+		inv := fresh.inventory()
+		return nil, a.inside(ctx, func() { a.install(eventID, inv) })
 	})
 	select {
 	case r := <-result:
@@ -339,9 +366,7 @@ func (a *Allocator) Forget(eventID uuid.UUID) {
 	delete(a.entries, eventID)
 	a.entriesMu.Unlock()
 	if e != nil {
-		e.live.mu.Lock()
-		e.live.loaded = false
-		e.live.mu.Unlock()
+		e.live.forget()
 	}
 }
 

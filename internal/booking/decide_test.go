@@ -453,14 +453,24 @@ func TestDeltaRoundTrip(t *testing.T) {
 		{BookingID: uuid.New(), UserID: uuid.New(), At: testNow, CreatedAt: testNow,
 			Before: State{Status: Waiting, Seats: 1, WaitingNumber: 12}, After: State{Status: Cancelled, Seats: 1, WaitingNumber: 12}},
 	}
-	got, err := DecodeDelta(EncodeDelta(changes))
-	if err != nil || !reflect.DeepEqual(got, changes) {
+	want := Delta{Newest: tickAt(testNow) + 3, Changes: changes}
+	if got, err := DecodeDelta(EncodeDelta(want)); err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	want = Delta{Newest: 7, Reload: true}
+	if got, err := DecodeDelta(EncodeDelta(want)); err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	// The binary before this one wrote the changes alone.
+	plain := append([]byte{deltaPlain}, EncodeDelta(Delta{Changes: changes})[1+newestBytes:]...)
+	if got, err := DecodeDelta(plain); err != nil || got.Newest != tickAt(testNow) || !reflect.DeepEqual(got.Changes, changes) {
 		t.Fatalf("got %+v, %v", got, err)
 	}
 }
 
 func FuzzDecodeDelta(f *testing.F) {
-	f.Add(EncodeDelta([]Change{{BookingID: uuid.New(), After: State{Status: Confirmed, Seats: 1, SeatNumbers: []int32{1}}}}))
+	f.Add(EncodeDelta(Delta{Changes: []Change{{BookingID: uuid.New(), After: State{Status: Confirmed, Seats: 1, SeatNumbers: []int32{1}}}}}))
+	f.Add([]byte{deltaPlain})
 	f.Add([]byte{deltaFormat})
 	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = DecodeDelta(b) })
 }

@@ -8,20 +8,45 @@ import (
 	"github.com/google/uuid"
 )
 
-// deltaFormat is the first byte of an encoded delta. A reader that meets
-// another reloads the event instead.
-const deltaFormat = 1
+// The first byte of an encoded delta. A reader that meets one that it doesn't
+// know reloads the event instead, so that the binary before this one goes on
+// working beside it.
+const (
+	// deltaPlain is what the binary before this one wrote: changes alone.
+	deltaPlain = 1
+	// deltaFormat has the newest id before the changes.
+	deltaFormat = 2
+	// deltaReload has the newest id and says that the event is to be reloaded.
+	deltaReload = 3
+)
 
-// errDelta says that bytes are not a delta of this format.
+// newestBytes is the length of a delta's newest id.
+const newestBytes = 8
+
+// errDelta says that bytes are not a delta of a format that is known.
 var errDelta = errors.New("booking: not a delta")
+
+// Delta is what one version of an event changed.
+type Delta struct {
+	// Newest is the highest id that was drawn for the event so far.
+	Newest IDTick
+	// Reload says that more has changed than bookings.
+	Reload  bool
+	Changes []Change
+}
 
 // EncodeDelta packs what one version of an event changed, so that another
 // replica can apply it.
-func EncodeDelta(changes []Change) []byte {
-	b := make([]byte, 0, 1+len(changes)*96)
+func EncodeDelta(d Delta) []byte {
+	b := make([]byte, 0, 1+newestBytes+len(d.Changes)*96)
+	if d.Reload {
+		b = append(b, deltaReload)
+		return binary.BigEndian.AppendUint64(b, uint64(d.Newest))
+	}
 	b = append(b, deltaFormat)
-	for i := range changes {
-		c := &changes[i]
+	b = binary.BigEndian.AppendUint64(b, uint64(d.Newest))
+	for i := range d.Changes {
+		c := &d.Changes[i]
 		b = append(b, c.BookingID[:]...)
 		b = append(b, c.UserID[:]...)
 		b = binary.AppendVarint(b, c.At.UnixMicro())
@@ -52,14 +77,24 @@ func appendState(b []byte, s State) []byte {
 	return b
 }
 
-// DecodeDelta unpacks what EncodeDelta packed. It reports an error for
-// anything else and never panics.
-func DecodeDelta(b []byte) ([]Change, error) {
-	if len(b) == 0 || b[0] != deltaFormat {
-		return nil, errDelta
+// DecodeDelta unpacks what EncodeDelta packed, of this binary or of the one
+// before it. It reports an error for anything else and never panics.
+func DecodeDelta(b []byte) (Delta, error) {
+	var d Delta
+	if len(b) == 0 {
+		return d, errDelta
 	}
 	r := deltaReader{b: b[1:]}
-	var changes []Change
+	switch b[0] {
+	case deltaPlain:
+	case deltaFormat, deltaReload:
+		if head := r.take(newestBytes); head != nil {
+			d.Newest = IDTick(binary.BigEndian.Uint64(head))
+		}
+		d.Reload = b[0] == deltaReload
+	default:
+		return d, errDelta
+	}
 	for len(r.b) > 0 && !r.bad {
 		var c Change
 		copy(c.BookingID[:], r.take(len(uuid.UUID{})))
@@ -69,12 +104,17 @@ func DecodeDelta(b []byte) ([]Change, error) {
 		c.Asked = r.uvarint()
 		c.Before = r.state()
 		c.After = r.state()
-		changes = append(changes, c)
+		d.Changes = append(d.Changes, c)
 	}
 	if r.bad {
-		return nil, errDelta
+		return Delta{}, errDelta
 	}
-	return changes, nil
+	if b[0] == deltaPlain {
+		for i := range d.Changes {
+			d.Newest = max(d.Newest, tickAt(d.Changes[i].At))
+		}
+	}
+	return d, nil
 }
 
 // deltaReader reads on until something is wrong, which it remembers.

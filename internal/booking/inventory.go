@@ -38,6 +38,7 @@ type Inventory struct {
 	persons  map[uuid.UUID]int32 // confirmed and waiting seats
 	waitlist []*Party            // by rising WaitingNumber
 	asked    map[uuid.UUID]asked // each person's last booking
+	newest   IDTick              // the highest id drawn for the event
 }
 
 // asked remembers what a person asked for last, to notice a double submit.
@@ -66,6 +67,29 @@ func NewInventory(e event.Event, lastWaiting int64, parties []Party) *Inventory 
 	return inv
 }
 
+// inventory makes the inventory of an event that was read whole, with what
+// people have asked for just now, so that a request that is sent again is
+// noticed also by a process that begins.
+func (f *FreshEvent) inventory() *Inventory {
+	inv := NewInventory(f.Event, f.LastWaiting, f.Parties)
+	for i := range f.Recent {
+		inv.recall(&f.Recent[i])
+	}
+	inv.newest = f.Newest
+	return inv
+}
+
+// catchUp applies what the event has been through since the inventory's
+// version.
+func (inv *Inventory) catchUp(f *FreshEvent) {
+	for i := range f.Changes {
+		inv.apply(&f.Changes[i])
+	}
+	inv.configure(f.Event.Settings)
+	inv.Version, inv.LastWaiting = f.Event.Version, f.LastWaiting
+	inv.newest = max(inv.newest, f.Newest)
+}
+
 // Available is how many seats are neither sold nor blocked.
 func (inv *Inventory) Available() int32 { return inv.seats.total - inv.seats.taken }
 
@@ -87,7 +111,10 @@ func (inv *Inventory) configure(s event.Settings) {
 }
 
 // apply makes a change true.
-func (inv *Inventory) apply(c *Change) { inv.move(c, c.Before, c.After) }
+func (inv *Inventory) apply(c *Change) {
+	inv.move(c, c.Before, c.After)
+	inv.recall(c)
+}
 
 // revert undoes a change; changes are reverted last first.
 func (inv *Inventory) revert(c *Change) {
@@ -110,7 +137,11 @@ func (inv *Inventory) move(c *Change, from, to State) {
 	if from.Status == "" && to.Status == Waiting && to.WaitingNumber > inv.LastWaiting {
 		inv.LastWaiting = to.WaitingNumber
 	}
-	if from.Status == "" && c.Asked != 0 {
+}
+
+// recall remembers what a person asked for.
+func (inv *Inventory) recall(c *Change) {
+	if c.Before.Status == "" && c.After.Status != "" && c.Asked != 0 {
 		inv.asked[c.UserID] = asked{hash: c.Asked, booking: c.BookingID, at: c.At}
 	}
 }

@@ -40,6 +40,10 @@ type Ledger interface {
 	// longer exists has an entry whose Event is zero.
 	Missed(ctx context.Context, known []Known) (map[uuid.UUID]FreshEvent, error)
 
+	// Moved lists those of the events that have another version than the one
+	// known, or are no more: one read, without locks.
+	Moved(ctx context.Context, known []Known) ([]uuid.UUID, error)
+
 	// FindKeys looks idempotency keys up.
 	FindKeys(ctx context.Context, keys []KeyOf) (map[KeyOf]Stored, error)
 }
@@ -74,6 +78,11 @@ type FreshEvent struct {
 	Reload      bool
 	Parties     []Party
 	Changes     []Change
+	// Recent are changes of the last seconds, for what people have asked for
+	// meanwhile; only where Reload is set.
+	Recent []Change
+	// Newest is the highest id drawn for the event that is still known.
+	Newest IDTick
 }
 
 // KeyOf is an idempotency key in its scope.

@@ -64,6 +64,21 @@ func (l *Live) figures(inv *Inventory) {
 	l.available, l.waiting = inv.Available(), inv.WaitingParties()
 }
 
+// forget makes readers look elsewhere.
+func (l *Live) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.loaded = false
+}
+
+// stands gives the version that readers are shown; false where they are shown
+// none.
+func (l *Live) stands() (version int64, loaded bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.version, l.loaded
+}
+
 // Event reads settings and figures at one moment.
 func (l *Live) Event() LiveEvent {
 	l.mu.RLock()

@@ -109,7 +109,7 @@ type Choices struct {
 func NewChoices(v HoldView, inv *Inventory) *Choices {
 	c := &Choices{}
 	for seat, holder := range v.Holders {
-		if seat > inv.seats.total || inv.seats.has(seat) {
+		if seat < 1 || seat > inv.seats.total || inv.seats.has(seat) {
 			continue
 		}
 		if c.rows == nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"happening/internal/fault"
 )
@@ -86,15 +87,16 @@ func (a *Allocator) entry(id uuid.UUID) *entry {
 }
 
 // process answers a batch: the events in memory by one optimistic write, the
-// others, and edits, under their locks.
+// others, and edits, under their locks, and with them events at which others
+// sell right now: an optimistic write there would be in vain.
 func (a *Allocator) process(batch []*request) {
 	now := a.now()
-	batch = a.install(batch)
+	batch = a.runInside(batch)
 	slowEvents := map[uuid.UUID]bool{}
 	for _, r := range batch {
 		e := a.entry(r.eventID)
 		e.used.Store(now.UnixNano())
-		if r.edit != nil || e.inv == nil {
+		if r.edit != nil || e.inv == nil || e.contended > 0 || e.heard.Load() > e.inv.Version {
 			slowEvents[r.eventID] = true
 		}
 	}
@@ -104,14 +106,7 @@ func (a *Allocator) process(batch []*request) {
 		}
 		return
 	}
-	var fast, slow []*request
-	for _, r := range batch {
-		if slowEvents[r.eventID] {
-			slow = append(slow, r)
-		} else {
-			fast = append(fast, r)
-		}
-	}
+	fast, slow := split(batch, slowEvents)
 	if len(fast) > 0 {
 		a.fast(fast, now)
 	}
@@ -122,37 +117,55 @@ func (a *Allocator) process(batch []*request) {
 			continue
 		}
 		if i > from {
-			a.rework(slow[from:i], nil)
+			a.rework(slow[from:i], nil, false)
 		}
-		a.rework(slow[i:i+1], nil)
+		a.rework(slow[i:i+1], nil, false)
 		from = i + 1
 	}
 	if from < len(slow) {
-		a.rework(slow[from:], nil)
+		a.rework(slow[from:], nil, false)
 	}
 }
 
-// install takes over events that callers have read, unless they are in memory
-// by now, and gives the orders that are left. What was read may be old by a
-// version or two: the first write on it finds out and catches up.
-func (a *Allocator) install(batch []*request) []*request {
+// split parts the orders about some events from the others.
+func split(batch []*request, some map[uuid.UUID]bool) (others, those []*request) {
+	for _, r := range batch {
+		if some[r.eventID] {
+			those = append(those, r)
+		} else {
+			others = append(others, r)
+		}
+	}
+	return others, those
+}
+
+// runInside runs what waits for a moment without undecided changes, and gives
+// the orders.
+func (a *Allocator) runInside(batch []*request) []*request {
 	orders := batch[:0]
 	for _, r := range batch {
-		if r.install == nil {
+		if r.inside == nil {
 			orders = append(orders, r)
 			continue
 		}
-		e := a.entry(r.eventID)
-		e.mu.Lock()
-		if e.inv == nil {
-			e.inv = r.install
-			e.live.reset(e.inv)
-		}
-		e.mu.Unlock()
-		e.used.Store(a.now().UnixNano())
+		r.inside()
 		close(r.done)
 	}
 	return orders
+}
+
+// install takes over an event that a caller has read, unless it is in memory
+// by now. What was read may be old by a version or two: the first write on it
+// finds out and catches up.
+func (a *Allocator) install(eventID uuid.UUID, inv *Inventory) {
+	e := a.entry(eventID)
+	e.used.Store(a.now().UnixNano())
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if stands, loaded := e.live.stands(); e.inv != nil || loaded && stands > inv.Version {
+		return
+	}
+	e.replace(inv)
 }
 
 // entriesOf lists a batch's events in the order of their ids, the order in
@@ -171,11 +184,24 @@ func (a *Allocator) entriesOf(batch []*request) []*entry {
 }
 
 // fast decides on the inventories in memory and writes on condition that
-// PostgreSQL has the same versions.
+// PostgreSQL has the same versions. A write that passes proves the refusals
+// of its batch, too; a batch that writes nothing is held against PostgreSQL
+// where others sell at the same events.
 func (a *Allocator) fast(batch []*request, now time.Time) {
 	entries := a.entriesOf(batch)
-	out := a.decide(batch, entries, now, nil, false)
+	out, behind := a.decide(batch, entries, now, nil, false, true)
+	if behind != nil {
+		a.partly(batch, behind, now)
+		return
+	}
 	if len(out.Changes) == 0 {
+		if a.shared {
+			behind = a.movedOn(entries)
+		}
+		if behind != nil {
+			a.partly(batch, behind, now)
+			return
+		}
 		a.answerRefusals(batch)
 		return
 	}
@@ -185,14 +211,47 @@ func (a *Allocator) fast(batch []*request, now time.Time) {
 		return
 	}
 	if errors.Is(err, ErrUnknown) {
-		a.rework(batch, out)
+		a.rework(batch, out, false)
 		return
 	}
 	a.undo(entries)
 	if !errors.Is(err, ErrStale) && !errors.Is(err, ErrKeyTaken) && !errors.Is(err, ErrUnreached) {
 		a.log.Warn("booking: a batch was refused and is redone under locks", "orders", len(batch), "error", err)
 	}
-	a.rework(batch, nil)
+	a.rework(batch, nil, false)
+}
+
+// partly answers a batch of which nothing is decided yet: under the locks
+// where the inventories are behind, else as before.
+func (a *Allocator) partly(batch []*request, behind map[uuid.UUID]bool, now time.Time) {
+	current, late := split(batch, behind)
+	if len(current) > 0 {
+		a.fast(current, now)
+	}
+	a.rework(late, nil, false)
+}
+
+// movedOn asks PostgreSQL which events are at another version than in memory:
+// one read for a whole batch. Where it can't be asked all are taken to be, and
+// the locks wait for it.
+func (a *Allocator) movedOn(entries []*entry) map[uuid.UUID]bool {
+	ctx, cancel := context.WithTimeout(context.Background(), missedTimeout)
+	defer cancel()
+	moved, err := a.ledger.Moved(ctx, knownOf(entries))
+	if err != nil {
+		moved = nil
+		for _, e := range entries {
+			moved = append(moved, e.id)
+		}
+	}
+	if len(moved) == 0 {
+		return nil
+	}
+	behind := make(map[uuid.UUID]bool, len(moved))
+	for _, id := range moved {
+		behind[id] = true
+	}
+	return behind
 }
 
 // undo reverts what a batch decided on inventories that are still there.
@@ -232,11 +291,13 @@ func knownOf(entries []*entry) []Known {
 // have: the locks wait for a transaction that is under way, and show whether
 // it was written. Where it was not, it is undone and decided anew, and every
 // event's version moves on, so that the lost attempt can't be written later.
-func (a *Allocator) rework(batch []*request, lost *Batch) {
+// fence says that such an attempt of a batch that this one is a part of may
+// still be on its way.
+func (a *Allocator) rework(batch []*request, lost *Batch, fence bool) {
 	entries := a.entriesOf(batch)
 	keys := keysOf(batch)
 	deadline := time.Now().Add(awayPatience)
-	fence, again := false, 0
+	again := 0
 	for {
 		var out *Batch
 		found := false
@@ -254,7 +315,7 @@ func (a *Allocator) rework(batch []*request, lost *Batch) {
 				lost, fence = nil, true
 			}
 			a.refresh(entries, f)
-			out = a.decide(batch, entries, a.now(), f.Keys, fence)
+			out, _ = a.decide(batch, entries, a.now(), f.Keys, fence, false)
 			return out, nil
 		})
 		switch {
@@ -284,14 +345,47 @@ func (a *Allocator) rework(batch []*request, lost *Batch) {
 			again++
 		case len(batch) > 1:
 			// One order is poison to all: halve until it stands alone.
-			a.rework(batch[:len(batch)/2], nil)
-			a.rework(batch[len(batch)/2:], nil)
+			a.rework(batch[:len(batch)/2], nil, fence)
+			a.rework(batch[len(batch)/2:], nil, fence)
+			return
+		case fence:
+			// The order is refused only when no earlier attempt of it can be
+			// written any more.
+			poison := err
+			if fence = !a.moveOn(entries); fence {
+				poison = ErrAway.After(time.Second).Because(err)
+			}
+			a.log.Error("booking: an order was refused by the database", "event", batch[0].eventID, "outcome_unknown", fence, "error", err)
+			a.fail(batch, poison)
 			return
 		default:
 			a.log.Error("booking: an order was refused by the database", "event", batch[0].eventID, "error", err)
 			a.fail(batch, err)
 			return
 		}
+	}
+}
+
+// moveOn moves the versions of events and nothing else, so that no attempt
+// that was decided on an earlier one can be written; false where that could
+// not be had within awayPatience.
+func (a *Allocator) moveOn(entries []*entry) bool {
+	for deadline := time.Now().Add(awayPatience); ; {
+		var out *Batch
+		err := a.ledger.Rework(context.Background(), knownOf(entries), nil, uuid.Nil, func(f Fresh) (*Batch, error) {
+			a.refresh(entries, f)
+			out, _ = a.decide(nil, entries, a.now(), nil, true, false)
+			return out, nil
+		})
+		if err == nil {
+			a.settle(nil, entries, out)
+			return true
+		}
+		a.drop(entries)
+		if time.Now().After(deadline) {
+			return false
+		}
+		time.Sleep(awayPause)
 	}
 }
 
@@ -313,20 +407,29 @@ func (a *Allocator) refresh(entries []*entry, f Fresh) {
 		switch {
 		case !ok:
 			e.inv = nil
-		case e.inv == nil || fresh.Reload:
-			e.inv = NewInventory(fresh.Event, fresh.LastWaiting, fresh.Parties)
-			e.live.reset(e.inv)
-		default:
-			for i := range fresh.Changes {
-				e.inv.apply(&fresh.Changes[i])
-			}
+			e.live.forget()
+		case e.inv == nil:
+			e.replace(fresh.inventory())
+		case fresh.Event.Version == e.inv.Version:
+			// Whether the organization is suspended moves no version.
 			e.inv.configure(fresh.Event.Settings)
-			e.inv.Version, e.inv.LastWaiting = fresh.Event.Version, fresh.LastWaiting
-			e.live.reset(e.inv)
+			e.live.advance(e.inv, nil)
+			e.contended = max(0, e.contended-1)
+		default:
+			e.contended = contendedRounds
+			if fresh.Reload {
+				e.replace(fresh.inventory())
+			} else {
+				e.follow(&fresh)
+			}
 		}
 		if ok {
 			current := fresh.Event
 			e.inv.row = &current
+			// Under the lock nothing newer can be there.
+			if heard := e.heard.Load(); heard > e.inv.Version {
+				e.heard.CompareAndSwap(heard, e.inv.Version)
+			}
 		}
 		e.mu.Unlock()
 	}
@@ -334,8 +437,9 @@ func (a *Allocator) refresh(entries []*entry, f Fresh) {
 
 // decide answers every order of the batch in memory and gathers what is to be
 // written. Holds are seen as they are at this moment; while they can't be
-// read, booking goes on without them.
-func (a *Allocator) decide(batch []*request, entries []*entry, now time.Time, keys map[KeyOf]Stored, fence bool) *Batch {
+// read, booking goes on without them. Where wary is set and the holds' store
+// knows of newer sales, nothing is decided and those events are told.
+func (a *Allocator) decide(batch []*request, entries []*entry, now time.Time, keys map[KeyOf]Stored, fence, wary bool) (out *Batch, behind map[uuid.UUID]bool) {
 	ids := make([]uuid.UUID, len(entries))
 	byID := make(map[uuid.UUID]int, len(entries))
 	for i, e := range entries {
@@ -348,12 +452,26 @@ func (a *Allocator) decide(batch []*request, entries []*entry, now time.Time, ke
 			e.mu.Unlock()
 		}
 	}()
-	views, err := a.holds.View(context.Background(), ids)
-	if err != nil {
-		views = make([]HoldView, len(ids))
+	views := a.view(ids)
+	for i, e := range entries {
+		claim := views[i].SaleVersion
+		if e.inv == nil || claim <= e.inv.Version || claim == e.lied.Load() {
+			continue
+		}
+		if !wary {
+			e.lied.Store(claim) // under the lock nothing newer can be there
+			continue
+		}
+		if behind == nil {
+			behind = map[uuid.UUID]bool{}
+		}
+		behind[e.id] = true
+	}
+	if behind != nil {
+		return nil, behind
 	}
 	holds := make([]*Choices, len(ids))
-	out := &Batch{Changes: make([]Change, 0, len(batch)), EventOf: make([]uuid.UUID, 0, len(batch))}
+	out = &Batch{Changes: make([]Change, 0, len(batch)), EventOf: make([]uuid.UUID, 0, len(batch))}
 	for _, r := range batch {
 		i := byID[r.eventID]
 		e := entries[i]
@@ -383,7 +501,7 @@ func (a *Allocator) decide(batch []*request, entries []*entry, now time.Time, ke
 		if holds[i] == nil {
 			holds[i] = NewChoices(views[i], e.inv)
 		}
-		d := e.inv.Decide(now, holds[i], r.actor, r.key, newID, order)
+		d := e.inv.Decide(now, holds[i], r.actor, r.key, func() uuid.UUID { return e.inv.nextID(now) }, order)
 		if d.Refusal != nil {
 			r.answer.Err = d.Refusal
 			if r.edit != nil {
@@ -410,12 +528,32 @@ func (a *Allocator) decide(batch []*request, entries []*entry, now time.Time, ke
 			Moved:     fence || e.edited || len(e.changed) > 0,
 			Available: e.inv.Available(), LastWaiting: e.inv.LastWaiting, Waiting: e.inv.WaitingParties(),
 		}
-		if w.Moved && !e.edited {
-			w.Delta = EncodeDelta(e.changed)
+		if w.Moved {
+			w.Delta = EncodeDelta(Delta{Newest: e.inv.newest, Reload: e.edited, Changes: e.changed})
 		}
 		out.Events = append(out.Events, w)
 	}
-	return out
+	return out, nil
+}
+
+// view reads the events' holds; while they can't be read there are none.
+func (a *Allocator) view(ids []uuid.UUID) []HoldView {
+	ctx, cancel := a.holdsContext()
+	defer cancel()
+	views, err := a.holds.View(ctx, ids)
+	if err != nil || len(views) != len(ids) {
+		return make([]HoldView, len(ids))
+	}
+	return views
+}
+
+// holdsContext bounds a word with the holds' store where that is another
+// machine; in the process's own memory nothing needs a bound.
+func (a *Allocator) holdsContext() (context.Context, context.CancelFunc) {
+	if !a.shared {
+		return context.Background(), func() {}
+	}
+	return context.WithTimeout(context.Background(), holdsPatience)
 }
 
 // booking is what a caller is told after a change.
@@ -426,12 +564,11 @@ func (c *Change) booking(inv *Inventory) Booking {
 	}
 }
 
-// newID draws a version 7 UUID: rising, which keeps the indexes' hot ends hot.
-func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
-
 // settle makes a written batch visible and answers its callers.
 func (a *Allocator) settle(batch []*request, entries []*entry, out *Batch) {
 	var told []Committed
+	var sales []Sale
+	var sellers []*entry
 	at := 0 // the events written are some of the entries, in the same order
 	for i := range out.Events {
 		w := &out.Events[i]
@@ -453,18 +590,47 @@ func (a *Allocator) settle(batch []*request, entries []*entry, out *Batch) {
 		e.changed = nil
 		news := Committed{Changes: changes, Moved: e.inv.moved(changes)}
 		e.mu.Unlock()
-		if err := a.holds.Settle(context.Background(), e.sale(w, changes)); err != nil {
-			a.log.Warn("booking: holds could not be told of a sale", "event", w.EventID, "error", err)
-		}
-		news.Live = e.live.Event()
 		if e.edited {
 			news.Edited = &out.Edit.Event
 		}
+		sales = append(sales, e.sale(w, changes))
+		sellers = append(sellers, e)
 		told = append(told, news)
+	}
+	a.tellHolds(sales)
+	for i, e := range sellers {
+		told[i].Live = e.live.Event()
 	}
 	a.answerRefusals(batch)
 	for i := range told {
 		a.committed(told[i])
+	}
+}
+
+// tellHolds tells the holds' store what was sold, before the buyers are told:
+// who asks another process after the answer is decided on what it says. Where
+// the store is another machine, several events are told of at a time.
+func (a *Allocator) tellHolds(sales []Sale) {
+	ctx, cancel := a.holdsContext()
+	defer cancel()
+	var group errgroup.Group
+	group.SetLimit(settlesAtOnce)
+	for _, s := range sales {
+		if !a.shared || len(sales) == 1 {
+			a.tellHoldsOf(ctx, s)
+			continue
+		}
+		group.Go(func() error {
+			a.tellHoldsOf(ctx, s)
+			return nil
+		})
+	}
+	_ = group.Wait() // it has no errors: each is complained of
+}
+
+func (a *Allocator) tellHoldsOf(ctx context.Context, s Sale) {
+	if err := a.holds.Settle(ctx, s); err != nil {
+		a.complain("booking: holds could not be told of a sale", err)
 	}
 }
 

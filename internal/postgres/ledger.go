@@ -248,9 +248,6 @@ func (l *Ledger) Rework(ctx context.Context, known []booking.Known, keys []booki
 		defer cancel()
 		_, _ = conn.Exec(ctx, "ROLLBACK")
 	}
-	if _, err := conn.Exec(ctx, "BEGIN"); err != nil {
-		return fmt.Errorf("%w: %w", booking.ErrUnreached, err)
-	}
 	fresh, err := l.fresh(ctx, conn.Conn(), known, keys, probe)
 	if err != nil {
 		rollback()
@@ -287,42 +284,50 @@ func writes(b *booking.Batch) bool {
 	return false
 }
 
-// fresh locks the events' rows in the order of their ids and reads what the
-// caller doesn't know yet.
+// fresh begins a transaction, locks the events' rows in the order of their ids
+// and reads what the caller doesn't know yet. All of it travels together:
+// other processes wait for these locks. Every statement sees what was
+// committed when it began, so that those after the lock see all that led to
+// the versions locked; where another isolation was set up for the database,
+// it is overruled.
 func (l *Ledger) fresh(ctx context.Context, conn *pgx.Conn, known []booking.Known, keys []booking.KeyOf, probe uuid.UUID) (booking.Fresh, error) {
 	f := booking.Fresh{Events: make(map[uuid.UUID]booking.FreshEvent, len(known))}
 	ids := make([]uuid.UUID, len(known))
 	for i, k := range known {
 		ids[i] = k.EventID
 	}
-	rows, err := conn.Query(ctx, `
+	var b pgx.Batch
+	b.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")
+	b.Queue(`
 		SELECT `+eventColumns+`, e.last_waiting
 		FROM `+eventTables+`
 		WHERE e.id = ANY($1)
 		ORDER BY e.id
-		FOR NO KEY UPDATE OF e`, ids)
-	if err != nil {
-		return f, err
-	}
-	for rows.Next() {
-		var fe booking.FreshEvent
-		if fe.Event, err = scanEvent(rows, &fe.LastWaiting); err != nil {
-			rows.Close()
-			return f, err
+		FOR NO KEY UPDATE OF e`, ids).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			var fe booking.FreshEvent
+			var err error
+			if fe.Event, err = scanEvent(rows, &fe.LastWaiting); err != nil {
+				return err
+			}
+			f.Events[fe.Event.ID] = fe
 		}
-		f.Events[fe.Event.ID] = fe
-	}
-	if err := rows.Err(); err != nil {
-		return f, err
-	}
+		return rows.Err()
+	})
+	missed := make(map[uuid.UUID][][]byte)
+	queueDeltas(&b, known, missed)
 	if probe != uuid.Nil {
-		if err := conn.QueryRow(ctx, `
+		b.Queue(`
 			SELECT EXISTS (SELECT 1 FROM booking_history WHERE id = $1)
-			    OR EXISTS (SELECT 1 FROM audit_log WHERE id = $1)`, probe).Scan(&f.Found); err != nil {
-			return f, err
-		}
+			    OR EXISTS (SELECT 1 FROM audit_log WHERE id = $1)`, probe).QueryRow(func(row pgx.Row) error {
+			return row.Scan(&f.Found)
+		})
+	}
+	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
+		return f, err
 	}
 	if len(keys) > 0 {
+		var err error
 		if f.Keys, err = findKeys(ctx, conn, keys); err != nil {
 			return f, err
 		}
@@ -332,17 +337,8 @@ func (l *Ledger) fresh(ctx context.Context, conn *pgx.Conn, known []booking.Know
 		if !ok || (k.Version == fe.Event.Version) {
 			continue
 		}
-		if k.Version == 0 {
-			fe.Reload = true
-		} else if fe.Changes, err = missedChanges(ctx, conn, k, fe.Event.Version); err != nil {
+		if err := complete(ctx, conn, k, &fe, missed[k.EventID]); err != nil {
 			return f, err
-		} else if fe.Changes == nil {
-			fe.Reload = true
-		}
-		if fe.Reload {
-			if fe.Parties, err = liveParties(ctx, conn, k.EventID); err != nil {
-				return f, err
-			}
 		}
 		f.Events[k.EventID] = fe
 	}
@@ -366,40 +362,12 @@ func (l *Ledger) Load(ctx context.Context, eventID uuid.UUID) (booking.FreshEven
 		if err != nil {
 			return err
 		}
-		fe.Parties, err = liveParties(ctx, tx.Conn(), eventID)
-		return err
+		return complete(ctx, tx.Conn(), booking.Known{EventID: eventID}, &fe, nil)
 	})
 	if err != nil && !errors.Is(err, fault.ErrNotFound) {
 		err = fmt.Errorf("postgres: load event: %w", err)
 	}
 	return fe, err
-}
-
-// missedChanges reads what the versions after the known one changed; nil
-// where they can't all be had or applied.
-func missedChanges(ctx context.Context, conn *pgx.Conn, k booking.Known, current int64) ([]booking.Change, error) {
-	rows, err := conn.Query(ctx, `
-		SELECT changes FROM event_changes
-		WHERE event_id = $1 AND version > $2 ORDER BY version`, k.EventID, k.Version)
-	if err != nil {
-		return nil, err
-	}
-	deltas, err := pgx.CollectRows(rows, pgx.RowTo[[]byte])
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(deltas)) != current-k.Version {
-		return nil, nil
-	}
-	changes := []booking.Change{}
-	for _, d := range deltas {
-		more, err := booking.DecodeDelta(d)
-		if err != nil {
-			return nil, nil //nolint:nilerr // another format: the event is reloaded
-		}
-		changes = append(changes, more...)
-	}
-	return changes, nil
 }
 
 // liveParties reads an event's confirmed and waiting bookings.
