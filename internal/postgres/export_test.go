@@ -30,6 +30,9 @@ func MigrateTo(ctx context.Context, ownerConnString string, version int64) error
 	return err
 }
 
+// MaxConns is how many connections the ledger makes at most.
+func (l *Ledger) MaxConns() int32 { return l.pool.Config().MaxConns }
+
 // TakeOutVersionCheck makes a ledger write whatever was decided, on whatever
 // version: the control of the tests that show what the check is for.
 func (l *Ledger) TakeOutVersionCheck(ctx context.Context) error {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -215,15 +214,11 @@ const roleState = `
 	            ELSE pg_has_role(session_user, to_regrole($1), 'MEMBER') END
 	FROM pg_roles r WHERE r.rolname = current_user`
 
-// MakeRoles is what a database administrator runs where the login of
-// DATABASE_URL may not create roles.
-func MakeRoles(login string) string {
-	var b strings.Builder
-	for _, role := range []string{AppRole, SystemRole} {
-		fmt.Fprintf(&b, "CREATE ROLE %s LOGIN; ", role)
-	}
-	fmt.Fprintf(&b, "GRANT %s, %s TO %s;", AppRole, SystemRole, pgx.Identifier{login}.Sanitize())
-	return b.String()
+// makeRole is what a database administrator runs where the login may not
+// create a role.
+func makeRole(role, login string) string {
+	role = pgx.Identifier{role}.Sanitize()
+	return fmt.Sprintf("CREATE ROLE %s LOGIN; GRANT %[1]s TO %[2]s", role, pgx.Identifier{login}.Sanitize())
 }
 
 // ensureRoles makes the plain roles where they are missing, and the login a
@@ -257,7 +252,7 @@ func ensureRole(ctx context.Context, conn *pgx.Conn, role string) error {
 	if !there {
 		if !creates {
 			return fmt.Errorf("it is missing and %s may not create it; let an administrator run: %s",
-				conn.Config().User, MakeRoles(conn.Config().User))
+				conn.Config().User, makeRole(role, conn.Config().User))
 		}
 		if _, err := conn.Exec(ctx, "CREATE ROLE "+name+" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS"); err != nil {
 			return err

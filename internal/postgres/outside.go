@@ -151,8 +151,8 @@ func parseTarget(setting, text string) (*target, error) {
 func unreadable(err error) string {
 	const form = "it has to look like postgres://user:password@host:5432/database?sslmode=verify-full, with %-escapes for special characters in the password"
 	_, why, found := strings.Cut(err.Error(), "`: ")
-	if !found || strings.Contains(why, "failed to parse as") {
-		return form
+	if !found || strings.Contains(why, "failed to parse as") || strings.Contains(why, "invalid port") {
+		return form // a password with a slash leaves half of it where a port is expected
 	}
 	return strings.ReplaceAll(why, "\n", " ")
 }

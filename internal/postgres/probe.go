@@ -132,7 +132,7 @@ func probeOwner(ctx context.Context, f *faults, s Settings, connString string) (
 		state.there[role], state.acts[role] = there, acts
 		switch {
 		case !there && !(makes && migrates):
-			f.add("%s: role %s is missing and %s may not create it; let an administrator run: %s", settingURL, role, login, MakeRoles(login))
+			f.add("%s: role %s is missing and %s may not create it; let an administrator run: %s", settingURL, role, login, makeRole(role, login))
 		case there && !acts && s.settingOf(role) == settingURL && !mayGrant(ctx, conn, role):
 			f.add("%s: %s may not act as %s: GRANT %[3]s TO %[2]s, or set %[4]s to a login of that role",
 				settingURL, login, role, map[string]string{AppRole: settingAppURL, SystemRole: settingSystemURL}[role])
