@@ -1020,6 +1020,8 @@ export interface components {
         SeatStates: {
             /** Format: int32 */
             available_slots: number;
+            /** @description False while holds and live updates are interrupted: sold seats are true, nobody's choosing is seen; ask again every few seconds. */
+            live: boolean;
             /** @description Base64 of two bits a seat. */
             states: string;
             /** Format: int32 */

@@ -41,7 +41,7 @@ export function explain(error: unknown): string {
     case 'seats_not_in_booking':
       return t`These seats no longer belong to this booking.`;
     case 'holds_unavailable':
-      return t`Seats can't be reserved on the map right now. You can still book the best seats.`;
+      return t`Seats can't be held right now. You can still book.`;
     case 'already_member':
       return t`This person is already a member.`;
     case 'already_invited':

@@ -10,6 +10,8 @@ export interface EventHandlers {
   /** The event's settings or status changed: fetch it again. */
   onEvent?: () => void;
   onSales?: (sales: { available: number; waiting: number }) => void;
+  /** Live updates and holds were interrupted, or are back: then fetch what is shown. */
+  onLive?: (live: boolean) => void;
   /** Live (again), with messages possibly missed: fetch what is shown. */
   onFresh?: () => void;
 }
@@ -26,6 +28,7 @@ export function useEventChannel(eventId: string, handlers: EventHandlers): void 
             if (message.kind === 'seats') h.onSeats?.(message.delta);
             else if (message.kind === 'viewers') h.onViewers?.(message.viewers);
             else if (message.kind === 'event') h.onEvent?.();
+            else if (message.kind === 'live') h.onLive?.(message.live);
             else h.onSales?.({ available: message.available, waiting: message.waiting });
           }
         },

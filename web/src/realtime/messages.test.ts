@@ -7,12 +7,16 @@ describe('an event channel', () => {
     [{ version: 'a:3' }, [{ kind: 'seats', delta: { version: 'a:3', seats: [] } }]],
     [{ viewers: 7 }, [{ kind: 'viewers', viewers: 7 }]],
     [{ event: { revision: 2, status: 'cancelled' } }, [{ kind: 'event' }]],
+    [{ live: false }, [{ kind: 'live', live: false }]],
     [{ sales: { available_slots: 3, waiting_parties: 0 } }, [{ kind: 'sales', available: 3, waiting: 0 }]],
   ])('%j', (data, messages) => expect(readEventMessages(data)).toEqual(messages));
 
-  it.each([null, 'x', 4, [], { version: 3 }, { viewers: '7' }, { sales: {} }])('drops %j', (data) => {
-    expect(readEventMessages(data)).toEqual([]);
-  });
+  it.each([null, 'x', 4, [], { version: 3 }, { viewers: '7' }, { sales: {} }, { live: 'yes' }])(
+    'drops %j',
+    (data) => {
+      expect(readEventMessages(data)).toEqual([]);
+    },
+  );
 
   it('drops what is no seat among those that are', () => {
     expect(readEventMessages({ version: 'a:1', seats: [[1, 1], [2], 'x', [3, 0.5]] })).toEqual([

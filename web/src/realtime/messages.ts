@@ -11,6 +11,8 @@ export type EventMessage =
   | { kind: 'seats'; delta: SeatDelta }
   | { kind: 'viewers'; viewers: number }
   | { kind: 'event' }
+  /** The store of holds and live updates went away or is back. */
+  | { kind: 'live'; live: boolean }
   | { kind: 'sales'; available: number; waiting: number };
 
 export type UserMessage =
@@ -37,6 +39,7 @@ export function readEventMessages(data: unknown): EventMessage[] {
     messages.push({ kind: 'seats', delta: { version: o.version, seats } });
   }
   if (typeof o.viewers === 'number') messages.push({ kind: 'viewers', viewers: o.viewers });
+  if (typeof o.live === 'boolean') messages.push({ kind: 'live', live: o.live });
   if (record(o.event)) messages.push({ kind: 'event' });
   const sales = record(o.sales);
   if (sales && typeof sales.available_slots === 'number' && typeof sales.waiting_parties === 'number') {

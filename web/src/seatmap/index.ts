@@ -43,14 +43,17 @@ export {
   SeatDataError,
   SeatState,
   type Seats,
+  type Snapshot,
   type SnapshotBody,
   stateOf,
   type Version,
 } from './state';
 export {
   beginRefetch,
+  isLive,
   MAX_BUFFERED_DELTAS,
   receiveDelta,
+  receiveLive,
   receiveSnapshot,
   type SeatSync,
   type SyncStep,

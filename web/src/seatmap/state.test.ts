@@ -10,11 +10,10 @@ import {
   readDelta,
   readSnapshot,
   SeatDataError,
-  type Seats,
   stateOf,
 } from './state';
 
-const seats: Seats = readSnapshot({ version: 'e1:7', total_slots: 5, states: 'kAA=' });
+const { seats } = readSnapshot({ version: 'e1:7', total_slots: 5, states: 'kAA=' });
 
 function delta(version: string, changes: Delta['seats'] = []): Delta {
   const parsed = parseVersion(version);
@@ -91,11 +90,18 @@ describe('decodeStates', () => {
 
 describe('readSnapshot', () => {
   it('counts states; a held seat is available', () => {
-    const snapshot = readSnapshot({ version: 'e:1', total_slots: 5, states: '5AE=' });
+    const { seats: snapshot } = readSnapshot({ version: 'e:1', total_slots: 5, states: '5AE=' });
     expect(snapshot.counts).toEqual([1, 2, 1, 1]);
     expect(availableSeats(snapshot)).toBe(3);
     expect(stateOf(snapshot, 3)).toBe(2);
     expect(stateOf(snapshot, 6)).toBeUndefined();
+  });
+
+  it('is live unless told otherwise, as by a server of before holds could be away', () => {
+    const body = { version: 'away:1', total_slots: 1, states: 'AA==' };
+    expect(readSnapshot(body).live).toBe(true);
+    expect(readSnapshot({ ...body, live: true }).live).toBe(true);
+    expect(readSnapshot({ ...body, live: false }).live).toBe(false);
   });
 
   it('refuses a snapshot without a version', () => {

@@ -37,6 +37,17 @@ export interface SnapshotBody {
   readonly version: string;
   readonly total_slots: number;
   readonly states: string;
+  /** Not told by a server of before holds could be away; one may answer beside newer ones. */
+  readonly live?: boolean;
+}
+
+/**
+ * All seats as the server answers them. Unless `live`, the store of holds and live updates is away: what is sold or
+ * blocked is true, nobody's choosing is in it, and its version continues nothing.
+ */
+export interface Snapshot {
+  readonly seats: Seats;
+  readonly live: boolean;
 }
 
 /**
@@ -88,11 +99,11 @@ export function decodeStates(base64: string, totalSlots: number): Uint8Array {
 }
 
 /** Reads a snapshot as the API sends it. Throws a SeatDataError. */
-export function readSnapshot(body: SnapshotBody): Seats {
+export function readSnapshot(body: SnapshotBody): Snapshot {
   const version = parseVersion(body.version);
   if (!version) throw new SeatDataError('a snapshot without a version');
   const states = decodeStates(body.states, body.total_slots);
-  return { version, states, counts: countStates(states) };
+  return { seats: { version, states, counts: countStates(states) }, live: body.live !== false };
 }
 
 /** Reads a message of the event's channel: a delta, or undefined for a message that isn't a well-formed one. */
@@ -139,6 +150,19 @@ export function stateOf(seats: Seats, seat: number): SeatState | undefined {
 /** Seats neither sold nor blocked. A held one counts: a hold is not a sale. */
 export function availableSeats(seats: Seats): number {
   return seats.counts[SeatState.free] + seats.counts[SeatState.held];
+}
+
+/** The same seats without anybody's choosing, for when the holds' store is away. */
+export function withoutHolds(seats: Seats): Seats {
+  const { free, held } = SeatState;
+  if (seats.counts[held] === 0) return seats;
+  const states = seats.states.map((state) => (state === held ? free : state));
+  return { version: seats.version, states, counts: countStates(states) };
+}
+
+/** Whether both show the same, whatever their versions. */
+export function sameStates(a: Seats, b: Seats): boolean {
+  return a.states.length === b.states.length && a.states.every((state, i) => state === b.states[i]);
 }
 
 function countStates(states: Uint8Array): SeatCounts {

@@ -13,7 +13,7 @@ const LISTED = 8;
 
 /** The seats one has chosen, how long they are held, and booking them. */
 export function Chosen({ holdings, flow }: { holdings: HoldingsControl; flow: BookFlow }) {
-  const { wanted, held, expiresAt, sending } = holdings.state;
+  const { wanted, held, expiresAt, sending, away } = holdings.state;
   const seats = [...wanted].sort((a, b) => a - b);
   const summary = seatSummary(seats);
   return (
@@ -49,6 +49,11 @@ export function Chosen({ holdings, flow }: { holdings: HoldingsControl; flow: Bo
       ) : (
         <p className="mt-3 rounded-lg border border-line px-4 py-3 text-sm font-medium">{summary}</p>
       )}
+      {away ? (
+        <p className="mt-3 text-sm text-muted">
+          {t`Not held: somebody may be faster. They are yours once you book.`}
+        </p>
+      ) : null}
       <Button
         size="lg"
         className="mt-4 w-full"

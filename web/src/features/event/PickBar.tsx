@@ -21,7 +21,9 @@ export function PickBar({
     <div className="floating fixed inset-x-3 bottom-[calc(4.75rem+env(safe-area-inset-bottom))] z-20 flex items-center gap-3 p-2.5 pl-4 md:hidden">
       <p className="flex-1 text-sm font-semibold">
         {plural(chosen.length, { one: '# seat', other: '# seats' })}
-        {left !== null ? (
+        {holdings.state.away ? (
+          <span className="ml-2 font-medium text-muted">{t`not held`}</span>
+        ) : left !== null ? (
           <span className="figures ml-2 font-medium text-muted">{countdown(left)}</span>
         ) : null}
       </p>

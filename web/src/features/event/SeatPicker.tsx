@@ -9,11 +9,13 @@ import { Segmented } from '@/ui/Segmented';
 import { Skeleton } from '@/ui/Skeleton';
 import { BookingPanel } from './BookingPanel';
 import { offerFor } from './booking';
+import { PausedNotice } from './PausedNotice';
 import { PickBar } from './PickBar';
 import { SeatList } from './SeatList';
 import { SeatMapView } from './SeatMapView';
 import { useBookFlow } from './useBookFlow';
 import { useHoldings } from './useHoldings';
+import { usePause } from './usePause';
 import { useSeats } from './useSeats';
 
 type View = 'map' | 'list';
@@ -27,20 +29,23 @@ export function SeatPicker({ event }: { event: Event }) {
   const offer = offerFor(event, mine);
   const canPick = Boolean(me) && offer.kind === 'book';
 
-  const { seats, error, refetch } = useSeats(event.id, event.total_slots);
-  const holdings = useHoldings(event.id, Boolean(me) && event.status === 'upcoming');
+  const { seats, live, error, refetch } = useSeats(event.id, event.total_slots);
+  const open = event.status === 'upcoming';
+  const holdings = useHoldings(event.id, Boolean(me) && open, live, refetch);
   const flow = useBookFlow(event, holdings, refetch);
+  const { wanted, held } = holdings.state;
+  usePause(event.id, live, seats, { wanted, unsettled: flow.unsettled, taken: holdings.taken });
 
   const slots = seats?.states.length ?? 0;
   const layout = useMemo(() => (slots > 0 ? defaultLayout(slots) : undefined), [slots]);
   const overlay = useMemo<Mine>(() => {
-    const held = new Set(holdings.state.held);
+    const granted = new Set(held);
     return {
-      selected: new Set(holdings.state.wanted.filter((seat) => !held.has(seat))),
-      held: new Set(holdings.state.wanted.filter((seat) => held.has(seat))),
+      selected: new Set(wanted.filter((seat) => !granted.has(seat))),
+      held: new Set(wanted.filter((seat) => granted.has(seat))),
       booked: new Set(mine.filter((b) => b.status === 'confirmed').flatMap((b) => b.seat_numbers)),
     };
-  }, [holdings.state.held, holdings.state.wanted, mine]);
+  }, [held, wanted, mine]);
   const looks = useMemo(() => (seats ? looksOf(seats, overlay) : undefined), [seats, overlay]);
 
   const limit = offer.kind === 'book' ? Math.min(offer.most, holdings.limit) : 0;
@@ -67,6 +72,7 @@ export function SeatPicker({ event }: { event: Event }) {
           ]}
         />
       </div>
+      <PausedNotice paused={open && (!live || holdings.state.away)} />
       <div className="grid items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
         {!layout || !seats || !looks ? (
           <SeatsWait failed={Boolean(error)} onRetry={refetch} />

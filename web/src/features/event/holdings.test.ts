@@ -110,3 +110,89 @@ describe('the server', () => {
     );
   });
 });
+
+describe('while holds are away', () => {
+  const holding: HoldingsAction[] = [toggle(4), { type: 'sent', seats: [4] }, granted([4])];
+  const unavailable: HoldingsAction = { type: 'refused', code: 'holds_unavailable', undo: false };
+
+  it('keeps what was chosen, without a countdown and without telling of a loss', () => {
+    const h = run(...holding, { type: 'away' });
+    expect(h).toMatchObject({ wanted: [4], held: [], expiresAt: null, lost: [], refusal: null, away: true });
+    expect(toSend(h)).toBeNull();
+  });
+
+  it('says the same when the server refuses first', () => {
+    const h = run(...holding, toggle(5), { type: 'sent', seats: [4, 5] }, unavailable);
+    expect(h).toMatchObject({ wanted: [4, 5], held: [], sending: null, refusal: null, away: true });
+    expect(toSend(h)).toBeNull();
+  });
+
+  it('lets one choose on, up to the limit, and asks nobody', () => {
+    const h = run({ type: 'away' }, toggle(1, 2), toggle(2, 2), toggle(3, 2), toggle(1, 2));
+    expect(h.wanted).toEqual([2]);
+    expect(toSend(h)).toBeNull();
+  });
+
+  it('does not take an old answer about holds for the truth', () => {
+    const h = run(...holding, { type: 'away' }, { type: 'server', seats: [], expiresAt: null });
+    expect(h.wanted).toEqual([4]);
+  });
+
+  it('drops and tells what others have bought', () => {
+    const h = run({ type: 'away' }, toggle(1), toggle(2), { type: 'taken', seats: [2] });
+    expect(h).toMatchObject({ wanted: [1], lost: [2], lostHeld: false });
+  });
+
+  it('asks for the choice as soon as holds are back, and tells who was faster', () => {
+    const back = run(...holding, { type: 'away' }, toggle(5), { type: 'back' });
+    expect(toSend(back)).toEqual([4, 5]);
+    const h = run(
+      ...holding,
+      { type: 'away' },
+      toggle(5),
+      { type: 'back' },
+      { type: 'sent', seats: [4, 5] },
+      granted([5], [4]),
+    );
+    expect(h).toMatchObject({ wanted: [5], held: [5], lost: [4], lostHeld: false, away: false });
+    expect(h.expiresAt).toBe(Date.parse(EXPIRES));
+    expect(toSend(h)).toBeNull();
+  });
+
+  it('gives back what one let go meanwhile, since the hold may have lived on', () => {
+    const letGo = run(...holding, { type: 'away' }, toggle(4), { type: 'back' });
+    expect(toSend(letGo)).toEqual([]);
+    const booked = run(...holding, { type: 'away' }, { type: 'booked' }, { type: 'back' });
+    expect(toSend(booked)).toEqual([]);
+    expect(toSend(run({ type: 'away' }, { type: 'back' }))).toBeNull();
+  });
+
+  it('stays away over a booking', () => {
+    expect(run({ type: 'away' }, toggle(4), { type: 'booked' })).toEqual({ ...NO_HOLDINGS, away: true });
+  });
+
+  it('tries again when asked to, and is back with the first that is granted', () => {
+    const refused = run(...holding, toggle(5), { type: 'sent', seats: [4, 5] }, unavailable);
+    const due = holdingsReducer(refused, { type: 'renew' });
+    expect(toSend(due)).toEqual([4, 5]);
+    const sent = holdingsReducer(due, { type: 'sent', seats: [4, 5] });
+    expect(toSend(holdingsReducer(sent, unavailable))).toBeNull();
+    expect(holdingsReducer(sent, granted([4, 5]))).toMatchObject({
+      away: false,
+      unsure: false,
+      held: [4, 5],
+    });
+  });
+
+  it('does not ask in a loop for what is refused for good', () => {
+    const h = run(
+      ...holding,
+      { type: 'away' },
+      { type: 'back' },
+      { type: 'sent', seats: [4] },
+      { type: 'refused', code: 'waitlist_first', undo: true },
+    );
+    expect(h).toMatchObject({ wanted: [], refusal: 'waitlist_first' });
+    expect(toSend(h)).toBeNull();
+  });
+});

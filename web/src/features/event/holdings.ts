@@ -1,6 +1,10 @@
 // The seats that a person is choosing, as a pure state machine between what
 // they want and what the server has granted. One request is under way at a
 // time; whatever was chosen meanwhile goes out with the next.
+//
+// Holds can be away. One then goes on choosing, in this browser alone, and can
+// book what one has chosen. Once they are back the choice goes out again and is
+// held as far as nobody else was faster.
 import type { HoldsResult } from '@/api/types';
 
 export interface Holdings {
@@ -15,6 +19,10 @@ export interface Holdings {
   /** The last request failed; nothing is sent until the person or the renewal asks again. */
   readonly stalled: boolean;
   readonly renewDue: boolean;
+  /** No holds can be had; nothing is sent but a try now and then. */
+  readonly away: boolean;
+  /** Holds of before they went away may live on: the whole choice must be sent again, even an empty one. */
+  readonly unsure: boolean;
   /** Seats that one wanted and can't have, to be told until the next choice. */
   readonly lost: readonly number[];
   /** They had been held, and that ended; else somebody was faster. */
@@ -30,6 +38,8 @@ export const NO_HOLDINGS: Holdings = {
   sending: null,
   stalled: false,
   renewDue: false,
+  away: false,
+  unsure: false,
   lost: [],
   lostHeld: false,
   refusal: null,
@@ -39,6 +49,9 @@ export type HoldingsAction =
   | { type: 'toggle'; seat: number; limit: number }
   | { type: 'clear' }
   | { type: 'renew' }
+  /** Holds went away, or are back. */
+  | { type: 'away' }
+  | { type: 'back' }
   | { type: 'sent'; seats: readonly number[] }
   | { type: 'granted'; result: Pick<HoldsResult, 'granted' | 'conflicts' | 'expires_at'> }
   | { type: 'refused'; code: string; undo: boolean }
@@ -49,7 +62,9 @@ export type HoldingsAction =
 /** The list that should go to the server now, or null. */
 export function toSend(h: Holdings): readonly number[] | null {
   if (h.sending || h.stalled) return null;
-  if (h.renewDue && h.wanted.length > 0) return h.wanted;
+  if (h.renewDue && (h.wanted.length > 0 || h.away)) return h.wanted;
+  if (h.away) return null;
+  if (h.unsure) return h.wanted;
   return sameSet(h.wanted, h.held) ? null : h.wanted;
 }
 
@@ -64,7 +79,11 @@ export function holdingsReducer(h: Holdings, action: HoldingsAction): Holdings {
     case 'clear':
       return { ...h, wanted: [], lost: [], refusal: null, stalled: false };
     case 'renew':
-      return h.wanted.length === 0 ? h : { ...h, renewDue: true, stalled: false };
+      return h.wanted.length === 0 && !h.away ? h : { ...h, renewDue: true, stalled: false };
+    case 'away':
+      return withoutHolds(h);
+    case 'back':
+      return { ...h, away: false, stalled: false };
     case 'sent':
       return { ...h, sending: action.seats, renewDue: false };
     case 'granted': {
@@ -74,6 +93,8 @@ export function holdingsReducer(h: Holdings, action: HoldingsAction): Holdings {
       return {
         ...h,
         sending: null,
+        away: false,
+        unsure: false,
         held,
         wanted: without(h.wanted, lost),
         lost: lost.length > 0 ? lost : h.lost,
@@ -82,10 +103,11 @@ export function holdingsReducer(h: Holdings, action: HoldingsAction): Holdings {
       };
     }
     case 'refused':
+      if (action.code === 'holds_unavailable') return withoutHolds(h);
       // A refusal that another try won't change takes the choice back to what
       // is held; after a failure the choice stays and can still be booked.
       return action.undo
-        ? { ...h, sending: null, wanted: h.held, refusal: action.code }
+        ? { ...h, sending: null, unsure: false, wanted: h.held, refusal: action.code }
         : { ...h, sending: null, stalled: true, refusal: action.code };
     case 'taken':
       return {
@@ -96,8 +118,9 @@ export function holdingsReducer(h: Holdings, action: HoldingsAction): Holdings {
         lostHeld: false,
       };
     case 'server': {
-      // While a request is under way its answer is newer than this one.
-      if (h.sending) return h;
+      // While a request is under way its answer is newer than this one, and one
+      // that is due will say what may be kept.
+      if (h.sending || h.away || h.unsure) return h;
       const lost = without(h.held, action.seats);
       const fresh = h.held.length === 0 && h.wanted.length === 0;
       return {
@@ -110,8 +133,25 @@ export function holdingsReducer(h: Holdings, action: HoldingsAction): Holdings {
       };
     }
     case 'booked':
-      return NO_HOLDINGS;
+      return { ...NO_HOLDINGS, away: h.away, unsure: h.unsure };
   }
+}
+
+// What was held is still wanted, and that it isn't held any more is nobody's
+// winning: nothing is lost, and no time runs.
+function withoutHolds(h: Holdings): Holdings {
+  const unsure = h.unsure || h.held.length > 0 || (h.sending?.length ?? 0) > 0;
+  return {
+    ...h,
+    held: [],
+    expiresAt: null,
+    sending: null,
+    stalled: false,
+    renewDue: false,
+    away: true,
+    unsure,
+    refusal: null,
+  };
 }
 
 function parse(time: string | null | undefined): number | null {

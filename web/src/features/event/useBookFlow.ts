@@ -15,6 +15,8 @@ export interface BookFlow {
   readonly error: unknown;
   /** What the last request led to, until it is put away. */
   readonly result: Booking | null;
+  /** The last request may have booked, or still may: only trying it again tells. */
+  readonly unsettled: boolean;
   /** When another try makes sense, by this device's clock. */
   readonly retryAt: number | null;
   book(seats: number, seatNumbers?: readonly number[]): void;
@@ -42,8 +44,7 @@ export function useBookFlow(event: Event, holdings: HoldingsControl, refetchSeat
 
   const refused = (error: unknown) => {
     if (!(error instanceof ApiError)) return;
-    const definite = error.status >= 400 && error.status < 500 && error.status !== 429;
-    if (definite && !hasCode(error, 'duplicate_request')) intents.settle();
+    if (isDefinite(error)) intents.settle();
     if (error.retryAfter !== null) setRetryAt(Date.now() + error.retryAfter * 1000);
     if (hasCode(error, 'seats_unavailable')) {
       holdings.taken(error.seats('seat_numbers'));
@@ -87,6 +88,7 @@ export function useBookFlow(event: Event, holdings: HoldingsControl, refetchSeat
     busy: mutation.isPending,
     error: mutation.error,
     result,
+    unsettled: mutation.isPending || (mutation.isError && !isDefinite(mutation.error)),
     retryAt,
     book: (seats, seatNumbers) => send(seats, seatNumbers, 0),
     reset: () => {
@@ -94,4 +96,11 @@ export function useBookFlow(event: Event, holdings: HoldingsControl, refetchSeat
     },
     dismiss: () => setResult(null),
   };
+}
+
+// Whether the server has refused for good, so that nothing of this request can still happen.
+function isDefinite(error: unknown): boolean {
+  if (!(error instanceof ApiError)) return false;
+  const { status, code } = error;
+  return status >= 400 && status < 500 && status !== 429 && code !== 'duplicate_request';
 }

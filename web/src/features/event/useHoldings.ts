@@ -2,12 +2,14 @@ import { useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useReducer, useRef, useState } from 'react';
 import { serverNow } from '@/api/clock';
 import { keys } from '@/api/keys';
-import { ApiError } from '@/api/problem';
+import { ApiError, hasCode } from '@/api/problem';
 import { putHolds, releaseHoldsOnLeave, useHolds } from '@/api/seats';
 import { type Holdings, holdingsReducer, NO_HOLDINGS, toSend } from './holdings';
 
 const RENEW_MS = 45_000;
 const MIN_RENEW_MS = 5_000;
+/** How soon holds are tried again that could not be had although the map is live. */
+const AWAY_RETRY_MS = 5_000;
 const DEFAULT_HOLD_LIMIT = 20;
 
 export interface HoldingsControl {
@@ -25,12 +27,21 @@ export interface HoldingsControl {
 
 /**
  * Holds the seats that one chooses for as long as the component is mounted:
- * sends the choice, renews it, and lets go on leaving.
+ * sends the choice, renews it, and lets go on leaving. While the map is not
+ * `live` there are no holds and none are asked for; `onAway` is told when the
+ * server says so first.
  */
-export function useHoldings(eventId: string, enabled: boolean): HoldingsControl {
+export function useHoldings(
+  eventId: string,
+  enabled: boolean,
+  live: boolean,
+  onAway: () => void,
+): HoldingsControl {
   const [state, dispatch] = useReducer(holdingsReducer, NO_HOLDINGS);
   const cache = useQueryClient();
-  const server = useHolds(eventId, enabled);
+  const server = useHolds(eventId, enabled && live);
+  // Counts the outages: what was asked before one is answered for nothing.
+  const outages = useRef(0);
   const limit = server.data?.hold_limit || DEFAULT_HOLD_LIMIT;
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: an answer equal to an older one is news, too.
@@ -44,28 +55,43 @@ export function useHoldings(eventId: string, enabled: boolean): HoldingsControl 
     }
   }, [server.data, server.dataUpdatedAt]);
 
+  const wasLive = useRef(true);
   useEffect(() => {
-    const seats = enabled ? toSend(state) : null;
+    if (wasLive.current === live) return;
+    wasLive.current = live;
+    if (!live) outages.current += 1;
+    dispatch({ type: live ? 'back' : 'away' });
+  }, [live]);
+
+  useEffect(() => {
+    const seats = enabled && live ? toSend(state) : null;
     if (!seats) return;
+    const outage = outages.current;
     dispatch({ type: 'sent', seats });
     // An answer that is still on its way would tell of the time before this request.
     void cache.cancelQueries({ queryKey: keys.events.holds(eventId) });
     putHolds(eventId, seats).then(
-      (result) => dispatch({ type: 'granted', result }),
-      (error: unknown) => dispatch({ type: 'refused', ...judge(error) }),
+      (result) => {
+        if (outage === outages.current) dispatch({ type: 'granted', result });
+      },
+      (error: unknown) => {
+        if (outage !== outages.current) return;
+        dispatch({ type: 'refused', ...judge(error) });
+        if (hasCode(error, 'holds_unavailable')) onAway();
+      },
     );
-  }, [state, enabled, eventId, cache]);
+  }, [state, enabled, live, eventId, cache, onAway]);
 
   // Early enough for another try before the holds end, however long they live.
-  const { expiresAt } = state;
+  const { expiresAt, away } = state;
   const holding = state.wanted.length > 0;
   useEffect(() => {
-    if (!holding || !enabled) return undefined;
+    if (!enabled || !live || !(holding || away)) return undefined;
     const left = expiresAt === null ? RENEW_MS : (expiresAt - serverNow()) / 2.5;
-    const pause = Math.min(RENEW_MS, Math.max(MIN_RENEW_MS, left));
+    const pause = away ? AWAY_RETRY_MS : Math.min(RENEW_MS, Math.max(MIN_RENEW_MS, left));
     const timer = setInterval(() => dispatch({ type: 'renew' }), pause);
     return () => clearInterval(timer);
-  }, [holding, enabled, expiresAt]);
+  }, [holding, enabled, live, away, expiresAt]);
 
   const refetch = server.refetch;
   useEffect(() => {
@@ -97,7 +123,7 @@ function judge(error: unknown): { code: string; undo: boolean } {
 function useReleaseOnLeave(eventId: string, state: Holdings): void {
   const mayHold = useRef(false);
   useEffect(() => {
-    mayHold.current = state.held.length > 0 || (state.sending?.length ?? 0) > 0;
+    mayHold.current = state.held.length > 0 || state.unsure || (state.sending?.length ?? 0) > 0;
   });
   useEffect(() => {
     const release = () => {

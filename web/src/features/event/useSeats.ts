@@ -3,21 +3,31 @@ import { fetchSeats } from '@/api/seats';
 import { useEventChannel } from '@/realtime/hooks';
 import {
   beginRefetch,
+  isLive,
   readDelta,
   readSnapshot,
   receiveDelta,
+  receiveLive,
   receiveSnapshot,
   type SeatSync,
   type Seats,
+  type SyncStep,
   startSync,
 } from '@/seatmap';
+import { usePolling } from './usePolling';
 
 const RETRY_MS = 1500;
 const MAX_RETRY_MS = 20_000;
+/** How often the seats are asked for while nobody tells of them. */
+const POLL_MS = 3000;
+/** Everybody is told of a pause, and of its end, at the same time; this spreads what they ask then. */
+const SPREAD_MS = 1500;
 
 export interface LiveSeats {
   /** Undefined until the first snapshot is there. */
   readonly seats: Seats | undefined;
+  /** False while holds and live updates are away; the seats are then asked for every few seconds. */
+  readonly live: boolean;
   readonly error: unknown;
   /** Fetches a snapshot now, for example because a booking told of seats that are gone. */
   refetch(): void;
@@ -25,15 +35,23 @@ export interface LiveSeats {
 
 /**
  * The states of an event's seats: a snapshot, kept current by the event's
- * channel. For one event as long as the component lives.
+ * channel, or by asking again while that is interrupted. For one event as long
+ * as the component lives.
  */
 export function useSeats(eventId: string, totalSlots: number): LiveSeats {
   const [seats, setSeats] = useState<Seats>();
+  const [live, setLive] = useState(true);
   const [error, setError] = useState<unknown>(null);
   const sync = useRef<SeatSync>(startSync());
   const running = useRef<AbortController | null>(null);
   const failures = useRef(0);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+
+  const take = useCallback((step: SyncStep) => {
+    sync.current = step.sync;
+    setSeats(step.sync.seats);
+    setLive(isLive(step.sync));
+  }, []);
 
   const fetchSnapshot = useCallback(async () => {
     // The fetch that is under way began before whatever now asks for one.
@@ -46,8 +64,7 @@ export function useSeats(eventId: string, totalSlots: number): LiveSeats {
       const snapshot = readSnapshot(await fetchSeats(eventId, request.signal));
       if (request.signal.aborted) return;
       const step = receiveSnapshot(sync.current, snapshot);
-      sync.current = step.sync;
-      setSeats(step.sync.seats);
+      take(step);
       setError(null);
       failures.current = step.refetch ? failures.current + 1 : 0;
       if (step.refetch) timer.current = setTimeout(() => void fetchSnapshot(), pause(failures.current));
@@ -57,7 +74,13 @@ export function useSeats(eventId: string, totalSlots: number): LiveSeats {
       failures.current += 1;
       timer.current = setTimeout(() => void fetchSnapshot(), pause(failures.current));
     }
-  }, [eventId]);
+  }, [eventId, take]);
+
+  // A failure has a timer of its own, which grows more patient.
+  const poll = useCallback(async () => {
+    if (failures.current === 0) await fetchSnapshot();
+  }, [fetchSnapshot]);
+  usePolling(!live, POLL_MS, poll);
 
   // The organizer added or removed seats.
   const shown = seats?.states.length;
@@ -66,14 +89,22 @@ export function useSeats(eventId: string, totalSlots: number): LiveSeats {
   }, [shown, totalSlots, fetchSnapshot]);
 
   useEventChannel(eventId, {
-    onFresh: () => void fetchSnapshot(),
+    onFresh: () => {
+      take(receiveLive(sync.current, true));
+      void fetchSnapshot();
+    },
+    onLive: (now) => {
+      const step = receiveLive(sync.current, now);
+      take(step);
+      if (!step.refetch) return;
+      clearTimeout(timer.current);
+      timer.current = setTimeout(() => void fetchSnapshot(), Math.random() * SPREAD_MS);
+    },
     onSeats: (message) => {
       const delta = readDelta(message);
       if (!delta) return;
       const step = receiveDelta(sync.current, delta);
-      const changed = step.sync.seats !== sync.current.seats;
-      sync.current = step.sync;
-      if (changed) setSeats(step.sync.seats);
+      take(step);
       if (step.refetch) void fetchSnapshot();
     },
   });
@@ -88,7 +119,7 @@ export function useSeats(eventId: string, totalSlots: number): LiveSeats {
     };
   }, [fetchSnapshot]);
 
-  return { seats, error, refetch: useCallback(() => void fetchSnapshot(), [fetchSnapshot]) };
+  return { seats, live, error, refetch: useCallback(() => void fetchSnapshot(), [fetchSnapshot]) };
 }
 
 // Everyone who watches a hall loses the same message at the same time; a random
