@@ -371,8 +371,8 @@ func (a *Allocator) Forget(eventID uuid.UUID) {
 }
 
 // With runs fn while no decision is made about the event. fn sees seats that
-// are decided but not yet written as taken, so that a hold never lands on
-// them; it must be quick.
+// are decided but not yet written as taken. It must be quick and must not ask
+// another machine: the worker waits for it.
 func (a *Allocator) With(ctx context.Context, eventID uuid.UUID, fn func(*Inventory) error) error {
 	for {
 		e, err := a.loaded(ctx, eventID)

@@ -58,7 +58,10 @@ func (a *Allocator) Refresh(ctx context.Context, eventID uuid.UUID) (*Live, erro
 	if err != nil {
 		return nil, err
 	}
-	return &e.live, a.flown(ctx, e)
+	if err := a.flown(ctx, e); err != nil {
+		return nil, err
+	}
+	return &e.live, nil
 }
 
 // disbelieve notes which of the claims are beyond what PostgreSQL was found to

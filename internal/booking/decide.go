@@ -1,6 +1,7 @@
 package booking
 
 import (
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -84,10 +85,20 @@ type Book struct {
 	Seats       int32
 	SeatNumbers []int32 // rising, distinct, len == Seats; none: choose
 	Asked       uint64  // hash of what was asked for
+	// Open says that the person was let in because the event was one for
+	// everybody. Where it is not any more, access is to be checked anew.
+	Open bool
 }
+
+// errAccess says that an order's access was checked on settings that have
+// changed.
+var errAccess = errors.New("booking: who may see the event has changed")
 
 func (o Book) decide(d *decision) error {
 	inv := d.inv
+	if o.Open && membersOnly(&inv.Settings) {
+		return errAccess
+	}
 	if inv.StatusAt(d.now) != event.Upcoming || inv.OrgSuspended {
 		return ErrNotBookable
 	}

@@ -2,6 +2,7 @@ package booking
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/google/uuid"
@@ -30,53 +31,108 @@ func (s *Service) Hold(ctx context.Context, who access.Principal, eventID uuid.U
 	if wrong != "" {
 		return Placed{}, fault.InvalidFields(fault.Field{Name: "seat_numbers", Message: wrong})
 	}
-	var placed Placed
-	err = s.alloc.With(ctx, eventID, func(inv *Inventory) error {
-		placed, err = s.place(ctx, who.UserID, inv, seats)
-		return err
-	})
+	placed, err := s.place(ctx, who.UserID, eventID, seats)
 	if err == nil {
 		s.HoldEnded(eventID) // what was held before may be free now
 	}
 	return placed, err
 }
 
-// place checks the rules of holds while no decision is made about the event.
-func (s *Service) place(ctx context.Context, user uuid.UUID, inv *Inventory, seats []int32) (Placed, error) {
-	now := s.now()
+// holdTries is how often holds are asked for again because seats were sold
+// meanwhile.
+const holdTries = 8
+
+// place asks for holds on seats that are free. The holds' store may be another
+// machine, so that it is asked while nothing is locked; seats that are sold
+// meanwhile are found either by the store, which is told of every sale and
+// refuses an older look at the event, or, where their sale is decided in this
+// process and not yet written, by a second look.
+func (s *Service) place(ctx context.Context, user, eventID uuid.UUID, seats []int32) (Placed, error) {
 	if len(seats) == 0 {
-		return s.holds.Place(ctx, Placement{EventID: inv.EventID, UserID: user, Now: now})
+		return s.holds.Place(ctx, Placement{EventID: eventID, UserID: user, Now: s.now()})
 	}
-	if inv.StatusAt(now) != event.Upcoming || inv.OrgSuspended {
-		return Placed{}, ErrNotBookable
-	}
-	if len(seats) > HoldMaxSeats || inv.MaxSeatsPerUser > 0 && inv.SeatsOf(user)+int32(len(seats)) > inv.MaxSeatsPerUser {
-		return Placed{}, ErrSeatLimit
-	}
-	if inv.WaitlistPolicy == event.Strict && inv.WaitingParties() > 0 {
-		mine, err := s.holds.Mine(ctx, inv.EventID, user)
+	lie := int64(0)
+	for range holdTries {
+		look, err := s.look(ctx, user, eventID, seats)
 		if err != nil {
 			return Placed{}, err
 		}
-		for _, seat := range seats {
-			if !contains(mine.Seats, seat) {
-				return Placed{}, ErrWaitlist
+		if look.queue {
+			mine, err := s.holds.Mine(ctx, eventID, user)
+			if err != nil {
+				return Placed{}, err
+			}
+			for _, seat := range seats {
+				if !contains(mine.Seats, seat) {
+					return Placed{}, ErrWaitlist
+				}
 			}
 		}
-	}
-	var free, sold []int32
-	for _, seat := range seats {
-		if seat > inv.seats.total || inv.seats.has(seat) {
-			sold = append(sold, seat)
-		} else {
-			free = append(free, seat)
+		placed, err := s.holds.Place(ctx, Placement{
+			EventID: eventID, UserID: user, Seats: look.free, Now: s.now(), SaleVersion: max(look.version, lie),
+		})
+		if errors.Is(err, ErrBehind) {
+			if lie, err = s.catchUpWithHolds(ctx, eventID); err != nil {
+				return Placed{}, err
+			}
+			continue
 		}
+		if err != nil {
+			return Placed{}, err
+		}
+		if again, err := s.look(ctx, user, eventID, placed.Granted); err == nil && len(again.sold) > 0 {
+			continue
+		}
+		placed.Conflicts = append(placed.Conflicts, look.sold...)
+		slices.Sort(placed.Conflicts)
+		return placed, nil
 	}
-	placed, err := s.holds.Place(ctx, Placement{EventID: inv.EventID, UserID: user, Seats: free, Now: now})
+	return Placed{}, ErrHoldsAway
+}
+
+// catchUpWithHolds brings the event to the version that the holds' store knows
+// of. Where PostgreSQL has no such version, the store's is given as a lie: it
+// refuses everybody until it is corrected, unless it is told what it claims.
+func (s *Service) catchUpWithHolds(ctx context.Context, eventID uuid.UUID) (lie int64, err error) {
+	views, err := s.holds.View(ctx, []uuid.UUID{eventID})
 	if err != nil {
-		return Placed{}, err
+		return 0, err
 	}
-	placed.Conflicts = append(placed.Conflicts, sold...)
-	slices.Sort(placed.Conflicts)
-	return placed, nil
+	claim := views[0].SaleVersion
+	live, err := s.alloc.CatchUp(ctx, eventID, claim)
+	if err != nil || live.Event().Version >= claim {
+		return 0, err
+	}
+	return claim, nil
+}
+
+// look is what an event says to a wish for holds.
+type look struct {
+	free, sold []int32
+	version    int64 // at which the free ones were
+	queue      bool  // only seats that are held already may be held
+}
+
+// look checks the rules of holds while no decision is made about the event.
+// Seats whose sale is decided but not yet written are sold.
+func (s *Service) look(ctx context.Context, user, eventID uuid.UUID, seats []int32) (l look, err error) {
+	now := s.now()
+	err = s.alloc.With(ctx, eventID, func(inv *Inventory) error {
+		if inv.StatusAt(now) != event.Upcoming || inv.OrgSuspended {
+			return ErrNotBookable
+		}
+		if len(seats) > HoldMaxSeats || inv.MaxSeatsPerUser > 0 && inv.SeatsOf(user)+int32(len(seats)) > inv.MaxSeatsPerUser {
+			return ErrSeatLimit
+		}
+		l = look{version: inv.Version, queue: inv.WaitlistPolicy == event.Strict && inv.WaitingParties() > 0}
+		for _, seat := range seats {
+			if seat > inv.seats.total || inv.seats.has(seat) {
+				l.sold = append(l.sold, seat)
+			} else {
+				l.free = append(l.free, seat)
+			}
+		}
+		return nil
+	})
+	return l, err
 }

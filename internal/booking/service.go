@@ -2,6 +2,8 @@ package booking
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
@@ -37,6 +39,13 @@ type Store interface {
 	DueClosings(ctx context.Context, now time.Time, after uuid.UUID, limit int) ([]uuid.UUID, error)
 	// DuePromotions lists events at which a promotion might be possible.
 	DuePromotions(ctx context.Context, now time.Time, after uuid.UUID, limit int) ([]uuid.UUID, error)
+	// Figures pages through counter and waitlist of the events that end after
+	// since, by rising id from after on; a page is read at one moment.
+	Figures(ctx context.Context, since time.Time, after uuid.UUID, limit int) ([]Figures, error)
+	// FiguresOf reads those of some events; one that is no more is missing.
+	FiguresOf(ctx context.Context, eventIDs []uuid.UUID) ([]Figures, error)
+	// SoldOf tells which of an event's seats are sold.
+	SoldOf(ctx context.Context, eventID uuid.UUID, seats []int32) ([]int32, error)
 }
 
 // Entry is a booking with what a reader wants to see beside it.
@@ -93,17 +102,41 @@ type EventQuery struct {
 
 // Service is the use cases of booking.
 type Service struct {
-	alloc *Allocator
-	holds HoldStore
-	store Store
-	roles access.Roles
-	now   func() time.Time
-	log   *slog.Logger
+	alloc  *Allocator
+	holds  HoldStore
+	store  Store
+	roles  access.Roles
+	now    func() time.Time
+	log    *slog.Logger
+	lock   SubmitLock // nil: there is one process, which notices by itself
+	mirror Mirror     // nil: nobody else reads counter and waitlist
+	newest func(ctx context.Context, eventID uuid.UUID) (int64, error)
+}
+
+// ServiceOption makes the use cases differ from those of one process.
+type ServiceOption func(*Service)
+
+// WithSubmitLock notices requests that are sent again to another process.
+func WithSubmitLock(lock SubmitLock) ServiceOption { return func(s *Service) { s.lock = lock } }
+
+// WithMirror keeps counter and waitlist right where others read them.
+func WithMirror(mirror Mirror) ServiceOption { return func(s *Service) { s.mirror = mirror } }
+
+// WithNewest tells the newest version of an event that any process has
+// settled, zero where that is not known. Every reading of an event asks it, so
+// that what was answered by another process holds in this one; where it fails,
+// PostgreSQL is asked.
+func WithNewest(newest func(ctx context.Context, eventID uuid.UUID) (int64, error)) ServiceOption {
+	return func(s *Service) { s.newest = newest }
 }
 
 // NewService puts the use cases on an allocator.
-func NewService(alloc *Allocator, holds HoldStore, store Store, roles access.Roles, now func() time.Time, log *slog.Logger) *Service {
-	return &Service{alloc: alloc, holds: holds, store: store, roles: roles, now: now, log: log}
+func NewService(alloc *Allocator, holds HoldStore, store Store, roles access.Roles, now func() time.Time, log *slog.Logger, options ...ServiceOption) *Service {
+	s := &Service{alloc: alloc, holds: holds, store: store, roles: roles, now: now, log: log}
+	for _, option := range options {
+		option(s)
+	}
+	return s
 }
 
 // Request asks for a booking.
@@ -116,25 +149,50 @@ type Request struct {
 
 // Event gives what is committed of an event that the caller may see.
 func (s *Service) Event(ctx context.Context, who access.Principal, eventID uuid.UUID, action access.Action) (*Live, error) {
-	live, err := s.alloc.Live(ctx, eventID)
+	live, err := s.current(ctx, eventID)
 	if err != nil {
 		return nil, err
 	}
-	e := live.Event()
-	thing := access.Thing{OrgID: e.OrgID, MembersOnly: e.Visibility == event.Members || e.OrgSuspended}
+	_, err = s.check(ctx, who, live.Event(), action)
+	return live, err
+}
+
+// current gives what is committed of an event in whichever process.
+func (s *Service) current(ctx context.Context, eventID uuid.UUID) (*Live, error) {
+	if s.newest == nil {
+		return s.alloc.Live(ctx, eventID)
+	}
+	version, err := s.newest(ctx, eventID)
+	if err != nil {
+		return s.alloc.Refresh(ctx, eventID)
+	}
+	return s.alloc.CatchUp(ctx, eventID, version)
+}
+
+// check says whether the caller may see the event and do something about it;
+// open, that anybody may see it.
+func (s *Service) check(ctx context.Context, who access.Principal, e LiveEvent, action access.Action) (open bool, err error) {
+	thing := access.Thing{OrgID: e.OrgID, MembersOnly: membersOnly(&e.Settings)}
 	if err := access.Check(ctx, s.roles, access.EventRead, who, thing); err != nil {
-		return nil, err
+		return false, err
 	}
 	if action == access.EventRead {
-		return live, nil
+		return !thing.MembersOnly, nil
 	}
-	return live, access.Check(ctx, s.roles, action, who, thing)
+	return !thing.MembersOnly, access.Check(ctx, s.roles, action, who, thing)
 }
+
+// membersOnly says that the event exists for its organization's members alone.
+func membersOnly(e *event.Settings) bool { return e.Visibility == event.Members || e.OrgSuspended }
+
+// accessTries is how often a booking's access is checked again because the
+// event's visibility changed before the booking was decided.
+const accessTries = 3
 
 // Book books seats or joins the waitlist. Errors: fault.ErrNotFound, the
 // refusals of this room, fault.Invalid by field, ErrBusy, ErrAway.
 func (s *Service) Book(ctx context.Context, who access.Principal, q Request) (Booking, error) {
-	numbers, err := s.checkBook(ctx, who, q)
+	numbers, open, err := s.checkBook(ctx, who, q)
 	if err != nil {
 		// A key's first use is answered again before any rule may refuse; the
 		// allocator sees to the rules that it knows.
@@ -143,29 +201,73 @@ func (s *Service) Book(ctx context.Context, who access.Principal, q Request) (Bo
 		}
 		return Booking{}, err
 	}
-	if err := s.holds.Pin(ctx, q.EventID, who.UserID); err != nil {
-		s.log.Warn("booking: holds could not be pinned", "error", err)
-	} else {
-		defer func() {
-			if err := s.holds.Unpin(context.WithoutCancel(ctx), q.EventID, who.UserID); err != nil {
-				s.log.Warn("booking: holds could not be unpinned", "error", err)
+	asked := asksFor(q.Seats, numbers)
+	if s.lock != nil {
+		unlock, first := s.lock.Lock(ctx, q.EventID, who.UserID, submission(who.UserID, q, asked))
+		defer unlock()
+		if !first {
+			if answer, known := s.replay(ctx, who, q.Key); known {
+				return answer.Booking, answer.Err
 			}
-		}()
+			return Booking{}, ErrDuplicate
+		}
 	}
-	answer := s.alloc.Do(ctx, q.EventID, who.UserID, q.Key, Book{
-		UserID: who.UserID, Seats: q.Seats, SeatNumbers: numbers, Asked: asksFor(q.Seats, numbers),
-	})
-	return answer.Booking, answer.Err
+	// Holds that can't be pinned may end before the booking of them is
+	// decided, which harms nobody else.
+	if err := s.holds.Pin(ctx, q.EventID, who.UserID); err == nil {
+		defer func() { _ = s.holds.Unpin(context.WithoutCancel(ctx), q.EventID, who.UserID) }()
+	}
+	for range accessTries {
+		answer := s.alloc.Do(ctx, q.EventID, who.UserID, q.Key, Book{
+			UserID: who.UserID, Seats: q.Seats, SeatNumbers: numbers, Asked: asked, Open: open,
+		})
+		if !errors.Is(answer.Err, errAccess) {
+			return answer.Booking, answer.Err
+		}
+		if numbers, open, err = s.checkBook(ctx, who, q); err != nil {
+			return Booking{}, err
+		}
+	}
+	return Booking{}, ErrBusy.After(time.Second)
 }
 
-// checkBook checks what can be checked before the queue and gives the seats
-// named, rising.
-func (s *Service) checkBook(ctx context.Context, who access.Principal, q Request) ([]int32, error) {
-	live, err := s.Event(ctx, who, q.EventID, access.EventBook)
+// checkBook checks what can be checked before the queue, and gives the seats
+// named, rising, and whether the event is open to anybody. It looks at what is
+// in memory: a booking is decided on what is true, and a refusal is looked at
+// again on what PostgreSQL has, where others sell, too.
+func (s *Service) checkBook(ctx context.Context, who access.Principal, q Request) (numbers []int32, open bool, err error) {
+	live, err := s.alloc.Live(ctx, q.EventID)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return checkSeats(q, live.Event().Settings)
+	numbers, open, err = s.checkBookOn(ctx, who, q, live.Event())
+	if err == nil || !s.alloc.shared {
+		return numbers, open, err
+	}
+	if live, err = s.alloc.Refresh(ctx, q.EventID); err != nil {
+		return nil, false, err
+	}
+	return s.checkBookOn(ctx, who, q, live.Event())
+}
+
+func (s *Service) checkBookOn(ctx context.Context, who access.Principal, q Request, e LiveEvent) (numbers []int32, open bool, err error) {
+	if open, err = s.check(ctx, who, e, access.EventBook); err != nil {
+		return nil, open, err
+	}
+	numbers, err = checkSeats(q, e.Settings)
+	return numbers, open, err
+}
+
+// submission hashes a request, so that the same one is known when it is sent
+// again.
+func submission(user uuid.UUID, q Request, asked uint64) uint64 {
+	h := fnv.New64a()
+	h.Write(user[:])
+	h.Write(q.EventID[:])
+	h.Write(binary.BigEndian.AppendUint64(nil, asked))
+	h.Write([]byte(q.Key.Value))
+	h.Write(q.Key.Hash[:])
+	return h.Sum64()
 }
 
 // replay answers from an idempotency key alone, if it was used before.

@@ -124,6 +124,7 @@ func (h *Holds) View(_ context.Context, eventIDs []uuid.UUID) ([]booking.HoldVie
 			e.shared = true
 			views[i].Holders = e.holders
 		}
+		views[i].SaleVersion = h.SaleVersion(id)
 	}
 	h.mu.Unlock()
 	h.tell(notices)

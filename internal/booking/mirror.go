@@ -1,0 +1,237 @@
+package booking
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"happening/internal/fault"
+)
+
+const (
+	// RepairEvery is how often Repair is to be called.
+	RepairEvery = 5 * time.Second
+	// mirrorPage bounds the events that are compared with the mirror at once.
+	mirrorPage = 128
+	// MirrorKept is how long after its end an event is still compared.
+	MirrorKept = 24 * time.Hour
+)
+
+// Repair compares counter and waitlist of the events in memory with what the
+// mirror has, and brings the mirror to what is committed. It may run in every
+// process, at any time and twice.
+func (s *Service) Repair(ctx context.Context) error {
+	if s.mirror == nil {
+		return nil
+	}
+	for page := range slices.Chunk(s.alloc.inMemory(), mirrorPage) {
+		figures, err := s.alloc.figures(ctx, page)
+		if err != nil {
+			return fmt.Errorf("booking: repair the mirror: %w", err)
+		}
+		different, err := s.mirror.Compare(ctx, figures)
+		if err != nil {
+			return fmt.Errorf("booking: repair the mirror: %w", err)
+		}
+		for _, d := range different {
+			if d.Ahead {
+				err = errors.Join(err, s.correct(ctx, d))
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("booking: repair the mirror: %w", err)
+		}
+	}
+	return nil
+}
+
+// correct brings the mirror back where it is ahead of PostgreSQL, which is
+// read after the mirror was: what it knew of must be there.
+func (s *Service) correct(ctx context.Context, d Difference) error {
+	truth, err := s.store.FiguresOf(ctx, []uuid.UUID{d.EventID})
+	if err != nil {
+		return err
+	}
+	if len(truth) == 0 { // deleted: nobody reads it any more
+		return nil
+	}
+	if truth[0].Version >= d.Version {
+		// This process was behind, not the mirror ahead.
+		_, err := s.alloc.CatchUp(ctx, d.EventID, truth[0].Version)
+		if errors.Is(err, fault.ErrNotFound) {
+			return nil
+		}
+		return err
+	}
+	return s.mirror.Correct(ctx, d, truth[0])
+}
+
+// figures reads counter and waitlist as they are committed, in the worker,
+// where nothing is undecided.
+func (a *Allocator) figures(ctx context.Context, entries []*entry) ([]Figures, error) {
+	list := make([]Figures, 0, len(entries))
+	err := a.inside(ctx, func() {
+		for _, e := range entries {
+			if f := e.figures(); f.Version != 0 {
+				list = append(list, f)
+			}
+		}
+	})
+	if err != nil { // given up: the worker may be at it still
+		return nil, err
+	}
+	return list, nil
+}
+
+// Reconcile compares all events that are not long over with the mirror, page by
+// page from PostgreSQL, repairs the mirror and reports what differed.
+func (s *Service) Reconcile(ctx context.Context, report func(Difference)) error {
+	return s.compareAll(ctx, func(_ context.Context, d Difference, truth Figures) error {
+		report(d)
+		if !d.Ahead || truth.Version >= d.Version {
+			return nil
+		}
+		return s.mirror.Correct(ctx, d, truth)
+	})
+}
+
+// CheckMirror is the part of the checker that compares the mirror and the
+// holds with PostgreSQL (C6). It may run in the middle of a sale: a mirror that
+// is behind is one that is told of a sale right now, or will be repaired, and
+// is no breach.
+func (s *Service) CheckMirror(ctx context.Context) ([]Breach, error) {
+	wrong := Breach{Rule: "C6", What: "events whose counter or waitlist in the mirror is not PostgreSQL's"}
+	err := s.compareAll(ctx, func(_ context.Context, d Difference, truth Figures) error {
+		if d.Version == d.Figures.Version || d.Version > truth.Version {
+			wrong.add(fmt.Sprintf("%s at version %d: %s", d.EventID, d.Version, d.Had))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	held, err := s.checkHolds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []Breach
+	for _, b := range []Breach{wrong, held} {
+		if b.Count > 0 {
+			found = append(found, b)
+		}
+	}
+	return found, nil
+}
+
+// breachExamples bounds the examples of a breach.
+const breachExamples = 5
+
+func (b *Breach) add(example string) {
+	if b.Count++; b.Count <= breachExamples {
+		b.Examples = append(b.Examples, example)
+	}
+}
+
+// compareAll tells of each difference, with what PostgreSQL has after the
+// mirror was read where the mirror is ahead.
+func (s *Service) compareAll(ctx context.Context, tell func(ctx context.Context, d Difference, truth Figures) error) error {
+	if s.mirror == nil {
+		return nil
+	}
+	return s.pages(ctx, func(page []Figures) error {
+		different, err := s.mirror.Compare(ctx, page)
+		if err != nil {
+			return err
+		}
+		for _, d := range different {
+			truth := d.Figures
+			if d.Ahead {
+				read, err := s.store.FiguresOf(ctx, []uuid.UUID{d.EventID})
+				if err != nil {
+					return err
+				}
+				if len(read) == 0 {
+					continue
+				}
+				truth = read[0]
+			}
+			if err := tell(ctx, d, truth); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// pages reads the figures of all events that are not long over.
+func (s *Service) pages(ctx context.Context, do func([]Figures) error) error {
+	since := s.now().Add(-MirrorKept)
+	for after := uuid.Nil; ; {
+		page, err := s.store.Figures(ctx, since, after, mirrorPage)
+		if err == nil && len(page) > 0 {
+			err = do(page)
+		}
+		if err != nil {
+			return fmt.Errorf("booking: compare with the mirror: %w", err)
+		}
+		if len(page) < mirrorPage {
+			return nil
+		}
+		after = page[len(page)-1].EventID
+	}
+}
+
+// checkHolds looks for holds on sold seats. A hold ends just after the commit
+// that sells its seat, so that one counts only where the store has been told
+// of all sales that were read.
+func (s *Service) checkHolds(ctx context.Context) (Breach, error) {
+	b := Breach{Rule: "C6", What: "holds on seats that are sold"}
+	err := s.pages(ctx, func(page []Figures) error {
+		ids := make([]uuid.UUID, len(page))
+		for i := range page {
+			ids[i] = page[i].EventID
+		}
+		views, err := s.holds.View(ctx, ids)
+		if err != nil {
+			return err
+		}
+		for i, v := range views {
+			if len(v.Holders) == 0 {
+				continue
+			}
+			seats := make([]int32, 0, len(v.Holders))
+			for seat := range v.Holders {
+				seats = append(seats, seat)
+			}
+			sold, err := s.store.SoldOf(ctx, ids[i], seats)
+			if err != nil || len(sold) == 0 {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			truth, err := s.store.FiguresOf(ctx, ids[i:i+1])
+			if err != nil || len(truth) == 0 {
+				return err
+			}
+			again, err := s.holds.View(ctx, ids[i:i+1])
+			if err != nil {
+				return err
+			}
+			if told := again[0].SaleVersion; told != 0 && told < truth[0].Version {
+				continue
+			}
+			for _, seat := range sold {
+				if holder, held := again[0].Holders[seat]; held && holder == v.Holders[seat] {
+					b.add(fmt.Sprintf("%s seat %d", ids[i], seat))
+				}
+			}
+		}
+		return nil
+	})
+	return b, err
+}
