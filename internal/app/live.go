@@ -116,7 +116,7 @@ func (a *App) committed(c booking.Committed) {
 	}
 	slices.Sort(changed)
 	a.feed.Committed(c.Live.EventID, c.Live.Version, slices.Compact(changed))
-	a.feed.Sales(c.Live.EventID, realtime.Sales{AvailableSlots: c.Live.Available, WaitingParties: c.Live.WaitingParties})
+	a.feed.Sales(c.Live.EventID, c.Live.Version, realtime.Sales{AvailableSlots: c.Live.Available, WaitingParties: c.Live.WaitingParties})
 	if e := c.Edited; e != nil {
 		a.feed.EventChanged(e.ID, e.Revision, string(e.StatusAt(a.clock.Now())))
 		a.feed.Lost(e.ID) // the number of seats may be another

@@ -141,9 +141,14 @@ func (l *lossy) Publish(_ string, data []byte) error {
 	return nil
 }
 func (l *lossy) Broadcast(channel string, data []byte) error { return l.Publish(channel, data) }
-func (l *lossy) Listening(uuid.UUID) bool                    { return false }
+func (l *lossy) Local(channel string, data []byte) error     { return l.Publish(channel, data) }
+func (l *lossy) RefreshAll()                                 {}
 
-func (l *lossy) Viewers(uuid.UUID) int {
+func (l *lossy) Listening(context.Context, uuid.UUID) bool { return false }
+
+func (l *lossy) Viewers(_ context.Context, id uuid.UUID) int { return l.Here(id) }
+
+func (l *lossy) Here(uuid.UUID) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.watchers)

@@ -22,4 +22,18 @@
 // While anybody looks on, the event's version is repeated every five seconds,
 // and soon after somebody joins, so that the loss of a last message is
 // noticed too.
+//
+// Where several processes share the engines, each takes its versions from the
+// one counter and publishes what it has changed, if anybody looks on over any
+// process. Versions, viewers' counts and interruptions are told by each
+// process to those who are connected to it, without the network: a version
+// that was read is kept for a moment first, since a delta that another process
+// has just numbered may be on its way. A process that dies between a change
+// and its delta leaves a version behind that nobody got, or a counter that the
+// store of versions finds stale and renews; both are noticed with the next
+// beat.
+//
+// Nothing here waits for an engine. What can't be published is told to those
+// who are connected to this process, and when publishing works again the
+// others are told to fetch what they show.
 package realtime

@@ -79,6 +79,10 @@ func (s *stage) States(_ context.Context, _ uuid.UUID, _ int64, seats []int32) (
 func (s *stage) Publish(channel string, data []byte) error   { return s.record(channel, data, true) }
 func (s *stage) Broadcast(channel string, data []byte) error { return s.record(channel, data, false) }
 
+func (s *stage) Local(channel string, data []byte) error { return s.record(channel, data, false) }
+
+func (s *stage) RefreshAll() { s.record("everybody", nil, false) }
+
 func (s *stage) record(channel string, data []byte, kept bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,13 +90,15 @@ func (s *stage) record(channel string, data []byte, kept bool) error {
 	return nil
 }
 
-func (s *stage) Viewers(uuid.UUID) int {
+func (s *stage) Here(uuid.UUID) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.viewers
 }
 
-func (s *stage) Listening(uuid.UUID) bool {
+func (s *stage) Viewers(context.Context, uuid.UUID) int { return s.Here(s.event) }
+
+func (s *stage) Listening(context.Context, uuid.UUID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.listening
@@ -197,7 +203,7 @@ func TestUnwatchedEventsMoveTheVersionOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t)
 		s.Dirty(s.event, []int32{1})
-		s.Sales(s.event, realtime.Sales{AvailableSlots: 1})
+		s.Sales(s.event, 1, realtime.Sales{AvailableSlots: 1})
 		s.EventChanged(s.event, 2, "cancelled")
 		s.Booking(s.user, realtime.BookingNews{})
 		time.Sleep(time.Minute)
@@ -299,11 +305,11 @@ func TestCountsAreToldOnceASecondAndOnlyWhenChanged(t *testing.T) {
 		time.Sleep(time.Second)
 		s.take()
 		for i := range 10 {
-			s.Sales(s.event, realtime.Sales{AvailableSlots: int32(9 - i), WaitingParties: 1})
+			s.Sales(s.event, 1, realtime.Sales{AvailableSlots: int32(9 - i), WaitingParties: 1})
 			time.Sleep(100 * time.Millisecond)
 		}
 		time.Sleep(time.Second)
-		s.Sales(s.event, realtime.Sales{AvailableSlots: 0, WaitingParties: 1})
+		s.Sales(s.event, 1, realtime.Sales{AvailableSlots: 0, WaitingParties: 1})
 		time.Sleep(time.Second)
 		s.want(t,
 			sent{at: 50 * time.Millisecond, kept: true, data: `{"sales":{"available_slots":9,"waiting_parties":1}}`},
@@ -339,13 +345,13 @@ func TestNewsGoesOutAtOnce(t *testing.T) {
 		s.with(func() { s.listening = true })
 		id, waiting := uuid.MustParse("01980000-0000-7000-8000-000000000001"), int64(4)
 		s.EventChanged(s.event, 3, "cancelled")
+		s.want(t, sent{kept: true, data: `{"event":{"revision":3,"status":"cancelled"}}`})
 		s.Booking(s.user, realtime.BookingNews{ID: id, EventID: id, Status: "waiting", WaitingNumber: &waiting})
 		s.Notification(s.user, realtime.NotificationNews{ID: id, Type: "waitlist_promoted", Title: "You have seats"})
 		s.HoldsChanged(s.user, id)
 		s.Positions(s.user, id)
 		mine := realtime.UserChannel(s.user)
 		s.want(t,
-			sent{kept: true, data: `{"event":{"revision":3,"status":"cancelled"}}`},
 			sent{kept: true, channel: mine, data: `{"booking":{"id":"` + id.String() + `","event_id":"` + id.String() + `","status":"waiting","waiting_number":4,"position":null}}`},
 			sent{kept: true, channel: mine, data: `{"notification":{"id":"` + id.String() + `","type":"waitlist_promoted","title":"You have seats"}}`},
 			sent{kept: true, channel: mine, data: `{"holds":{"event_id":"` + id.String() + `"}}`},

@@ -1,6 +1,7 @@
 package realtime
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 
@@ -51,7 +52,15 @@ type message struct {
 	Notification *NotificationNews `json:"notification,omitempty"`
 	Holds        *eventRef         `json:"holds,omitempty"`
 	Positions    *eventRef         `json:"positions,omitempty"`
+	// Live says whether the seats are kept up to date; false while the engine
+	// that holds and versions live in is away.
+	Live *bool `json:"live,omitempty"`
+	// Refresh says that messages were lost: fetch again what is shown.
+	Refresh bool `json:"refresh,omitempty"`
 }
+
+// RefreshMessage tells a person that messages to them were lost.
+func RefreshMessage() []byte { return message{Refresh: true}.encode() }
 
 type eventNews struct {
 	Revision int64  `json:"revision"`
@@ -76,7 +85,7 @@ const bytesPerSeat = 11
 // encodeDelta writes a delta; without seats it is the repeated version.
 func encodeDelta(v Version, seats []int32, states []uint8) []byte {
 	b := make([]byte, 0, 64+bytesPerSeat*len(seats))
-	b = append(b, `{"version":`...)
+	b = append(b, versionField...)
 	b = strconv.AppendQuote(b, v.String())
 	b = append(b, `,"seats":[`...)
 	for i, seat := range seats {
@@ -88,4 +97,23 @@ func encodeDelta(v Version, seats []int32, states []uint8) []byte {
 		b = append(b, ',', '0'+states[i]&stateMask, ']')
 	}
 	return append(b, `]}`...)
+}
+
+// versionField begins each message that carries a version.
+const versionField = `{"version":`
+
+// DeltaVersion reads the version of an encoded delta or repeated version;
+// false for every other message.
+func DeltaVersion(data []byte) (Version, bool) {
+	rest, ok := bytes.CutPrefix(data, []byte(versionField+`"`))
+	if !ok {
+		return Version{}, false
+	}
+	end := bytes.IndexByte(rest, '"')
+	colon := bytes.LastIndexByte(rest[:max(end, 0)], ':')
+	if colon < 0 {
+		return Version{}, false
+	}
+	n, err := strconv.ParseInt(string(rest[colon+1:end]), 10, 64)
+	return Version{Epoch: string(rest[:colon]), N: n}, err == nil
 }

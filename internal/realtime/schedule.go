@@ -30,6 +30,8 @@ const (
 	repeatVersion
 	tellViewers
 	tellSales
+	tellVersion
+	tellLive
 	tasks // how many there are
 )
 
@@ -41,38 +43,42 @@ type planned struct {
 
 // plan puts the task on the schedule unless it stands there already. The
 // caller holds the lock.
-func (f *Feed) plan(w *watch, t task, at time.Time) {
+func (l *lane) plan(w *watch, t task, at time.Time) {
 	if w.planned[t] {
 		return
 	}
 	w.planned[t] = true
-	heap.Push(&f.due, planned{at: at, w: w, task: t})
-	if f.due[0].w != w || f.due[0].task != t {
+	heap.Push(&l.due, planned{at: at, w: w, task: t})
+	if l.due[0].w != w || l.due[0].task != t {
 		return
 	}
 	select {
-	case f.wake <- struct{}{}:
+	case l.wake <- struct{}{}:
 	default:
 	}
 }
 
 // nextDue takes the first task off the schedule whose time has come.
-func (f *Feed) nextDue() (*watch, task, bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(f.due) == 0 || time.Now().Before(f.due[0].at) {
+func (l *lane) nextDue() (*watch, task, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.due) == 0 || time.Now().Before(l.due[0].at) {
 		return nil, 0, false
 	}
-	p := heap.Pop(&f.due).(planned)
+	p := heap.Pop(&l.due).(planned)
 	p.w.planned[p.task] = false
 	return p.w, p.task, true
 }
 
-func (f *Feed) untilDue() time.Duration {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(f.due) == 0 {
-		return beatEvery
+func (l *lane) untilDue() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	next := time.Now().Add(beatEvery)
+	if len(l.due) > 0 && l.due[0].at.Before(next) {
+		next = l.due[0].at
 	}
-	return max(0, time.Until(f.due[0].at))
+	if (len(l.missed) > 0 || l.everyone) && l.makeGood.Before(next) {
+		next = l.makeGood
+	}
+	return max(0, time.Until(next))
 }

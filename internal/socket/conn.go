@@ -136,6 +136,9 @@ func (n *Node) connected(client *centrifuge.Client) {
 	}
 	c.client = client
 	n.enter(c)
+	if c.principal.SignedIn() {
+		n.tellPresence(coming{userID: c.principal.UserID, viewer: c.viewer})
+	}
 	client.OnSubscribe(func(e centrifuge.SubscribeEvent, answer centrifuge.SubscribeCallback) {
 		n.subscribe(c, e.Channel, answer)
 	})
@@ -244,7 +247,7 @@ func (n *Node) joinEvent(c *conn, eventID uuid.UUID, allowedAt time.Time) {
 	}
 	n.mu.Unlock()
 	if joined {
-		n.Watch(eventID, true)
+		n.tellPresence(coming{eventID: eventID, viewer: c.viewer, joined: true})
 	}
 }
 
@@ -263,7 +266,7 @@ func (n *Node) leaveEvent(c *conn, eventID uuid.UUID) {
 	}
 	n.mu.Unlock()
 	if left {
-		n.Watch(eventID, false)
+		n.tellPresence(coming{eventID: eventID, viewer: c.viewer})
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/centrifugal/centrifuge"
@@ -73,15 +74,15 @@ type Gate interface {
 
 // Engine puts the broker under the node; channels reach other processes
 // through it.
-type Engine func(*centrifuge.Node) error
+type Engine func(*Node) error
 
 // MemoryEngine keeps channels within this process.
-func MemoryEngine(n *centrifuge.Node) error {
-	broker, err := centrifuge.NewMemoryBroker(n, centrifuge.MemoryBrokerConfig{})
+func MemoryEngine(n *Node) error {
+	broker, err := centrifuge.NewMemoryBroker(n.node, centrifuge.MemoryBrokerConfig{})
 	if err != nil {
 		return fmt.Errorf("make the memory broker: %w", err)
 	}
-	n.SetBroker(broker)
+	n.node.SetBroker(broker)
 	return nil
 }
 
@@ -95,9 +96,15 @@ type Options struct {
 	// Address gives the address that a request counts for; nil takes the
 	// peer's. Trusted proxies are its business.
 	Address func(*http.Request) string
-	Engine  Engine                        // nil: MemoryEngine
-	Metrics centrifuge.RegistererGatherer // nil: a registry of its own
-	Log     *slog.Logger                  // nil: slog.Default
+	Engine  Engine // nil: MemoryEngine
+	// Presence is who is connected to the other processes; nil: this one is
+	// all.
+	Presence realtime.Presence
+	// Interrupted is told when the engine between the processes goes away and
+	// when it is back. May be nil; must not block.
+	Interrupted func(away bool)
+	Metrics     centrifuge.RegistererGatherer // nil: a registry of its own
+	Log         *slog.Logger                  // nil: slog.Default
 }
 
 // Node holds the connections of this process. It implements the feed's
@@ -109,6 +116,16 @@ type Node struct {
 	stop    context.CancelFunc
 	running context.Context
 	done    sync.WaitGroup
+
+	words     chan word
+	wordsLost atomic.Bool
+	told      atomic.Pointer[func(op string, data []byte)]
+	comings   [presenceLanes]chan coming
+	renew     chan struct{}
+	refresh   chan struct{}
+	draining  atomic.Bool
+	// cut is told that messages from other processes may have been lost.
+	cut func(why string)
 
 	mu        sync.Mutex
 	conns     map[*conn]struct{}
@@ -147,13 +164,24 @@ func New(o Options) (*Node, error) {
 	if o.Address == nil {
 		o.Address = peerAddress
 	}
+	if o.Interrupted == nil {
+		o.Interrupted = func(bool) {}
+	}
 	n := &Node{
 		Options:   o,
+		words:     make(chan word, maxTells),
+		renew:     make(chan struct{}, 1),
+		refresh:   make(chan struct{}, 1),
+		cut:       func(string) {},
 		conns:     map[*conn]struct{}{},
 		persons:   map[uuid.UUID]*person{},
 		addresses: map[string]int{},
 		events:    map[uuid.UUID]map[string]int{},
 	}
+	for i := range n.comings {
+		n.comings[i] = make(chan coming, maxPresenceQueue)
+	}
+	n.running, n.stop = context.WithCancel(context.Background())
 	var err error
 	n.node, err = centrifuge.New(centrifuge.Config{
 		LogLevel:                    centrifuge.LogLevelWarn,
@@ -170,9 +198,11 @@ func New(o Options) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the socket node: %w", err)
 	}
-	if err := o.Engine(n.node); err != nil {
+	if err := o.Engine(n); err != nil {
+		n.stop()
 		return nil, err
 	}
+	n.node.OnNotification(n.hear)
 	n.node.OnConnecting(n.connecting)
 	n.node.OnConnect(n.connected)
 	n.node.OnCommandRead(limitCommands)
@@ -190,8 +220,17 @@ func (n *Node) Start() error {
 	if err := n.node.Run(); err != nil {
 		return fmt.Errorf("start the socket node: %w", err)
 	}
-	n.running, n.stop = context.WithCancel(context.Background())
 	n.done.Go(func() { n.recheck(n.running) })
+	n.done.Go(func() { n.runRefresh(n.running) })
+	for range tellers {
+		n.done.Go(func() { n.runTells(n.running) })
+	}
+	if n.Presence != nil {
+		for _, comings := range n.comings {
+			n.done.Go(func() { n.runPresence(n.running, comings) })
+		}
+		n.done.Go(func() { n.renewPresence(n.running) })
+	}
 	return nil
 }
 
@@ -199,9 +238,8 @@ func (n *Node) Start() error {
 // stopPatience at most, since the library waits longer for those who are too
 // far gone to say goodbye. It may be called again.
 func (n *Node) Stop(ctx context.Context) error {
-	if n.stop != nil {
-		n.stop()
-	}
+	n.draining.Store(true)
+	n.stop()
 	ctx, cancel := context.WithTimeout(ctx, stopPatience)
 	defer cancel()
 	stopped := make(chan error, 1)
@@ -223,6 +261,11 @@ func (n *Node) Stop(ctx context.Context) error {
 func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.Contains(r.Header.Get("Sec-WebSocket-Protocol"), "protobuf") {
 		http.Error(w, "only the JSON protocol is spoken here", http.StatusBadRequest)
+		return
+	}
+	if n.draining.Load() {
+		w.Header().Set("Connection", "close")
+		http.Error(w, "this server is stopping; try again", http.StatusServiceUnavailable)
 		return
 	}
 	up := r.WithContext(context.WithValue(r.Context(), requestKey{}, &upgrade{
@@ -267,33 +310,17 @@ func (n *Node) Broadcast(channel string, data []byte) error {
 	return err
 }
 
-// Viewers counts the people who look at the event, each once, and the
-// visitors' connections.
-func (n *Node) Viewers(eventID uuid.UUID) int {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return len(n.events[eventID])
+// Local sends to whoever listens on the channel over this process now.
+func (n *Node) Local(channel string, data []byte) error {
+	return n.node.Hub().BroadcastPublication(channel, &centrifuge.Publication{Data: data, Channel: channel}, centrifuge.StreamPosition{})
 }
 
-// Listening says whether the person is connected or may come back and recover.
-func (n *Node) Listening(userID uuid.UUID) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.persons[userID] != nil
-}
-
-// DisconnectUser closes the person's connections, after their access ended.
-func (n *Node) DisconnectUser(userID uuid.UUID) {
+func (n *Node) endUser(userID uuid.UUID) {
 	n.disconnectWhere(func(c *conn) bool { return c.principal.UserID == userID })
 }
 
-// DisconnectSession closes the connections of one browser session, after it
-// was signed out.
-func (n *Node) DisconnectSession(sessionID string) {
-	if sessionID == "" {
-		return
-	}
-	n.disconnectWhere(func(c *conn) bool { return c.principal.SessionID == sessionID })
+func (n *Node) endSession(sessionID string) {
+	n.disconnectWhere(func(c *conn) bool { return sessionID != "" && c.principal.SessionID == sessionID })
 }
 
 func (n *Node) disconnectWhere(match func(*conn) bool) {
@@ -304,9 +331,7 @@ func (n *Node) disconnectWhere(match func(*conn) bool) {
 	}
 }
 
-// Unsubscribe ends the person's listening to the event on all their
-// connections, at once.
-func (n *Node) Unsubscribe(userID, eventID uuid.UUID) {
+func (n *Node) unsubscribe(userID, eventID uuid.UUID) {
 	channel := realtime.EventChannel(eventID)
 	for _, c := range n.connections() {
 		if c.principal.UserID == userID {
@@ -333,6 +358,10 @@ func (n *Node) connections() []*conn {
 }
 
 func (n *Node) log(e centrifuge.LogEntry) {
+	if e.Message == pubSubCut {
+		n.cut(fmt.Sprint(e.Fields["error"]))
+		return
+	}
 	level := slog.LevelWarn
 	if e.Level == centrifuge.LogLevelError {
 		level = slog.LevelError

@@ -348,7 +348,7 @@ func TestOnesOwnChannelIsOnesOwn(t *testing.T) {
 	bob.listen(realtime.UserChannel(s.ann.UserID)).isRefused()
 	s.publish(t, realtime.UserChannel(s.ann.UserID), `{"holds":{}}`)
 	mine.hears(`{"holds":{}}`)
-	if !s.Listening(s.ann.UserID) || s.Listening(uuid.New()) {
+	if !s.Listening(t.Context(), s.ann.UserID) || s.Listening(t.Context(), uuid.New()) {
 		t.Fatal("who listens is not known")
 	}
 }
@@ -483,20 +483,20 @@ func TestViewersAreCountedOncePerPerson(t *testing.T) {
 		b := s.browser(t, token)
 		await(t, "subscription", b.listen(channel).subscribed)
 		await(t, "the count", s.watch)
-		if want := []int{1, 1, 2, 3, 4}[i]; s.Viewers(s.event) != want {
-			t.Fatalf("%d viewers after %d connections, want %d", s.Viewers(s.event), i+1, want)
+		if want := []int{1, 1, 2, 3, 4}[i]; s.Viewers(t.Context(), s.event) != want {
+			t.Fatalf("%d viewers after %d connections, want %d", s.Viewers(t.Context(), s.event), i+1, want)
 		}
 		if i == 1 || i == 4 {
 			b.Close()
 			if await(t, "the leave", s.watch) {
 				t.Fatal("a leave was told as a join")
 			}
-			if want := []int{0, 1, 0, 0, 3}[i]; s.Viewers(s.event) != want {
-				t.Fatalf("%d viewers after one left, want %d", s.Viewers(s.event), want)
+			if want := []int{0, 1, 0, 0, 3}[i]; s.Viewers(t.Context(), s.event) != want {
+				t.Fatalf("%d viewers after one left, want %d", s.Viewers(t.Context(), s.event), want)
 			}
 		}
 	}
-	if s.Viewers(uuid.New()) != 0 {
+	if s.Viewers(t.Context(), uuid.New()) != 0 {
 		t.Fatal("an event that nobody watches has viewers")
 	}
 }
@@ -640,8 +640,8 @@ func TestSlowReaderIsDisconnected(t *testing.T) {
 		fast.hears(large)
 		select {
 		case <-gone:
-			if s.Viewers(s.event) != 1 {
-				t.Fatalf("%d viewers are left", s.Viewers(s.event))
+			if s.Viewers(t.Context(), s.event) != 1 {
+				t.Fatalf("%d viewers are left", s.Viewers(t.Context(), s.event))
 			}
 			return
 		default:
