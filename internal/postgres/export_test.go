@@ -3,7 +3,10 @@ package postgres
 import (
 	"context"
 	"io/fs"
+	"log/slog"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -28,6 +31,21 @@ func MigrateTo(ctx context.Context, ownerConnString string, version int64) error
 	}
 	_, err = provider.UpTo(ctx, version)
 	return err
+}
+
+// QuickLease is a lease with times of its own.
+func QuickLease(db *DB, name string, holder uuid.UUID, log *slog.Logger, ttl, every time.Duration) *Lease {
+	l := NewLease(db, name, holder, log)
+	l.ttl, l.every = ttl, every
+	return l
+}
+
+// CheckFence is what every transaction of a leader's job begins with.
+var CheckFence = checkFence
+
+// RegisterQuickly registers with times of its own.
+func (db *DB) RegisterQuickly(ctx context.Context, me Replica, log *slog.Logger, every, patience time.Duration) (*Presence, error) {
+	return db.register(ctx, me, false, log, every, patience)
 }
 
 // MaxConns is how many connections the ledger makes at most.

@@ -31,7 +31,13 @@ type seller struct {
 
 func newSeller(t testing.TB, db *testkit.DB) *seller {
 	t.Helper()
-	ledger, err := postgres.NewLedger(context.Background(), db.ConnString)
+	return newSellerAt(t, db, db.ConnString)
+}
+
+// newSellerAt is a replica whose ledger connects in a way of its own.
+func newSellerAt(t testing.TB, db *testkit.DB, connString func(role string) string) *seller {
+	t.Helper()
+	ledger, err := postgres.NewLedger(context.Background(), connString)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,4 +7,9 @@ import (
 	"happening/internal/testkit"
 )
 
-func TestMain(m *testing.M) { os.Exit(testkit.Main(m)) }
+func TestMain(m *testing.M) {
+	if connStrings := os.Getenv(frozenEnv); connStrings != "" {
+		os.Exit(frozenLeader(connStrings))
+	}
+	os.Exit(testkit.Main(m))
+}

@@ -1,0 +1,156 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"happening/internal/postgres"
+	"happening/internal/testkit"
+)
+
+// The times of the signs of life under test.
+const (
+	quickBeat     = 50 * time.Millisecond
+	quickPatience = 600 * time.Millisecond
+)
+
+func process(coordinated bool) postgres.Replica {
+	return postgres.Replica{ID: uuid.New(), Coordinated: coordinated, Host: "host-a", PID: 4711, Version: "test"}
+}
+
+func register(t *testing.T, db *testkit.DB, me postgres.Replica) (*postgres.Presence, error) {
+	t.Helper()
+	p, err := db.RegisterQuickly(t.Context(), me, slog.New(slog.DiscardHandler), quickBeat, quickPatience)
+	if err == nil {
+		t.Cleanup(func() { _ = p.Leave(context.Background()) })
+	}
+	return p, err
+}
+
+func TestWhoToleratesWhom(t *testing.T) {
+	for _, tt := range []struct {
+		first, second bool
+		want          string
+	}{
+		{true, true, ""},
+		{false, false, "another copy is running on this database (host host-a, process 4711): set REDIS_URL"},
+		{true, false, "set REDIS_URL"},
+		{false, true, "without REDIS_URL: stop it"},
+	} {
+		db := testkit.NewDB(t)
+		first, err := register(t, db, process(tt.first))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = register(t, db, process(tt.second))
+		if tt.want == "" != (err == nil) || err != nil && (!errors.Is(err, postgres.ErrOtherCopy) || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("coordinated %t beside %t: %v", tt.second, tt.first, err)
+		}
+		there, err := db.Replicas(t.Context())
+		if err != nil || len(there) != map[bool]int{true: 2, false: 1}[tt.want == ""] || there[0].Host != "host-a" || there[0].SeenAt.Before(there[0].StartedAt) {
+			t.Errorf("%+v, %v", there, err)
+		}
+		if err := first.Leave(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if _, err := register(t, db, process(tt.second)); err != nil {
+			t.Errorf("after a clean stop: %v", err)
+		}
+	}
+}
+
+func TestOfManyThatStartAtOnceOneRuns(t *testing.T) {
+	db := testkit.NewDB(t)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var in, out int
+	for range 10 {
+		wg.Go(func() {
+			_, err := register(t, db, process(false))
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				in++
+			case errors.Is(err, postgres.ErrOtherCopy):
+				out++
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if in != 1 || out != 9 {
+		t.Errorf("%d run, %d were refused", in, out)
+	}
+}
+
+// TestAKilledProcessIsWaitedFor leaves a row behind that has nearly lapsed,
+// and one that a lock proves dead.
+func TestAKilledProcessIsWaitedFor(t *testing.T) {
+	db := testkit.NewDB(t)
+	killed := `INSERT INTO replicas VALUES (gen_random_uuid(), false, 'host-a', 1, 'v', now(), clock_timestamp() - interval '5800 milliseconds')`
+	db.AsOwner(t, killed)
+	log := newTold()
+	p, err := db.RegisterQuickly(t.Context(), process(false), log.log(), quickBeat, 5*time.Second)
+	if err != nil || !strings.Contains(log.String(), "waiting whether it lives") {
+		t.Fatalf("%v, %s", err, log)
+	}
+	if err := p.Leave(t.Context()); err != nil {
+		t.Error(err)
+	}
+	db.AsOwner(t, strings.Replace(killed, "5800", "0", 1))
+	if p, err = db.Register(t.Context(), process(false), true, newTold().log()); err != nil {
+		t.Fatalf("alone for certain: %v", err)
+	}
+	if err := p.Leave(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAReplacedProcessHearsOfIt takes rows away as a sweep does while their
+// processes are frozen.
+func TestAReplacedProcessHearsOfIt(t *testing.T) {
+	db := testkit.NewDB(t)
+	alone, err := register(t, db, process(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.AsOwner(t, "DELETE FROM replicas")
+	select {
+	case <-alone.Lost():
+	case <-time.After(takeover):
+		t.Fatal("it was replaced and goes on")
+	}
+
+	// Beside others that are coordinated, it comes back.
+	me := process(true)
+	shared, err := register(t, db, me)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.AsOwner(t, "DELETE FROM replicas")
+	ctx, cancel := context.WithTimeout(t.Context(), takeover)
+	defer cancel()
+	for back := false; !back; {
+		there, err := db.Replicas(ctx)
+		if err != nil {
+			t.Fatalf("it did not come back: %v", err)
+		}
+		back = len(there) == 1 && there[0].ID == me.ID
+	}
+	// Unless one is there that tolerates nobody.
+	db.AsOwner(t, "UPDATE replicas SET id = gen_random_uuid(), coordinated = false, seen_at = clock_timestamp() + interval '30 seconds'")
+	select {
+	case <-shared.Lost():
+	case <-time.After(takeover):
+		t.Fatal("it goes on beside one that is alone")
+	}
+}
