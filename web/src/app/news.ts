@@ -36,6 +36,9 @@ export function usePersonalNews(userId: string | undefined): void {
       case 'positions':
         void cache.invalidateQueries({ queryKey: keys.bookings.all });
         return;
+      case 'refresh':
+        void cache.invalidateQueries();
+        return;
     }
   });
 }

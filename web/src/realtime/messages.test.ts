@@ -34,6 +34,8 @@ describe("a person's channel", () => {
     [{ notification: { id: 'n', type: 't', title: 'Hello' } }, [{ kind: 'notification', title: 'Hello' }]],
     [{ holds: { event_id: 'e' } }, [{ kind: 'holds', eventId: 'e' }]],
     [{ positions: { event_id: 'e' } }, [{ kind: 'positions', eventId: 'e' }]],
+    [{ refresh: true }, [{ kind: 'refresh' }]],
+    [{ refresh: 'now' }, []],
     [{ booking: { id: 3 } }, []],
     [undefined, []],
   ])('%j', (data, messages) => expect(readUserMessages(data)).toEqual(messages));

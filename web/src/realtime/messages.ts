@@ -19,7 +19,9 @@ export type UserMessage =
   | { kind: 'booking'; bookingId: string; eventId: string; status: string }
   | { kind: 'notification'; title: string }
   | { kind: 'holds'; eventId: string }
-  | { kind: 'positions'; eventId: string };
+  | { kind: 'positions'; eventId: string }
+  /** Messages were lost: whatever is shown must be fetched again. */
+  | { kind: 'refresh' };
 
 function record(value: unknown): Record<string, unknown> | null {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
@@ -62,6 +64,7 @@ export function readUserMessages(data: unknown): UserMessage[] {
       status: typeof booking.status === 'string' ? booking.status : '',
     });
   }
+  if (o.refresh === true) messages.push({ kind: 'refresh' });
   const notification = record(o.notification);
   if (notification) {
     messages.push({

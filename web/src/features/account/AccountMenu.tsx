@@ -1,7 +1,7 @@
 import { t } from '@lingui/core/macro';
 import { Link } from '@tanstack/react-router';
 import { CalendarCog, LogOut, Mail, Monitor, Moon, SunMedium, Ticket } from 'lucide-react';
-import { useSignOut } from '@/api/me';
+import { runs, useSignOut } from '@/api/me';
 import type { Me } from '@/api/types';
 import { setTheme, type Theme, useTheme } from '@/app/theme';
 import { Avatar, initialsOf } from '@/ui/Avatar';
@@ -38,7 +38,7 @@ export function AccountMenu({ me }: { me: Me | null }) {
             {t`My bookings`}
           </MenuLink>
           <MenuLink icon={<CalendarCog />} render={(props) => <Link to="/manage" {...props} />}>
-            {t`Organize`}
+            {runs(me).length > 0 ? t`Organize` : t`Create your organization`}
           </MenuLink>
           <MenuLink icon={<Mail />} render={(props) => <Link to="/invites" {...props} />}>
             {t`Invitations`}

@@ -1,7 +1,7 @@
 import { t } from '@lingui/core/macro';
 import { getRouteApi } from '@tanstack/react-router';
 import { CalendarSearch } from 'lucide-react';
-import { useEffect, useRef } from 'react';
+import { lazy, Suspense, useEffect, useRef } from 'react';
 import { useEventList } from '@/api/events';
 import { useMe } from '@/api/me';
 import { Failure } from '@/app/ErrorScreen';
@@ -15,6 +15,10 @@ import { Filters } from './Filters';
 import { type DiscoverSearch, filterOf } from './search';
 
 const route = getRouteApi('/');
+// For newcomers only, who see it once.
+const OrganizerOffer = lazy(() =>
+  import('@/features/account/OrganizerOffer').then((m) => ({ default: m.OrganizerOffer })),
+);
 
 /** What is on: search, filters and the list. */
 export function Discover() {
@@ -35,6 +39,11 @@ export function Discover() {
         <p className="mt-2 max-w-xl text-muted sm:text-lg">
           {t`Choose your seats on a live map, and never lose your place in line.`}
         </p>
+      ) : null}
+      {me?.organizations.length === 0 ? (
+        <Suspense>
+          <OrganizerOffer key={me.id} userId={me.id} />
+        </Suspense>
       ) : null}
       <Filters search={search} orgName={orgName} onChange={change} />
       <Results list={list} search={search} onClear={() => change({})} />
