@@ -102,7 +102,7 @@ type site struct {
 	event uuid.UUID
 }
 
-func open(t *testing.T) *site {
+func open(t *testing.T, change ...func(*socket.Options)) *site {
 	t.Helper()
 	s := &site{
 		ann:   access.Principal{UserID: uuid.New(), SessionID: "s1"},
@@ -113,11 +113,15 @@ func open(t *testing.T) *site {
 		people: map[string]access.Principal{"ann": s.ann, "bob": s.bob},
 		ends:   map[string]time.Time{}, hidden: map[uuid.UUID]map[uuid.UUID]bool{},
 	}
-	node, err := socket.New(socket.Options{
+	o := socket.Options{
 		Gate: s.gate, PublicURL: &url.URL{Scheme: "https", Host: "happening.test"},
 		Watch: func(_ uuid.UUID, joined bool) { s.watch <- joined },
 		Log:   slog.New(slog.DiscardHandler),
-	})
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	node, err := socket.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,6 +152,7 @@ type browser struct {
 	mu           sync.Mutex
 	conn         net.Conn
 	offline      bool
+	address      string // where it connects to; empty: where its site is
 	disconnected chan centrifuge.DisconnectedEvent
 	connecting   chan centrifuge.ConnectingEvent
 	connected    chan struct{}
@@ -178,6 +183,9 @@ func (s *site) browser(t *testing.T, token string) *browser {
 func (b *browser) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	b.mu.Lock()
 	offline := b.offline
+	if b.address != "" {
+		address = b.address
+	}
 	b.mu.Unlock()
 	if offline {
 		return nil, errors.New("no network")
@@ -204,6 +212,18 @@ func (b *browser) restore() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.offline = false
+}
+
+// redirect lets it connect to another site from now on, as a load balancer
+// does.
+func (b *browser) redirect(to string) {
+	u, err := url.Parse(to)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.address = u.Host
 }
 
 // listener is one subscription with what it has heard.
