@@ -15,19 +15,28 @@ import (
 // BenchmarkHotEvent books at one event of a million seats with 256 callers in
 // process. Durable figures need a cluster that waits for the disk
 // (HAPPENING_TEST_CLUSTER); the tests' own does not.
-func BenchmarkHotEvent(b *testing.B) { benchmarkSale(b, 1) }
+func BenchmarkHotEvent(b *testing.B) { benchmarkSale(b, 1, "") }
 
 // BenchmarkManyEvents spreads the same over 200 events.
-func BenchmarkManyEvents(b *testing.B) { benchmarkSale(b, 200) }
+func BenchmarkManyEvents(b *testing.B) { benchmarkSale(b, 200, "") }
 
-func benchmarkSale(b *testing.B, events int) {
+// BenchmarkHotEventUnprepared sends every statement with its text, as behind a
+// pooler that forgets prepared ones.
+func BenchmarkHotEventUnprepared(b *testing.B) { benchmarkSale(b, 1, unprepared) }
+
+// BenchmarkManyEventsUnprepared does so over 200 events.
+func BenchmarkManyEventsUnprepared(b *testing.B) { benchmarkSale(b, 200, unprepared) }
+
+const unprepared = " default_query_exec_mode=cache_describe"
+
+func benchmarkSale(b *testing.B, events int, params string) {
 	db := testkit.NewDB(b)
 	org, _ := db.Org(b)
 	ids := make([]uuid.UUID, events)
 	for i := range ids {
 		ids[i] = db.Event(b, org, 1_000_000, testkit.EventOptions{})
 	}
-	s := newSeller(b, db)
+	s := newSellerAt(b, db, func(role string) string { return db.ConnString(role) + params })
 	people := db.People(b, 30_000)
 	for _, id := range ids {
 		if _, err := s.alloc.Live(context.Background(), id); err != nil {
