@@ -208,15 +208,18 @@ func (s *Service) checkHolds(ctx context.Context) (Breach, error) {
 				seats = append(seats, seat)
 			}
 			sold, err := s.store.SoldOf(ctx, ids[i], seats)
-			if err != nil || len(sold) == 0 {
-				if err != nil {
-					return err
-				}
+			if err != nil {
+				return err
+			}
+			if len(sold) == 0 {
 				continue
 			}
 			truth, err := s.store.FiguresOf(ctx, ids[i:i+1])
-			if err != nil || len(truth) == 0 {
+			if err != nil {
 				return err
+			}
+			if len(truth) == 0 {
+				continue
 			}
 			again, err := s.holds.View(ctx, ids[i:i+1])
 			if err != nil {
