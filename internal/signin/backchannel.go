@@ -77,14 +77,14 @@ func (a *Authenticator) verifyLogout(ctx context.Context, token string) (Logout,
 	if err != nil {
 		return Logout{}, err
 	}
-	verified, err := found.logouts.Verify(ctx, token) // signature, issuer, audience
+	verified, err := verify(ctx, found.logouts, token) // signature, issuer, audience
 	if err != nil {
 		return Logout{}, fmt.Errorf("signin: logout token: %w", err)
 	}
 	var claims struct {
 		ID        string                     `json:"jti"`
 		SessionID string                     `json:"sid"`
-		Nonce     *json.RawMessage           `json:"nonce"`
+		Nonce     json.RawMessage            `json:"nonce"`
 		Events    map[string]json.RawMessage `json:"events"`
 	}
 	if err := verified.Claims(&claims); err != nil {
@@ -103,7 +103,7 @@ func (a *Authenticator) verifyLogout(ctx context.Context, token string) (Logout,
 		return Logout{}, fmt.Errorf("signin: a token of type %q is not a logout token", typ)
 	case json.Unmarshal(claims.Events[logoutEvent], &event) != nil || event == nil:
 		return Logout{}, errors.New("signin: the token tells of no sign-out")
-	case claims.Nonce != nil:
+	case len(claims.Nonce) > 0:
 		return Logout{}, errors.New("signin: a logout token has no nonce")
 	case verified.IssuedAt.IsZero() || age > logoutTokenFresh || age < -logoutTokenFresh:
 		return Logout{}, errors.New("signin: the logout token is not fresh")

@@ -95,24 +95,27 @@ func openOn(t testing.TB, db *testkit.DB, clock *clock) *house {
 	}
 	mux.Handle(idp.Path+"/", h.provider.Handler())
 	mux.Handle("/auth/", h.auth.Handler())
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		p, err := h.auth.Authenticate(r)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusUnauthorized)
-			return
-		}
-		if !p.SignedIn() {
-			http.Error(w, "visitor", http.StatusForbidden)
-			return
-		}
-		person, _, err := h.people.Me(r.Context(), p)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		json.NewEncoder(w).Encode(person)
-	})
+	mux.HandleFunc("/", h.whoami)
 	return h
+}
+
+// whoami stands for the application: it answers with who asks.
+func (h *house) whoami(w http.ResponseWriter, r *http.Request) {
+	p, err := h.auth.Authenticate(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusUnauthorized)
+		return
+	}
+	if !p.SignedIn() {
+		http.Error(w, "visitor", http.StatusForbidden)
+		return
+	}
+	person, _, err := h.people.Me(r.Context(), p)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	json.NewEncoder(w).Encode(person)
 }
 
 // page is what a browser shows.

@@ -207,7 +207,7 @@ func (a *Authenticator) exchange(ctx context.Context, code string, t attempt) (v
 
 // identity reads who an ID token is about, once it is verified.
 func (d *discovered) identity(ctx context.Context, raw string) (verifiedIdentity, error) {
-	verified, err := d.idTokens.Verify(ctx, raw)
+	verified, err := verify(ctx, d.idTokens, raw)
 	if err != nil {
 		return verifiedIdentity{}, fmt.Errorf("signin: ID token: %w", err)
 	}

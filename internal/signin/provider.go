@@ -219,6 +219,21 @@ type keySet struct {
 
 var errKeysAway = errors.New("signin: the provider's keys can't be had")
 
+// awayKey is where VerifySignature notes that keys can't be had.
+type awayKey struct{}
+
+// verify checks a token. The library makes a text of the key set's error, so
+// that one comes by another way: a token that can't be checked now is not a
+// token that is bad.
+func verify(ctx context.Context, v *oidc.IDTokenVerifier, token string) (*oidc.IDToken, error) {
+	var away error
+	verified, err := v.Verify(context.WithValue(ctx, awayKey{}, &away), token)
+	if err != nil && away != nil {
+		return nil, away
+	}
+	return verified, err
+}
+
 // VerifySignature implements oidc.KeySet.
 func (k *keySet) VerifySignature(ctx context.Context, token string) ([]byte, error) {
 	jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{
@@ -230,6 +245,9 @@ func (k *keySet) VerifySignature(ctx context.Context, token string) ([]byte, err
 	header := jws.Signatures[0].Header
 	key, err := k.find(ctx, header.KeyID, header.Algorithm)
 	if err != nil {
+		if away, ok := ctx.Value(awayKey{}).(*error); ok && errors.Is(err, errKeysAway) {
+			*away = err
+		}
 		return nil, err
 	}
 	return jws.Verify(key)

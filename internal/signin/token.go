@@ -33,7 +33,7 @@ func (a *Authenticator) Token(ctx context.Context, token string) (access.Princip
 	if err != nil {
 		return access.Principal{}, err
 	}
-	verified, err := found.access.Verify(ctx, token)
+	verified, err := verify(ctx, found.access, token)
 	switch {
 	case errors.Is(err, errKeysAway):
 		return access.Principal{}, ErrProviderAway.Because(err)
