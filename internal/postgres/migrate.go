@@ -41,7 +41,7 @@ var ErrOldSchema = errors.New("the database's schema is older than this program"
 // that, and else looks whether it is recent enough. A newer one is fine: the
 // migrations leave it usable by the binary before them.
 func EnsureSchema(ctx context.Context, connString func(role string) string, log *slog.Logger) error {
-	conn, err := connect(ctx, connString(""), log)
+	conn, err := connect(ctx, connString(OwnerRole), log)
 	if err != nil {
 		return fmt.Errorf("postgres: schema: %w", err)
 	}
@@ -51,7 +51,7 @@ func EnsureSchema(ctx context.Context, connString func(role string) string, log 
 		return fmt.Errorf("postgres: schema: %w", err)
 	}
 	if !made || mine {
-		if err := migrate(ctx, conn, connString("")); err != nil {
+		if err := migrate(ctx, conn, connString(OwnerRole)); err != nil {
 			return err
 		}
 	}

@@ -38,7 +38,7 @@ func TestOutsideActsAsThePlainRoles(t *testing.T) {
 		opts string
 		max  string
 	}{
-		{"the owner's own", postgres.Settings{URL: "postgres://own:p%40ss@h:1/d?sslmode=disable&pool_max_conns=30"}, "", "own", "", ""},
+		{"the owner's own", postgres.Settings{URL: "postgres://own:p%40ss@h:1/d?sslmode=disable&pool_max_conns=30"}, postgres.OwnerRole, "own", "", ""},
 		{"the owner acts as the request role", postgres.Settings{URL: "postgres://own:pw@h:1/d?sslmode=disable"}, postgres.AppRole, "own", "-c role=happening_app", ""},
 		{"options stay", postgres.Settings{URL: "postgres://own:pw@h:1/d?sslmode=disable&options=-c%20work_mem%3D9MB"}, postgres.SystemRole, "own", "-c work_mem=9MB -c role=happening_system", ""},
 		{"keys and values", postgres.Settings{URL: `host=h user=own options='-c a=\'b\'' dbname=d sslmode=disable`}, postgres.AppRole, "own", "-c a='b' -c role=happening_app", ""},
@@ -322,6 +322,18 @@ func authority(t *testing.T) (file string, cert tls.Certificate) {
 		t.Fatal(err)
 	}
 	return file, tls.Certificate{Certificate: [][]byte{leafDER}, PrivateKey: key}
+}
+
+// TestTheEmbeddedOneGoesTheSameWay asks for the owner's string by the name
+// that the embedded PostgreSQL knows.
+func TestTheEmbeddedOneGoesTheSameWay(t *testing.T) {
+	db := testkit.NewDB(t)
+	if err := postgres.EnsureSchema(t.Context(), db.ConnString, newTold().log()); err != nil {
+		t.Error(err)
+	}
+	if err := postgres.ProbeRoles(t.Context(), postgres.Settings{Volatile: true}, db.ConnString); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestTLSIsVerifiedAsTheAddressSays(t *testing.T) {

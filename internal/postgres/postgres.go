@@ -18,8 +18,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// The plain roles; see migration 0001.
+// The owner of the tables, as the embedded PostgreSQL calls it and as callers
+// ask for its connection string; an outside one may have any login there. The
+// plain roles; see migration 0001.
 const (
+	OwnerRole  = "happening"
 	AppRole    = "happening_app"
 	SystemRole = "happening_system"
 )

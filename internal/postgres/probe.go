@@ -56,7 +56,7 @@ func Probe(ctx context.Context, s Settings) error {
 		return err
 	}
 	var f faults
-	owner, ok := probeOwner(ctx, &f, s, connString(""))
+	owner, ok := probeOwner(ctx, &f, s, connString(OwnerRole))
 	for _, role := range []string{AppRole, SystemRole} {
 		setting := s.settingOf(role)
 		if setting == settingURL && !(ok && owner.acts[role]) {
