@@ -1,0 +1,138 @@
+//go:build engines
+
+package redis_test
+
+import (
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/redis/rueidis"
+
+	"happening/internal/booking/holdtest"
+	"happening/internal/redis"
+	"happening/internal/testkit"
+)
+
+// clock stands still until it is moved.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *clock { return &clock{now: time.Date(2026, 3, 29, 0, 59, 0, 0, time.UTC)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// heard gathers what stores tell.
+type heard struct {
+	mu      sync.Mutex
+	changes []holdtest.Change
+	gone    []holdtest.Expiry
+}
+
+func (h *heard) changed(eventID uuid.UUID, seats []int32) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.changes = append(h.changes, holdtest.Change{EventID: eventID, Seats: seats})
+}
+
+func (h *heard) expired(eventID, userID uuid.UUID, seats []int32) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.gone = append(h.gone, holdtest.Expiry{EventID: eventID, UserID: userID, Seats: seats})
+}
+
+func (h *heard) takeChanges() []holdtest.Change {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	defer func() { h.changes = nil }()
+	return h.changes
+}
+
+func (h *heard) takeExpired() []holdtest.Expiry {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	defer func() { h.gone = nil }()
+	return h.gone
+}
+
+// open makes a store of a process of its own.
+func open(t testing.TB, url string, o redis.Options) *redis.Store {
+	t.Helper()
+	settings, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s, err := redis.Open(t.Context(), settings, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// bench puts a store on the clock of the test.
+func bench(t *testing.T, url string) holdtest.Bench {
+	now, h := newClock(), &heard{}
+	store := open(t, url, redis.Options{Now: now.Now, RedisTime: now.Now, Changed: h.changed, Expired: h.expired})
+	return holdtest.Bench{
+		Store: store, TTL: redis.DefaultHoldTTL, Now: now.Now,
+		Advance: func(d time.Duration) { now.Advance(d); store.Sweep(t.Context()) },
+		Changed: h.takeChanges, Expired: h.takeExpired,
+	}
+}
+
+// engine is a Redis of one kind.
+type engine struct {
+	url   string
+	nodes []*testkit.RedisServer
+	ctl   []rueidis.Client
+}
+
+// empty flushes the engine.
+func (e *engine) empty() {
+	for i, n := range e.nodes {
+		n.Do(e.ctl[i], "FLUSHALL")
+	}
+}
+
+// engines starts a Redis of each kind.
+func engines(t *testing.T) map[string]*engine {
+	single, cluster, sentinel := testkit.Redis(t), testkit.RedisCluster(t), testkit.RedisSentinel(t)
+	return map[string]*engine{
+		"single":   {url: single.URL, nodes: []*testkit.RedisServer{single}, ctl: []rueidis.Client{single.Client()}},
+		"cluster":  {url: cluster.URL, nodes: cluster.Nodes, ctl: cluster.Control},
+		"sentinel": {url: sentinel.URL, nodes: sentinel.Nodes[:1], ctl: sentinel.Control[:1]},
+	}
+}
+
+func TestHoldsContract(t *testing.T) {
+	t.Parallel()
+	for name, e := range engines(t) {
+		t.Run(name, func(t *testing.T) {
+			holdtest.Run(t, func(t *testing.T) holdtest.Bench {
+				e.empty()
+				return bench(t, e.url)
+			})
+		})
+	}
+}

@@ -1,0 +1,44 @@
+package redis
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// lockKept is how long a lock outlives its owner's death. It covers the
+// patience of a booking while the database is away.
+const lockKept = 15 * time.Second
+
+// Lock implements booking.SubmitLock. Whatever stands in the way and is not
+// the same request grants the lock without taking it: PostgreSQL decides.
+func (s *Store) Lock(ctx context.Context, eventID, userID uuid.UUID, ask uint64) (unlock func(), ok bool) {
+	const (
+		same  = 0
+		taken = 1
+		base  = 16
+	)
+	token, hash := randomWord(), strconv.FormatUint(ask, base)
+	keys := []string{"booking:{" + eventID.String() + "}:" + userID.String()}
+	nothing := func() {}
+	answers, err := s.run(ctx, patience, call{script: lockScript, keys: keys, args: []string{
+		token, hash, strconv.FormatInt(lockKept.Milliseconds(), 10),
+	}})
+	if err != nil {
+		return nothing, true
+	}
+	switch result, err := answers[0].AsInt64(); {
+	case err != nil:
+		return nothing, true
+	case result == same:
+		return nothing, false
+	case result != taken:
+		return nothing, true
+	}
+	return func() {
+		// Left undone, the lock ends by itself.
+		_, _ = s.run(context.WithoutCancel(ctx), patience, call{script: unlockScript, keys: keys, args: []string{token, hash}})
+	}, true
+}

@@ -1,0 +1,48 @@
+package redis
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/google/uuid"
+
+	"happening/internal/realtime"
+)
+
+// Version implements realtime.Versions.
+func (s *Store) Version(ctx context.Context, eventID uuid.UUID) (realtime.Stand, error) {
+	return s.stand(ctx, eventID, false, 0)
+}
+
+// Next implements realtime.Versions. It also says that this process owes
+// watchers nothing that it changed before.
+func (s *Store) Next(ctx context.Context, eventID uuid.UUID, saleVersion int64) (realtime.Stand, error) {
+	return s.stand(ctx, eventID, true, saleVersion)
+}
+
+func (s *Store) stand(ctx context.Context, eventID uuid.UUID, moves bool, sale int64) (realtime.Stand, error) {
+	k := s.event(eventID)
+	k.mu.Lock()
+	newest := k.version
+	k.mu.Unlock()
+	answers, err := s.run(ctx, patience, call{
+		script: versionScript, keys: []string{eventKey(eventID, "live"), eventKey(eventID, "viewers")}, owned: ownedKeys(eventID),
+		args: []string{newest.Epoch, strconv.FormatInt(newest.N, 10), flag(moves), strconv.FormatInt(sale, 10)},
+	})
+	if err != nil {
+		return realtime.Stand{}, holdsAway(err)
+	}
+	r := reading(answers[0])
+	stand := realtime.Stand{
+		Version: realtime.Version{Epoch: r.text(), N: r.number()}, Sale: r.number(), Watched: r.number() == 1,
+	}
+	if r.bad {
+		return realtime.Stand{}, holdsAway(errAnswer)
+	}
+	k.mu.Lock()
+	if k.version.Epoch != stand.Epoch || k.version.N < stand.N {
+		k.version = stand.Version
+	}
+	k.mu.Unlock()
+	return stand, nil
+}
