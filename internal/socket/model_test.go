@@ -1,0 +1,435 @@
+//go:build engines
+
+package socket_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	centrifuge "github.com/centrifugal/centrifuge-go"
+	"github.com/google/uuid"
+
+	"happening/internal/realtime"
+	"happening/internal/socket"
+)
+
+// staleAfter is how long a change may wait for its delta before the store of
+// versions takes its process for dead.
+const staleAfter = 2 * time.Second
+
+// roundTrip is how long states take to be read, at most: meanwhile another
+// process may overtake.
+const roundTrip = 40 * time.Millisecond
+
+// hall is one event's truth and its live version, which all processes share.
+type hall struct {
+	event uuid.UUID
+
+	mu      sync.Mutex
+	seats   [100]uint8
+	sale    int64
+	epoch   int
+	n       int64
+	away    bool
+	pending map[int]time.Time // by process: its first change without a delta
+}
+
+var errAway = errors.New("away")
+
+// at is the hall as one process sees it.
+type at struct {
+	*hall
+	process int
+}
+
+func (a at) Version(context.Context, uuid.UUID) (realtime.Stand, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.away {
+		return realtime.Stand{}, errAway
+	}
+	for process, since := range a.pending {
+		if time.Since(since) > staleAfter {
+			delete(a.pending, process)
+			a.epoch, a.n = a.epoch+1, 0
+		}
+	}
+	return a.stand(), nil
+}
+
+func (a at) Next(context.Context, uuid.UUID, int64) (realtime.Stand, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.away {
+		return realtime.Stand{}, errAway
+	}
+	delete(a.pending, a.process)
+	a.n++
+	return a.stand(), nil
+}
+
+func (h *hall) stand() realtime.Stand {
+	return realtime.Stand{Version: realtime.Version{Epoch: fmt.Sprint("e", h.epoch), N: h.n}, Sale: h.sale, Watched: true}
+}
+
+func (h *hall) States(_ context.Context, _ uuid.UUID, _ int64, seats []int32) ([]uint8, bool) {
+	pause(rand.N(roundTrip))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	states := make([]uint8, len(seats))
+	for i, seat := range seats {
+		states[i] = h.seats[seat]
+	}
+	return states, true
+}
+
+func (h *hall) setAway(away, lost bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.away = away
+	if lost {
+		h.epoch, h.n, h.pending = h.epoch+1, 0, map[int]time.Time{}
+	}
+}
+
+// change changes a seat in the truth, as a process does that may die before
+// it has told anybody.
+func (a at) change(seat int32, state uint8) (sale int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.seats[seat] = state
+	a.sale++
+	if _, ok := a.pending[a.process]; !ok {
+		a.pending[a.process] = time.Now()
+	}
+	return a.sale
+}
+
+// process is one of several, with a feed and a node.
+type process struct {
+	*site
+	at
+	feed *realtime.Feed
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+func startProcess(t *testing.T, r *server, h *hall, number int, change ...func(*socket.Options)) *process {
+	t.Helper()
+	p := &process{at: at{hall: h, process: number}, done: make(chan struct{})}
+	p.site = open(t, r.over(func(o *socket.Options) {
+		o.Watch = func(id uuid.UUID, joined bool) { p.feed.Watch(id, joined) }
+		o.Interrupted = func(away bool) { p.feed.Interrupted("messages", away) }
+	}), func(o *socket.Options) {
+		for _, c := range change {
+			c(o)
+		}
+	})
+	p.feed = realtime.NewFeed(realtime.Options{
+		Versions: p.at, Seats: h, Publisher: p.site, Audience: p.site, Shared: true, Log: p.Log,
+	})
+	ctx, stop := context.WithCancel(context.Background())
+	p.stop = stop
+	go func() { defer close(p.done); p.feed.Run(ctx) }()
+	t.Cleanup(func() { stop(); <-p.done })
+	return p
+}
+
+// sell changes seats at random until ctx ends.
+func (p *process) sell(ctx context.Context, atMost time.Duration) {
+	random := rand.New(rand.NewPCG(uint64(p.process), 1))
+	tick := time.NewTimer(0)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			tick.Reset(time.Duration(random.Int64N(int64(atMost))))
+			seat := int32(random.IntN(len(p.seats)))
+			sale := p.change(seat, uint8(random.IntN(4)))
+			p.feed.Committed(p.hall.event, sale, []int32{seat})
+		}
+	}
+}
+
+// onlooker is the model of a client: a snapshot, deltas on top of it, and
+// another snapshot after a gap or a subscription that did not recover.
+type onlooker struct {
+	hall *hall
+
+	mu      sync.Mutex
+	epoch   string
+	n       int64
+	seats   [100]uint8
+	fetched int
+	live    []bool // as told
+}
+
+func (p *process) onlooker(t *testing.T) *onlooker {
+	t.Helper()
+	b := p.browser(t, "")
+	o := &onlooker{hall: p.hall}
+	sub, err := b.NewSubscription(realtime.EventChannel(p.hall.event))
+	if err != nil {
+		t.Fatal(err)
+	}
+	subscribed := make(chan struct{}, 100)
+	sub.OnSubscribed(func(e centrifuge.SubscribedEvent) {
+		if !e.Recovered {
+			o.mu.Lock()
+			o.fetch()
+			o.mu.Unlock()
+		}
+		subscribed <- struct{}{}
+	})
+	sub.OnPublication(func(e centrifuge.PublicationEvent) { o.receive(t, e.Data) })
+	if err := sub.Subscribe(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "subscription", subscribed)
+	return o
+}
+
+// fetch takes a snapshot; while versions are away it is of no epoch.
+func (o *onlooker) fetch() {
+	o.hall.mu.Lock()
+	defer o.hall.mu.Unlock()
+	stand := o.hall.stand()
+	o.epoch, o.n, o.seats = stand.Epoch, stand.N, o.hall.seats
+	if o.hall.away {
+		o.epoch = "away"
+	}
+	o.fetched++
+}
+
+func (o *onlooker) receive(t *testing.T, data []byte) {
+	var m struct {
+		Version string
+		Seats   [][2]int32
+		Live    *bool
+	}
+	if err := json.Unmarshal(data, &m); err != nil {
+		t.Errorf("%s: %v", data, err)
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if m.Live != nil {
+		o.live = append(o.live, *m.Live)
+	}
+	if m.Version == "" {
+		return
+	}
+	epoch, text, _ := strings.Cut(m.Version, ":")
+	var n int64
+	if _, err := fmt.Sscan(text, &n); err != nil {
+		t.Errorf("%s: %v", data, err)
+		return
+	}
+	switch {
+	case epoch == o.epoch && n <= o.n:
+	case epoch == o.epoch && n == o.n+1 && len(m.Seats) > 0:
+		o.n = n
+		for _, s := range m.Seats {
+			o.seats[s[0]] = uint8(s[1])
+		}
+	default:
+		o.fetch()
+	}
+}
+
+func (o *onlooker) right() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.hall.mu.Lock()
+	defer o.hall.mu.Unlock()
+	return o.seats == o.hall.seats
+}
+
+// noticedWithin is by when every map is right after calm: the repeated
+// version, and the moment for which it is kept.
+const noticedWithin = 6 * time.Second
+
+func allRight(t *testing.T, all []*onlooker) {
+	t.Helper()
+	began := time.Now()
+	eventually(t, "every map to be right", func() bool {
+		for _, o := range all {
+			if !o.right() {
+				return false
+			}
+		}
+		return true
+	})
+	if took := time.Since(began); took > noticedWithin {
+		t.Errorf("maps were right only after %v", took)
+	}
+}
+
+func newHall() *hall { return &hall{event: uuid.New(), pending: map[int]time.Time{}} }
+
+// TestTwoProcessesSellOneEvent has two processes change one event as fast as
+// they can tell it. Every watcher of both follows by deltas: hardly anybody
+// fetches the snapshot again.
+func TestTwoProcessesSellOneEvent(t *testing.T) {
+	t.Parallel()
+	r, h := startRedis(t), newHall()
+	var all []*onlooker
+	var selling sync.WaitGroup
+	ctx, stop := context.WithTimeout(t.Context(), 4*time.Second)
+	defer stop()
+	processes := []*process{startProcess(t, r, h, 0), startProcess(t, r, h, 1)}
+	for _, p := range processes {
+		for range 3 {
+			all = append(all, p.onlooker(t))
+		}
+	}
+	for _, p := range processes {
+		selling.Go(func() { p.sell(ctx, 60*time.Millisecond) })
+	}
+	selling.Wait()
+	allRight(t, all)
+	for i, o := range all {
+		o.mu.Lock()
+		t.Logf("watcher %d fetched %d snapshots for %d deltas", i, o.fetched, o.n)
+		if o.fetched > 3 {
+			t.Errorf("watcher %d fetched %d snapshots although nothing was lost", i, o.fetched)
+		}
+		if o.n < 50 {
+			t.Errorf("only %d deltas", o.n)
+		}
+		o.mu.Unlock()
+	}
+}
+
+// TestMapsEndRightWhateverBecomesOfRedis breaks Redis in the middle of a sale.
+// Its store of versions is away or lost with it.
+func TestMapsEndRightWhateverBecomesOfRedis(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		lost bool
+		do   func(*server, *testing.T)
+	}{
+		"killed, restarted empty": {true, outages["killed and restarted empty"]},
+		"away for three seconds":  {true, outages["away for three seconds"]},
+		"frozen":                  {false, outages["frozen for three seconds"]},
+		"cut":                     {false, outages["connections of messages cut"]},
+		"flushed":                 {true, func(r *server, _ *testing.T) { r.ask("FLUSHALL") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, h := startRedis(t), newHall()
+			processes := []*process{startProcess(t, r, h, 0), startProcess(t, r, h, 1)}
+			var all []*onlooker
+			for _, p := range processes {
+				all = append(all, p.onlooker(t), p.onlooker(t))
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			var selling sync.WaitGroup
+			for _, p := range processes {
+				selling.Go(func() { p.sell(ctx, 40*time.Millisecond) })
+			}
+			pause(time.Second)
+			h.setAway(true, false)
+			c.do(r, t)
+			h.setAway(false, c.lost)
+			pause(500 * time.Millisecond)
+			stop()
+			selling.Wait()
+			allRight(t, all)
+		})
+	}
+}
+
+// TestDeadProcessLeavesNoWrongMap kills a process between its last change and
+// the delta. Those who watch over another one see it nevertheless.
+func TestDeadProcessLeavesNoWrongMap(t *testing.T) {
+	t.Parallel()
+	r, h := startRedis(t), newHall()
+	a, b := startProcess(t, r, h, 0), startProcess(t, r, h, 1)
+	o := b.onlooker(t)
+	sale := a.change(7, realtime.Booked)
+	a.feed.Committed(h.event, sale, []int32{7})
+	eventually(t, "the delta", o.right)
+	a.change(8, realtime.Booked)
+	a.stop()
+	if o.right() {
+		t.Fatal("told of what nobody told: the test shows nothing")
+	}
+	began := time.Now()
+	eventually(t, "the map to be right", o.right)
+	if took := time.Since(began); took > staleAfter+noticedWithin {
+		t.Errorf("right only after %v", took)
+	}
+}
+
+// TestInterruptionIsToldLocally has watchers of each process learn that the
+// map is not kept up to date, and that it is again.
+func TestInterruptionIsToldLocally(t *testing.T) {
+	t.Parallel()
+	r, h := startRedis(t), newHall()
+	a, b := startProcess(t, r, h, 0), startProcess(t, r, h, 1)
+	all := []*onlooker{a.onlooker(t), b.onlooker(t)}
+	told := func(live bool) func() bool {
+		return func() bool {
+			for _, o := range all {
+				o.mu.Lock()
+				last := len(o.live) > 0 && o.live[len(o.live)-1] == live
+				o.mu.Unlock()
+				if !last {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	r.signal(syscall.SIGSTOP)
+	h.setAway(true, false)
+	eventually(t, "that the map is not live", told(false))
+	late := a.onlooker(t)
+	all = append(all, late)
+	eventually(t, "that a newcomer is told", told(false))
+	r.signal(syscall.SIGCONT)
+	h.setAway(false, false)
+	eventually(t, "that the map is live again", told(true))
+}
+
+// TestNewsLostInAnOutageAreMadeGood has messages to a person at another
+// process fail; when Redis is back, that person is told to refresh.
+func TestNewsLostInAnOutageAreMadeGood(t *testing.T) {
+	t.Parallel()
+	r, h := startRedis(t), newHall()
+	shared := &together{}
+	a := startProcess(t, r, h, 0, func(o *socket.Options) { o.Presence = shared })
+	b := startProcess(t, r, h, 1)
+	for token, p := range a.gate.people {
+		b.gate.people[token] = p
+	}
+	mine := b.browser(t, "ann").listen(realtime.UserChannel(a.ann.UserID))
+	await(t, "subscription", mine.subscribed)
+	if err := shared.Listen(t.Context(), a.ann.UserID); err != nil {
+		t.Fatal(err)
+	}
+	r.signal(syscall.SIGSTOP)
+	began := time.Now()
+	for range 20_000 {
+		a.feed.HoldsChanged(a.ann.UserID, h.event)
+	}
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("telling blocked for %v", took)
+	}
+	pause(time.Second)
+	r.signal(syscall.SIGCONT)
+	for await(t, "the refresh", mine.heard) != `{"refresh":true}` {
+	}
+}
