@@ -267,6 +267,24 @@ func TestATakingWaitsForAJobInMidWrite(t *testing.T) {
 	l.await(t)
 }
 
+// TestAJobFrozenInMidWriteHoldsNoLease leaves a job's transaction open, as a
+// process does that is stopped in its midst: the server ends it.
+func TestAJobFrozenInMidWriteHoldsNoLease(t *testing.T) {
+	db := testkit.NewDB(t)
+	db.AsOwner(t, `INSERT INTO leases VALUES ('frozen', gen_random_uuid(), 3, clock_timestamp() - interval '1 second')`)
+	tx, err := db.System.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := postgres.CheckFence(t.Context(), tx, postgres.Fence{Lease: "frozen", Number: 3}); err != nil {
+		t.Fatal(err)
+	}
+	newLeader(t, db.DB, "frozen").await(t)
+	if err := tx.Commit(t.Context()); err == nil {
+		t.Error("the frozen job committed after another leads")
+	}
+}
+
 // frozenEnv tells a copy of the test's program to lead, and where.
 const frozenEnv = "HAPPENING_TEST_LEADER"
 
