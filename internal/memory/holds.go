@@ -127,6 +127,7 @@ func (h *Holds) View(_ context.Context, eventIDs []uuid.UUID) ([]booking.HoldVie
 		views[i].SaleVersion = h.SaleVersion(id)
 	}
 	h.mu.Unlock()
+	h.settled(eventIDs, views)
 	h.tell(notices)
 	return views, nil
 }
@@ -140,6 +141,11 @@ func (h *Holds) Place(_ context.Context, p booking.Placement) (booking.Placed, e
 	h.mu.Lock()
 	now := h.now()
 	notices := h.expire(now)
+	if len(p.Seats) > 0 && p.SaleVersion > 0 && p.SaleVersion < h.SaleVersion(p.EventID) {
+		h.mu.Unlock()
+		h.tell(notices)
+		return booking.Placed{}, booking.ErrBehind
+	}
 	placed, changed, err := h.place(p, now)
 	h.mu.Unlock()
 	if len(changed) > 0 {

@@ -35,43 +35,69 @@ func (c *clock) Advance(d time.Duration) {
 
 func TestHoldsContract(t *testing.T) {
 	t.Parallel()
-	holdtest.Run(t, func(*testing.T) holdtest.Bench {
-		var (
-			mu      sync.Mutex
-			changes []holdtest.Change
-			gone    []holdtest.Expiry
-			now     = newClock()
-		)
-		holds := memory.NewHolds(memory.HoldsOptions{
-			Now: now.Now,
-			Changed: func(eventID uuid.UUID, seats []int32) {
-				mu.Lock()
-				defer mu.Unlock()
-				changes = append(changes, holdtest.Change{EventID: eventID, Seats: seats})
+	holdtest.Run(t, bench)
+}
+
+func TestVersionsContract(t *testing.T) {
+	t.Parallel()
+	holdtest.RunVersions(t, bench)
+}
+
+func TestSubmitLockContract(t *testing.T) {
+	t.Parallel()
+	holdtest.RunSubmitLock(t, func(*testing.T) booking.SubmitLock { return memory.NewSubmitLock() })
+}
+
+func TestLimiterContract(t *testing.T) {
+	t.Parallel()
+	holdtest.RunLimiter(t, func(*testing.T) holdtest.LimitBench {
+		now := newClock()
+		return holdtest.LimitBench{
+			Open: func(_ string, rate, burst int) holdtest.Limiter {
+				return memory.NewLimiter[string](rate, burst, now.Now)
 			},
-			Expired: func(eventID, userID uuid.UUID, seats []int32) {
-				mu.Lock()
-				defer mu.Unlock()
-				gone = append(gone, holdtest.Expiry{EventID: eventID, UserID: userID, Seats: seats})
-			},
-		})
-		return holdtest.Bench{
-			Store: holds, TTL: memory.DefaultHoldTTL, Now: now.Now,
-			Advance: func(d time.Duration) { now.Advance(d); holds.Sweep() },
-			Changed: func() []holdtest.Change {
-				mu.Lock()
-				defer mu.Unlock()
-				defer func() { changes = nil }()
-				return changes
-			},
-			Expired: func() []holdtest.Expiry {
-				mu.Lock()
-				defer mu.Unlock()
-				defer func() { gone = nil }()
-				return gone
-			},
+			Advance: now.Advance,
 		}
 	})
+}
+
+// bench puts an empty store on a clock of its own.
+func bench(*testing.T) holdtest.Bench {
+	var (
+		mu      sync.Mutex
+		changes []holdtest.Change
+		gone    []holdtest.Expiry
+		now     = newClock()
+	)
+	holds := memory.NewHolds(memory.HoldsOptions{
+		Now: now.Now,
+		Changed: func(eventID uuid.UUID, seats []int32) {
+			mu.Lock()
+			defer mu.Unlock()
+			changes = append(changes, holdtest.Change{EventID: eventID, Seats: seats})
+		},
+		Expired: func(eventID, userID uuid.UUID, seats []int32) {
+			mu.Lock()
+			defer mu.Unlock()
+			gone = append(gone, holdtest.Expiry{EventID: eventID, UserID: userID, Seats: seats})
+		},
+	})
+	return holdtest.Bench{
+		Store: holds, TTL: memory.DefaultHoldTTL, Now: now.Now,
+		Advance: func(d time.Duration) { now.Advance(d); holds.Sweep() },
+		Changed: func() []holdtest.Change {
+			mu.Lock()
+			defer mu.Unlock()
+			defer func() { changes = nil }()
+			return changes
+		},
+		Expired: func() []holdtest.Expiry {
+			mu.Lock()
+			defer mu.Unlock()
+			defer func() { gone = nil }()
+			return gone
+		},
+	}
 }
 
 func TestRunEndsHoldsOnTime(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"happening/internal/booking"
 	"happening/internal/realtime"
 )
 
@@ -73,6 +74,17 @@ func (v *versions) SaleVersion(eventID uuid.UUID) int64 {
 		return c.sale
 	}
 	return 0
+}
+
+// settled writes the newest sale versions into views of the events.
+func (v *versions) settled(eventIDs []uuid.UUID, views []booking.HoldView) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i, id := range eventIDs {
+		if c := v.events[id]; c != nil {
+			views[i].SaleVersion = c.sale
+		}
+	}
 }
 
 func (v *versions) note(eventID uuid.UUID, saleVersion int64) {

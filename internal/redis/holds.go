@@ -39,7 +39,7 @@ func (s *Store) View(ctx context.Context, eventIDs []uuid.UUID) ([]booking.HoldV
 			p.epoch, strconv.FormatInt(p.revision, 10), strconv.FormatInt(p.count, 10),
 		}}
 	}
-	answers, err := s.run(ctx, patience, calls...)
+	answers, err := s.run(ctx, s.patience, calls...)
 	if err != nil {
 		return nil, holdsAway(err)
 	}
@@ -132,7 +132,7 @@ func (s *Store) Place(ctx context.Context, p booking.Placement) (booking.Placed,
 	var reserved int64 // until when; zero: not
 	fresh := false
 	if len(p.Seats) > 0 {
-		answers, err := s.run(ctx, patience, s.reservation(p)...)
+		answers, err := s.run(ctx, s.patience, s.reservation(p)...)
 		if err != nil {
 			return booking.Placed{}, holdsAway(err)
 		}
@@ -148,7 +148,7 @@ func (s *Store) Place(ctx context.Context, p booking.Placement) (booking.Placed,
 	for _, seat := range p.Seats {
 		args = append(args, strconv.FormatInt(int64(seat), 10))
 	}
-	answers, err := s.run(ctx, patience, call{script: placeScript, keys: holdKeys(p.EventID), owned: ownedKeys(p.EventID), args: args})
+	answers, err := s.run(ctx, s.patience, call{script: placeScript, keys: holdKeys(p.EventID), owned: ownedKeys(p.EventID), args: args})
 	if err != nil {
 		return booking.Placed{}, holdsAway(err)
 	}
@@ -207,14 +207,14 @@ func (s *Store) enlist(ctx context.Context, eventID uuid.UUID, due int64) {
 	}
 	k.enlisted.Store(due)
 	// Left undone, holds end when the event is next asked for.
-	_, _ = s.run(ctx, patience, s.enlisting(eventID, due-now))
+	_, _ = s.run(ctx, s.patience, s.enlisting(eventID, due-now))
 }
 
 // resettle says until when the person holds seats at the event; zero: none.
 // set is the end that this call has reserved. It is a bound for courtesy:
 // where it can't be told the reservation ends by itself.
 func (s *Store) resettle(ctx context.Context, userID, eventID uuid.UUID, set, end int64) {
-	_, _ = s.run(ctx, patience, resettling(userID, eventID, set, end))
+	_, _ = s.run(ctx, s.patience, resettling(userID, eventID, set, end))
 }
 
 func resettling(userID, eventID uuid.UUID, set, end int64) call {
@@ -225,7 +225,7 @@ func resettling(userID, eventID uuid.UUID, set, end int64) call {
 
 // Mine implements booking.HoldStore.
 func (s *Store) Mine(ctx context.Context, eventID, userID uuid.UUID) (booking.Held, error) {
-	answers, err := s.run(ctx, patience, call{
+	answers, err := s.run(ctx, s.patience, call{
 		script: mineScript, keys: holdKeys(eventID), owned: ownedKeys(eventID), args: []string{userID.String()},
 	})
 	if err != nil {
@@ -257,7 +257,7 @@ func (s *Store) Unpin(ctx context.Context, eventID, userID uuid.UUID) error {
 }
 
 func (s *Store) pin(ctx context.Context, eventID, userID uuid.UUID, by string) error {
-	answers, err := s.run(ctx, patience, call{
+	answers, err := s.run(ctx, s.patience, call{
 		script: pinScript, keys: holdKeys(eventID), owned: ownedKeys(eventID), args: []string{userID.String(), by},
 	})
 	if err != nil {

@@ -5,12 +5,14 @@ package redis_test
 import (
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/redis/rueidis"
 
+	"happening/internal/booking"
 	"happening/internal/booking/holdtest"
 	"happening/internal/redis"
 	"happening/internal/testkit"
@@ -93,7 +95,7 @@ func open(t testing.TB, url string, o redis.Options) *redis.Store {
 // bench puts a store on the clock of the test.
 func bench(t *testing.T, url string) holdtest.Bench {
 	now, h := newClock(), &heard{}
-	store := open(t, url, redis.Options{Now: now.Now, RedisTime: now.Now, Changed: h.changed, Expired: h.expired})
+	store := open(t, url, redis.Options{Now: now.Now, RedisTime: now.Now, Changed: h.changed, Expired: h.expired}).Unhurried()
 	return holdtest.Bench{
 		Store: store, TTL: redis.DefaultHoldTTL, Now: now.Now,
 		Advance: func(d time.Duration) { now.Advance(d); store.Sweep(t.Context()) },
@@ -136,3 +138,61 @@ func TestHoldsContract(t *testing.T) {
 		})
 	}
 }
+
+func TestVersionsContract(t *testing.T) {
+	t.Parallel()
+	for name, e := range engines(t) {
+		t.Run(name, func(t *testing.T) {
+			holdtest.RunVersions(t, func(t *testing.T) holdtest.Bench {
+				e.empty()
+				return bench(t, e.url)
+			})
+		})
+	}
+}
+
+func TestSubmitLockContract(t *testing.T) {
+	t.Parallel()
+	for name, e := range engines(t) {
+		t.Run(name, func(t *testing.T) {
+			holdtest.RunSubmitLock(t, func(t *testing.T) booking.SubmitLock { return open(t, e.url, redis.Options{}).Unhurried() })
+		})
+	}
+}
+
+func TestLimiterContract(t *testing.T) {
+	t.Parallel()
+	for name, e := range engines(t) {
+		t.Run(name, func(t *testing.T) {
+			holdtest.RunLimiter(t, func(t *testing.T) holdtest.LimitBench {
+				e.empty()
+				now := newClock()
+				// Two processes take turns, so that the buckets are shared.
+				one, two := open(t, e.url, redis.Options{RedisTime: now.Now}), open(t, e.url, redis.Options{RedisTime: now.Now})
+				return holdtest.LimitBench{
+					Open: func(name string, rate, burst int) holdtest.Limiter {
+						return &turns{all: []holdtest.Limiter{
+							one.Limiter(name, rate, burst, closed{}).Unhurried(), two.Limiter(name, rate, burst, closed{}).Unhurried(),
+						}}
+					},
+					Advance: now.Advance,
+				}
+			})
+		})
+	}
+}
+
+// turns asks several limiters in turn.
+type turns struct {
+	next atomic.Uint32
+	all  []holdtest.Limiter
+}
+
+func (l *turns) Allow(key string) (bool, time.Duration) {
+	return l.all[int(l.next.Add(1))%len(l.all)].Allow(key)
+}
+
+// closed is a fallback that shows itself by refusing all.
+type closed struct{}
+
+func (closed) Allow(string) (bool, time.Duration) { return false, time.Hour }

@@ -23,6 +23,7 @@ type Limiter struct {
 	name     string
 	interval time.Duration // between two tokens; zero: no limit
 	burst    time.Duration // how far a key may run ahead
+	patience time.Duration
 	fallback Allower
 }
 
@@ -30,7 +31,7 @@ type Limiter struct {
 // at once (at least one). A rate of zero sets no limit. The name tells its keys
 // from others': limit:NAME:KEY.
 func (s *Store) Limiter(name string, rate, burst int, fallback Allower) *Limiter {
-	l := &Limiter{store: s, name: name, fallback: fallback}
+	l := &Limiter{store: s, name: name, patience: limitPatience, fallback: fallback}
 	if rate > 0 {
 		l.interval = time.Second / time.Duration(rate)
 		l.burst = l.interval * time.Duration(max(burst, 1)-1)
@@ -56,7 +57,7 @@ func (l *Limiter) ask(key string) (wait time.Duration, err error) {
 	if client == nil || s.away.Load() {
 		return 0, errAway
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), limitPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), l.patience)
 	defer cancel()
 	clock := "0"
 	if s.o.RedisTime != nil {

@@ -23,7 +23,7 @@ func (s *Store) Lock(ctx context.Context, eventID, userID uuid.UUID, ask uint64)
 	token, hash := randomWord(), strconv.FormatUint(ask, base)
 	keys := []string{"booking:{" + eventID.String() + "}:" + userID.String()}
 	nothing := func() {}
-	answers, err := s.run(ctx, patience, call{script: lockScript, keys: keys, args: []string{
+	answers, err := s.run(ctx, s.patience, call{script: lockScript, keys: keys, args: []string{
 		token, hash, strconv.FormatInt(lockKept.Milliseconds(), 10),
 	}})
 	if err != nil {
@@ -39,6 +39,6 @@ func (s *Store) Lock(ctx context.Context, eventID, userID uuid.UUID, ask uint64)
 	}
 	return func() {
 		// Left undone, the lock ends by itself.
-		_, _ = s.run(context.WithoutCancel(ctx), patience, call{script: unlockScript, keys: keys, args: []string{token, hash}})
+		_, _ = s.run(context.WithoutCancel(ctx), s.patience, call{script: unlockScript, keys: keys, args: []string{token, hash}})
 	}, true
 }

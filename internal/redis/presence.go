@@ -42,7 +42,7 @@ func watching(eventID uuid.UUID, ttl time.Duration, viewers []string) call {
 // Join says that the viewer, a person or a visitor's connection, looks at the
 // event. It counts until Leave, or until it is not renewed any more.
 func (p *Presence) Join(ctx context.Context, eventID uuid.UUID, viewer string) error {
-	_, err := p.s.run(ctx, patience, watching(eventID, viewerTTL, []string{viewer}))
+	_, err := p.s.run(ctx, p.s.patience, watching(eventID, viewerTTL, []string{viewer}))
 	return err
 }
 
@@ -50,7 +50,7 @@ func (p *Presence) Join(ctx context.Context, eventID uuid.UUID, viewer string) e
 // another as well counts again at its next renewal. The event stays watched
 // for RecoveryWindow.
 func (p *Presence) Leave(ctx context.Context, eventID uuid.UUID, viewer string) error {
-	_, err := p.s.run(ctx, patience, watching(eventID, 0, []string{viewer}))
+	_, err := p.s.run(ctx, p.s.patience, watching(eventID, 0, []string{viewer}))
 	return err
 }
 
@@ -73,7 +73,7 @@ func (p *Presence) Renew(ctx context.Context, events map[uuid.UUID][]string, lis
 // Viewers counts who looks at the event, each once.
 func (p *Presence) Viewers(ctx context.Context, eventID uuid.UUID) (int, error) {
 	keys := viewersKey(eventID)
-	answers, err := p.s.run(ctx, patience, call{script: viewersScript, keys: keys, owned: keys})
+	answers, err := p.s.run(ctx, p.s.patience, call{script: viewersScript, keys: keys, owned: keys})
 	if err != nil {
 		return 0, err
 	}
@@ -90,7 +90,7 @@ func listen(c rueidis.Client, userID uuid.UUID) rueidis.Completed {
 // Listen says that the person is connected; it holds for RecoveryWindow after
 // the last renewal.
 func (p *Presence) Listen(ctx context.Context, userID uuid.UUID) error {
-	return p.s.plainly(ctx, patience, 1, func(c rueidis.Client, _ int) rueidis.Completed { return listen(c, userID) }, nil)
+	return p.s.plainly(ctx, p.s.patience, 1, func(c rueidis.Client, _ int) rueidis.Completed { return listen(c, userID) }, nil)
 }
 
 // Listening says whether the person is connected to any process, or was within
@@ -106,7 +106,7 @@ func (p *Presence) Listening(ctx context.Context, userID uuid.UUID) (bool, error
 // ListeningAll is Listening for many people in one round trip, in their order.
 func (p *Presence) ListeningAll(ctx context.Context, userIDs []uuid.UUID) ([]bool, error) {
 	all := make([]bool, len(userIDs))
-	err := p.s.plainly(ctx, patience, len(userIDs), func(c rueidis.Client, i int) rueidis.Completed {
+	err := p.s.plainly(ctx, p.s.patience, len(userIDs), func(c rueidis.Client, i int) rueidis.Completed {
 		return c.B().Exists().Key(listeningKey(userIDs[i])).Build()
 	}, func(i int, m rueidis.RedisMessage) {
 		n, err := m.AsInt64()

@@ -61,7 +61,7 @@ func (s *Store) Settle(ctx context.Context, sale booking.Sale) error {
 		args = append(args, id.String())
 	}
 	keys := ownedKeys(sale.EventID)
-	answers, err := s.run(ctx, patience, call{script: settleScript, keys: keys, owned: keys, args: args})
+	answers, err := s.run(ctx, s.patience, call{script: settleScript, keys: keys, owned: keys, args: args})
 	if err != nil {
 		s.note(sale.EventID)
 		return holdsAway(err)
@@ -94,7 +94,7 @@ func (s *Store) Settle(ctx context.Context, sale booking.Sale) error {
 		s.rebuild(figures)
 		return nil
 	}
-	if err := s.write(ctx, patience, figures, false, 0); err != nil {
+	if err := s.write(ctx, s.patience, figures, false, 0); err != nil {
 		s.note(sale.EventID)
 		return holdsAway(err)
 	}

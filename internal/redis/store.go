@@ -68,6 +68,7 @@ type Store struct {
 	closeOnce sync.Once
 	o         Options
 	process   string // names this process in Redis
+	patience  time.Duration
 
 	mu     sync.RWMutex
 	events map[uuid.UUID]*known
@@ -112,7 +113,7 @@ func Open(ctx context.Context, settings Settings, o Options) (*Store, error) {
 		o.Log = slog.Default()
 	}
 	s := &Store{
-		line: newLine(settings, o.Log), o: o, process: randomWord(),
+		line: newLine(settings, o.Log), o: o, process: randomWord(), patience: patience,
 		events: map[uuid.UUID]*known{}, chores: make(chan func(context.Context), maxChores),
 	}
 	s.start(ctx)

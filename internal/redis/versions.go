@@ -25,7 +25,7 @@ func (s *Store) stand(ctx context.Context, eventID uuid.UUID, moves bool, sale i
 	k.mu.Lock()
 	newest := k.version
 	k.mu.Unlock()
-	answers, err := s.run(ctx, patience, call{
+	answers, err := s.run(ctx, s.patience, call{
 		script: versionScript, keys: []string{eventKey(eventID, "live"), eventKey(eventID, "viewers")}, owned: ownedKeys(eventID),
 		args: []string{newest.Epoch, strconv.FormatInt(newest.N, 10), flag(moves), strconv.FormatInt(sale, 10)},
 	})
