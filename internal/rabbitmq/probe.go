@@ -1,0 +1,93 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// Probe tries a broker out before anything relies on it, and tells all that
+// is wrong, each in one line without a password. It declares the queues, as
+// the first start would, and leaves nothing else behind.
+func Probe(ctx context.Context, url string) error { return probe(ctx, url, QueueName) }
+
+func probe(ctx context.Context, url, queue string) error {
+	s, err := parse(url)
+	if err != nil {
+		return err
+	}
+	conn, err := s.dial(ctx, "happening probe")
+	if err != nil {
+		return errors.New(s.explain(queue, err))
+	}
+	defer func() { _ = conn.CloseDeadline(time.Now().Add(closeTimeout)) }()
+	stop := context.AfterFunc(ctx, func() { _ = conn.CloseDeadline(time.Now()) })
+	defer stop()
+	var faults []error
+	if product, _ := conn.Properties["product"].(string); product != "RabbitMQ" {
+		faults = append(faults, fmt.Errorf("%s: %s is %q, not RabbitMQ; the queues need RabbitMQ %d.%d or newer", setting, s.addr(), product, minMajor, minMinor))
+	} else if version, _ := conn.Properties["version"].(string); tooOld(version) {
+		faults = append(faults, fmt.Errorf("%s: %s is RabbitMQ %s; upgrade it to %d.%d or newer", setting, s.addr(), version, minMajor, minMinor))
+	}
+	said := map[string]bool{}
+	// A refusal closes the channel: each trial has its own.
+	for _, try := range []func(*amqp.Channel) error{
+		func(ch *amqp.Channel) error { return declareDead(ch, queue) },
+		func(ch *amqp.Channel) error { return declareQueue(ch, queue) },
+		func(ch *amqp.Channel) error { return mayPublish(ctx, ch) },
+		func(ch *amqp.Channel) error { return mayRead(ch, queue) },
+	} {
+		ch, err := conn.Channel()
+		if err == nil {
+			err = try(ch)
+			_ = ch.Close()
+		}
+		if err == nil {
+			continue
+		}
+		if line := s.explain(queue, err); !said[line] {
+			said[line] = true
+			faults = append(faults, errors.New(line))
+		}
+		if conn.IsClosed() {
+			break
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// mayPublish sends a message to no queue: it is refused, or comes back.
+func mayPublish(ctx context.Context, ch *amqp.Channel) error {
+	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
+	returned := ch.NotifyReturn(make(chan amqp.Return, 1))
+	nowhere := "happening.probe." + uuid.NewString()
+	if err := ch.PublishWithContext(ctx, "", nowhere, true, false, amqp.Publishing{}); err != nil {
+		return err
+	}
+	timer := time.NewTimer(callTimeout)
+	defer timer.Stop()
+	select {
+	case <-returned:
+		return nil
+	case e := <-closed:
+		return cause(e)
+	case <-timer.C:
+		return errors.New("no answer to a message")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// mayRead takes a message, if there is one, and puts it back; that counts as a
+// delivery of it.
+func mayRead(ch *amqp.Channel, queue string) error {
+	d, ok, err := ch.Get(queue, false)
+	if err != nil || !ok {
+		return err
+	}
+	return d.Nack(false, true)
+}
