@@ -122,7 +122,7 @@ type process struct {
 	done chan struct{}
 }
 
-func startProcess(t *testing.T, r *server, h *hall, number int, change ...func(*socket.Options)) *process {
+func startProcess(t *testing.T, r *redisServer, h *hall, number int, change ...func(*socket.Options)) *process {
 	t.Helper()
 	p := &process{at: at{hall: h, process: number}, done: make(chan struct{})}
 	p.site = open(t, r.over(func(o *socket.Options) {
@@ -317,13 +317,13 @@ func TestMapsEndRightWhateverBecomesOfRedis(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		lost bool
-		do   func(*server, *testing.T)
+		do   func(*redisServer, *testing.T)
 	}{
 		"killed, restarted empty": {true, outages["killed and restarted empty"]},
 		"away for three seconds":  {true, outages["away for three seconds"]},
 		"frozen":                  {false, outages["frozen for three seconds"]},
 		"cut":                     {false, outages["connections of messages cut"]},
-		"flushed":                 {true, func(r *server, _ *testing.T) { r.ask("FLUSHALL") }},
+		"flushed":                 {true, func(r *redisServer, _ *testing.T) { r.ask("FLUSHALL") }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -13,20 +13,22 @@ import (
 	"testing"
 	"time"
 
+	server "github.com/centrifugal/centrifuge"
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"happening/internal/realtime"
 	"happening/internal/socket"
 )
 
-// server is a private Redis that a test may break.
-type server struct {
+// redisServer is a private Redis that a test may break.
+type redisServer struct {
 	t    *testing.T
 	port string
 	cmd  *exec.Cmd
 }
 
-func startRedis(t *testing.T) *server {
+func startRedis(t *testing.T) *redisServer {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -39,7 +41,7 @@ func startRedis(t *testing.T) *server {
 	if err := ln.Close(); err != nil {
 		t.Fatal(err)
 	}
-	r := &server{t: t, port: port}
+	r := &redisServer{t: t, port: port}
 	r.start()
 	t.Cleanup(func() {
 		if r.cmd != nil {
@@ -49,10 +51,10 @@ func startRedis(t *testing.T) *server {
 	return r
 }
 
-func (r *server) addr() string { return "127.0.0.1:" + r.port }
+func (r *redisServer) addr() string { return "127.0.0.1:" + r.port }
 
 // start starts it, with nothing in it.
-func (r *server) start() {
+func (r *redisServer) start() {
 	r.t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -66,13 +68,13 @@ func (r *server) start() {
 	r.eventually("Redis to answer", func() bool { return r.ask("PING") == "+PONG" })
 }
 
-func (r *server) kill() {
+func (r *redisServer) kill() {
 	r.signal(syscall.SIGKILL)
 	_ = r.cmd.Wait() // says that it was killed
 	r.cmd = nil
 }
 
-func (r *server) signal(s os.Signal) {
+func (r *redisServer) signal(s os.Signal) {
 	r.t.Helper()
 	if err := r.cmd.Process.Signal(s); err != nil {
 		r.t.Fatal(err)
@@ -80,7 +82,7 @@ func (r *server) signal(s os.Signal) {
 }
 
 // ask sends one command and gives the first line of the answer.
-func (r *server) ask(command string) string {
+func (r *redisServer) ask(command string) string {
 	conn, err := net.DialTimeout("tcp", r.addr(), time.Second)
 	if err != nil {
 		return ""
@@ -102,7 +104,7 @@ func (r *server) ask(command string) string {
 	}
 }
 
-func (r *server) eventually(what string, done func() bool) {
+func (r *redisServer) eventually(what string, done func() bool) {
 	r.t.Helper()
 	eventually(r.t, what, done)
 }
@@ -122,7 +124,7 @@ func eventually(t *testing.T, what string, done func() bool) {
 }
 
 // over lets the node of a site work over the Redis.
-func (r *server) over(change ...func(*socket.Options)) func(*socket.Options) {
+func (r *redisServer) over(change ...func(*socket.Options)) func(*socket.Options) {
 	return func(o *socket.Options) {
 		o.Engine = socket.RedisEngine(socket.RedisSettings{Addresses: []string{r.addr()}})
 		for _, c := range change {
@@ -132,7 +134,7 @@ func (r *server) over(change ...func(*socket.Options)) func(*socket.Options) {
 }
 
 // pair is two processes, as far as realtime is concerned, with one gate.
-func pair(t *testing.T, r *server, change ...func(*socket.Options)) (a, b *site) {
+func pair(t *testing.T, r *redisServer, change ...func(*socket.Options)) (a, b *site) {
 	t.Helper()
 	a, b = open(t, r.over(change...)), open(t, r.over(change...))
 	b.event = a.event
@@ -242,15 +244,15 @@ func TestWordsReachTheOthersOnly(t *testing.T) {
 }
 
 // outages are what may become of Redis. Each returns when Redis works again.
-var outages = map[string]func(*server, *testing.T){
-	"killed and restarted empty": func(r *server, _ *testing.T) { r.kill(); r.start() },
-	"away for three seconds":     func(r *server, _ *testing.T) { r.kill(); pause(3 * time.Second); r.start() },
-	"frozen for three seconds": func(r *server, _ *testing.T) {
+var outages = map[string]func(*redisServer, *testing.T){
+	"killed and restarted empty": func(r *redisServer, _ *testing.T) { r.kill(); r.start() },
+	"away for three seconds":     func(r *redisServer, _ *testing.T) { r.kill(); pause(3 * time.Second); r.start() },
+	"frozen for three seconds": func(r *redisServer, _ *testing.T) {
 		r.signal(syscall.SIGSTOP)
 		pause(3 * time.Second)
 		r.signal(syscall.SIGCONT)
 	},
-	"connections of messages cut": func(r *server, t *testing.T) {
+	"connections of messages cut": func(r *redisServer, t *testing.T) {
 		if got := r.ask("CLIENT KILL TYPE pubsub"); got == ":0" {
 			t.Error("nothing was cut")
 		}
@@ -482,4 +484,50 @@ func TestViewersAreCountedOverAllProcesses(t *testing.T) {
 	if a.Viewers(t.Context(), a.event) != 2 || !a.Listening(t.Context(), uuid.New()) {
 		t.Fatal("without an answer, the process's own viewers count and everybody may listen")
 	}
+}
+
+// TestBriefCutIsNoticed breaks the connections over which messages come, and
+// publishes while nobody can hear it. No probe falls into so short a cut, and
+// on a person's channel no later message tells of it: without the library's
+// word for the cut, on which the node relies, the message would be lost.
+func TestBriefCutIsNoticed(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	a, _ := pair(t, r)
+	channel := realtime.UserChannel(a.ann.UserID)
+	mine := a.browser(t, "ann").listen(channel)
+	await(t, "subscription", mine.subscribed)
+	publisher := outsider(t, r)
+	r.ask("CLIENT KILL TYPE pubsub")
+	if _, err := publisher.Publish(channel, []byte(`{"n":1}`), server.WithHistory(10, time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	mine.hears(`{"n":1}`)
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("recovered only after %v", took)
+	}
+}
+
+// outsider is a bare node of the library that publishes over the Redis, and
+// knows of no outage.
+func outsider(t *testing.T, r *redisServer) *server.Node {
+	t.Helper()
+	node, err := server.New(server.Config{Metrics: server.MetricsConfig{RegistererGatherer: prometheus.NewRegistry()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shard, err := server.NewRedisShard(node, server.RedisShardConfig{Address: r.addr()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	broker, err := server.NewRedisBroker(node, server.RedisBrokerConfig{
+		Prefix: socket.DefaultPrefix, Shards: []*server.RedisShard{shard},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	node.SetBroker(broker)
+	t.Cleanup(shard.Close)
+	return node
 }
