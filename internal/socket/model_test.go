@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 
 	"happening/internal/realtime"
 	"happening/internal/socket"
+	"happening/internal/testkit"
 )
 
 // staleAfter is how long a change may wait for its delta before the store of
@@ -122,10 +122,10 @@ type process struct {
 	done chan struct{}
 }
 
-func startProcess(t *testing.T, r *redisServer, h *hall, number int, change ...func(*socket.Options)) *process {
+func startProcess(t *testing.T, r *testkit.RedisServer, h *hall, number int, change ...func(*socket.Options)) *process {
 	t.Helper()
 	p := &process{at: at{hall: h, process: number}, done: make(chan struct{})}
-	p.site = open(t, r.over(func(o *socket.Options) {
+	p.site = open(t, over(r, func(o *socket.Options) {
 		o.Watch = func(id uuid.UUID, joined bool) { p.feed.Watch(id, joined) }
 		o.Interrupted = func(away bool) { p.feed.Interrupted("messages", away) }
 	}), func(o *socket.Options) {
@@ -282,7 +282,7 @@ func newHall() *hall { return &hall{event: uuid.New(), pending: map[int]time.Tim
 // fetches the snapshot again.
 func TestTwoProcessesSellOneEvent(t *testing.T) {
 	t.Parallel()
-	r, h := startRedis(t), newHall()
+	r, h := testkit.Redis(t), newHall()
 	var all []*onlooker
 	var selling sync.WaitGroup
 	ctx, stop := context.WithTimeout(t.Context(), 4*time.Second)
@@ -317,17 +317,17 @@ func TestMapsEndRightWhateverBecomesOfRedis(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		lost bool
-		do   func(*redisServer, *testing.T)
+		do   func(*testkit.RedisServer, *testing.T)
 	}{
 		"killed, restarted empty": {true, outages["killed and restarted empty"]},
 		"away for three seconds":  {true, outages["away for three seconds"]},
 		"frozen":                  {false, outages["frozen for three seconds"]},
 		"cut":                     {false, outages["connections of messages cut"]},
-		"flushed":                 {true, func(r *redisServer, _ *testing.T) { r.ask("FLUSHALL") }},
+		"flushed":                 {true, func(r *testkit.RedisServer, _ *testing.T) { r.Do(r.Client(), "FLUSHALL") }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r, h := startRedis(t), newHall()
+			r, h := testkit.Redis(t), newHall()
 			processes := []*process{startProcess(t, r, h, 0), startProcess(t, r, h, 1)}
 			var all []*onlooker
 			for _, p := range processes {
@@ -355,7 +355,7 @@ func TestMapsEndRightWhateverBecomesOfRedis(t *testing.T) {
 // the delta. Those who watch over another one see it nevertheless.
 func TestDeadProcessLeavesNoWrongMap(t *testing.T) {
 	t.Parallel()
-	r, h := startRedis(t), newHall()
+	r, h := testkit.Redis(t), newHall()
 	a, b := startProcess(t, r, h, 0), startProcess(t, r, h, 1)
 	o := b.onlooker(t)
 	sale := a.change(7, realtime.Booked)
@@ -377,7 +377,7 @@ func TestDeadProcessLeavesNoWrongMap(t *testing.T) {
 // map is not kept up to date, and that it is again.
 func TestInterruptionIsToldLocally(t *testing.T) {
 	t.Parallel()
-	r, h := startRedis(t), newHall()
+	r, h := testkit.Redis(t), newHall()
 	a, b := startProcess(t, r, h, 0), startProcess(t, r, h, 1)
 	all := []*onlooker{a.onlooker(t), b.onlooker(t)}
 	told := func(live bool) func() bool {
@@ -393,13 +393,13 @@ func TestInterruptionIsToldLocally(t *testing.T) {
 			return true
 		}
 	}
-	r.signal(syscall.SIGSTOP)
+	r.Freeze()
 	h.setAway(true, false)
 	eventually(t, "that the map is not live", told(false))
 	late := a.onlooker(t)
 	all = append(all, late)
 	eventually(t, "that a newcomer is told", told(false))
-	r.signal(syscall.SIGCONT)
+	r.Thaw()
 	h.setAway(false, false)
 	eventually(t, "that the map is live again", told(true))
 }
@@ -408,7 +408,7 @@ func TestInterruptionIsToldLocally(t *testing.T) {
 // process fail; when Redis is back, that person is told to refresh.
 func TestNewsLostInAnOutageAreMadeGood(t *testing.T) {
 	t.Parallel()
-	r, h := startRedis(t), newHall()
+	r, h := testkit.Redis(t), newHall()
 	shared := &together{}
 	a := startProcess(t, r, h, 0, func(o *socket.Options) { o.Presence = shared })
 	b := startProcess(t, r, h, 1)
@@ -420,7 +420,7 @@ func TestNewsLostInAnOutageAreMadeGood(t *testing.T) {
 	if err := shared.Listen(t.Context(), a.ann.UserID); err != nil {
 		t.Fatal(err)
 	}
-	r.signal(syscall.SIGSTOP)
+	r.Freeze()
 	began := time.Now()
 	for range 20_000 {
 		a.feed.HoldsChanged(a.ann.UserID, h.event)
@@ -429,7 +429,7 @@ func TestNewsLostInAnOutageAreMadeGood(t *testing.T) {
 		t.Errorf("telling blocked for %v", took)
 	}
 	pause(time.Second)
-	r.signal(syscall.SIGCONT)
+	r.Thaw()
 	for await(t, "the refresh", mine.heard) != `{"refresh":true}` {
 	}
 }

@@ -4,12 +4,8 @@ package socket_test
 
 import (
 	"context"
-	"fmt"
-	"net"
-	"os"
-	"os/exec"
+	"errors"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -19,95 +15,8 @@ import (
 
 	"happening/internal/realtime"
 	"happening/internal/socket"
+	"happening/internal/testkit"
 )
-
-// redisServer is a private Redis that a test may break.
-type redisServer struct {
-	t    *testing.T
-	port string
-	cmd  *exec.Cmd
-}
-
-func startRedis(t *testing.T) *redisServer {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, err := net.SplitHostPort(ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := ln.Close(); err != nil {
-		t.Fatal(err)
-	}
-	r := &redisServer{t: t, port: port}
-	r.start()
-	t.Cleanup(func() {
-		if r.cmd != nil {
-			r.kill()
-		}
-	})
-	return r
-}
-
-func (r *redisServer) addr() string { return "127.0.0.1:" + r.port }
-
-// start starts it, with nothing in it.
-func (r *redisServer) start() {
-	r.t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		r.t.Fatal("this test needs redis-server: install the package redis-server")
-	}
-	r.cmd = exec.Command(path, "--port", r.port, "--bind", "127.0.0.1", "--save", "", "--dir", r.t.TempDir())
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := r.cmd.Start(); err != nil {
-		r.t.Fatal(err)
-	}
-	r.eventually("Redis to answer", func() bool { return r.ask("PING") == "+PONG" })
-}
-
-func (r *redisServer) kill() {
-	r.signal(syscall.SIGKILL)
-	_ = r.cmd.Wait() // says that it was killed
-	r.cmd = nil
-}
-
-func (r *redisServer) signal(s os.Signal) {
-	r.t.Helper()
-	if err := r.cmd.Process.Signal(s); err != nil {
-		r.t.Fatal(err)
-	}
-}
-
-// ask sends one command and gives the first line of the answer.
-func (r *redisServer) ask(command string) string {
-	conn, err := net.DialTimeout("tcp", r.addr(), time.Second)
-	if err != nil {
-		return ""
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
-		return ""
-	}
-	if _, err := fmt.Fprintf(conn, "%s\r\n", command); err != nil {
-		return ""
-	}
-	var line string
-	buf := make([]byte, 1)
-	for {
-		if _, err := conn.Read(buf); err != nil || buf[0] == '\r' {
-			return line
-		}
-		line += string(buf)
-	}
-}
-
-func (r *redisServer) eventually(what string, done func() bool) {
-	r.t.Helper()
-	eventually(r.t, what, done)
-}
 
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
@@ -124,9 +33,13 @@ func eventually(t *testing.T, what string, done func() bool) {
 }
 
 // over lets the node of a site work over the Redis.
-func (r *redisServer) over(change ...func(*socket.Options)) func(*socket.Options) {
+func over(r *testkit.RedisServer, change ...func(*socket.Options)) func(*socket.Options) {
+	return overSettings(socket.RedisSettings{Addresses: []string{r.Address}}, change...)
+}
+
+func overSettings(settings socket.RedisSettings, change ...func(*socket.Options)) func(*socket.Options) {
 	return func(o *socket.Options) {
-		o.Engine = socket.RedisEngine(socket.RedisSettings{Addresses: []string{r.addr()}})
+		o.Engine = socket.RedisEngine(settings)
 		for _, c := range change {
 			c(o)
 		}
@@ -134,9 +47,13 @@ func (r *redisServer) over(change ...func(*socket.Options)) func(*socket.Options
 }
 
 // pair is two processes, as far as realtime is concerned, with one gate.
-func pair(t *testing.T, r *redisServer, change ...func(*socket.Options)) (a, b *site) {
+func pair(t *testing.T, r *testkit.RedisServer, change ...func(*socket.Options)) (a, b *site) {
 	t.Helper()
-	a, b = open(t, r.over(change...)), open(t, r.over(change...))
+	return paired(open(t, over(r, change...)), open(t, over(r, change...)))
+}
+
+// paired gives both the same event and people.
+func paired(a, b *site) (*site, *site) {
 	b.event = a.event
 	for token, p := range a.gate.people {
 		b.gate.people[token] = p
@@ -147,7 +64,7 @@ func pair(t *testing.T, r *redisServer, change ...func(*socket.Options)) (a, b *
 
 func TestDeltasReachWatchersOfAnotherProcessInOrder(t *testing.T) {
 	t.Parallel()
-	a, b := pair(t, startRedis(t))
+	a, b := pair(t, testkit.Redis(t))
 	channel := realtime.EventChannel(a.event)
 	there := b.browser(t, "").listen(channel)
 	await(t, "subscription", there.subscribed)
@@ -169,7 +86,7 @@ func TestDeltasReachWatchersOfAnotherProcessInOrder(t *testing.T) {
 // another process, once in time and once too late.
 func TestRecoveryAtAnotherProcess(t *testing.T) {
 	t.Parallel()
-	a, b := pair(t, startRedis(t))
+	a, b := pair(t, testkit.Redis(t))
 	channel := realtime.EventChannel(a.event)
 	for _, c := range []struct {
 		missed    int
@@ -201,7 +118,7 @@ func TestRecoveryAtAnotherProcess(t *testing.T) {
 // effect at the other within a second; asking again would take longer.
 func TestAccessEndsAtAllProcesses(t *testing.T) {
 	t.Parallel()
-	a, b := pair(t, startRedis(t))
+	a, b := pair(t, testkit.Redis(t))
 	const soon = time.Second
 	within := func(t *testing.T, what string, done <-chan struct{}) {
 		t.Helper()
@@ -229,7 +146,7 @@ func TestAccessEndsAtAllProcesses(t *testing.T) {
 
 func TestWordsReachTheOthersOnly(t *testing.T) {
 	t.Parallel()
-	a, b := pair(t, startRedis(t))
+	a, b := pair(t, testkit.Redis(t))
 	here, there := make(chan string, 10), make(chan string, 10)
 	a.OnTold(func(op string, data []byte) { here <- op + string(data) })
 	b.OnTold(func(op string, data []byte) { there <- op + string(data) })
@@ -244,19 +161,22 @@ func TestWordsReachTheOthersOnly(t *testing.T) {
 }
 
 // outages are what may become of Redis. Each returns when Redis works again.
-var outages = map[string]func(*redisServer, *testing.T){
-	"killed and restarted empty": func(r *redisServer, _ *testing.T) { r.kill(); r.start() },
-	"away for three seconds":     func(r *redisServer, _ *testing.T) { r.kill(); pause(3 * time.Second); r.start() },
-	"frozen for three seconds": func(r *redisServer, _ *testing.T) {
-		r.signal(syscall.SIGSTOP)
+var outages = map[string]func(*testkit.RedisServer, *testing.T){
+	"killed and restarted empty": func(r *testkit.RedisServer, _ *testing.T) { r.Kill(); r.Start() },
+	"away for three seconds":     func(r *testkit.RedisServer, _ *testing.T) { r.Kill(); pause(3 * time.Second); r.Start() },
+	"frozen for three seconds": func(r *testkit.RedisServer, _ *testing.T) {
+		r.Freeze()
 		pause(3 * time.Second)
-		r.signal(syscall.SIGCONT)
+		r.Thaw()
 	},
-	"connections of messages cut": func(r *redisServer, t *testing.T) {
-		if got := r.ask("CLIENT KILL TYPE pubsub"); got == ":0" {
-			t.Error("nothing was cut")
-		}
-	},
+	"connections of messages cut": cutMessages,
+}
+
+// cutMessages ends the connections over which messages come.
+func cutMessages(r *testkit.RedisServer, t *testing.T) {
+	if r.Do(r.Client(), "CLIENT", "KILL", "TYPE", "pubsub") == "0" {
+		t.Error("nothing was cut")
+	}
 }
 
 // pause is the length of an outage, no wait for anything.
@@ -271,7 +191,7 @@ func TestAfterAnOutageClientsSubscribeAgain(t *testing.T) {
 	for name, breakIt := range outages {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := startRedis(t)
+			r := testkit.Redis(t)
 			changes := make(chan bool, 100)
 			a, b := pair(t, r, func(o *socket.Options) { o.Interrupted = func(away bool) { changes <- away } })
 			channel := realtime.UserChannel(a.ann.UserID)
@@ -312,7 +232,7 @@ func TestAfterAnOutageClientsSubscribeAgain(t *testing.T) {
 // that the next message tells of it.
 func TestFlushedRedisIsNoticedByTheNextMessage(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t)
+	r := testkit.Redis(t)
 	a, b := pair(t, r)
 	channel := realtime.EventChannel(a.event)
 	there := b.browser(t, "").listen(channel)
@@ -321,9 +241,7 @@ func TestFlushedRedisIsNoticedByTheNextMessage(t *testing.T) {
 	there.hears(delta(1))
 	second := time.Now().Unix() // the library names epochs by the second
 	eventually(t, "the next second", func() bool { return time.Now().Unix() > second })
-	if got := r.ask("FLUSHALL"); got != "+OK" {
-		t.Fatal(got)
-	}
+	r.Do(r.Client(), "FLUSHALL")
 	a.publish(t, channel, delta(2))
 	if e := await(t, "resubscription", there.subscribed); !e.WasRecovering || e.Recovered {
 		t.Fatalf("took the new stream for the old one: %+v", e)
@@ -334,11 +252,11 @@ func TestFlushedRedisIsNoticedByTheNextMessage(t *testing.T) {
 // after the first; clients come and go meanwhile.
 func TestDeadRedisBlocksNobody(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t)
+	r := testkit.Redis(t)
 	a, _ := pair(t, r)
 	channel := realtime.EventChannel(a.event)
 	a.publish(t, channel, delta(1))
-	r.signal(syscall.SIGSTOP)
+	r.Freeze()
 	began := time.Now()
 	if err := a.Publish(channel, []byte(delta(2))); err == nil {
 		t.Error("published into a frozen Redis")
@@ -361,7 +279,7 @@ func TestDeadRedisBlocksNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.hears(`{"live":false}`)
-	r.signal(syscall.SIGCONT)
+	r.Thaw()
 	await(t, "resubscription", l.subscribed)
 	eventually(t, "publishing works", func() bool { return a.Publish(channel, []byte(delta(3))) == nil })
 	for {
@@ -373,8 +291,8 @@ func TestDeadRedisBlocksNobody(t *testing.T) {
 
 func TestStartNeedsNoRedis(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t)
-	r.kill()
+	r := testkit.Redis(t)
+	r.Kill()
 	began := time.Now()
 	a, b := pair(t, r)
 	if took := time.Since(began); took > 6*time.Second {
@@ -383,7 +301,7 @@ func TestStartNeedsNoRedis(t *testing.T) {
 	channel := realtime.EventChannel(a.event)
 	there := b.browser(t, "").listen(channel)
 	await(t, "subscription without Redis", there.subscribed)
-	r.start()
+	r.Start()
 	await(t, "resubscription", there.subscribed)
 	eventually(t, "publishing works", func() bool { return a.Publish(channel, []byte(delta(1))) == nil })
 	there.hears(delta(1))
@@ -457,7 +375,7 @@ func (p *together) Listening(_ context.Context, userID uuid.UUID) (listening boo
 func TestViewersAreCountedOverAllProcesses(t *testing.T) {
 	t.Parallel()
 	shared := &together{}
-	a, b := pair(t, startRedis(t), func(o *socket.Options) { o.Presence = shared })
+	a, b := pair(t, testkit.Redis(t), func(o *socket.Options) { o.Presence = shared })
 	channel := realtime.EventChannel(a.event)
 	for _, c := range []struct {
 		at    *site
@@ -492,13 +410,13 @@ func TestViewersAreCountedOverAllProcesses(t *testing.T) {
 // word for the cut, on which the node relies, the message would be lost.
 func TestBriefCutIsNoticed(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t)
+	r := testkit.Redis(t)
 	a, _ := pair(t, r)
 	channel := realtime.UserChannel(a.ann.UserID)
 	mine := a.browser(t, "ann").listen(channel)
 	await(t, "subscription", mine.subscribed)
 	publisher := outsider(t, r)
-	r.ask("CLIENT KILL TYPE pubsub")
+	cutMessages(r, t)
 	if _, err := publisher.Publish(channel, []byte(`{"n":1}`), server.WithHistory(10, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
@@ -511,13 +429,13 @@ func TestBriefCutIsNoticed(t *testing.T) {
 
 // outsider is a bare node of the library that publishes over the Redis, and
 // knows of no outage.
-func outsider(t *testing.T, r *redisServer) *server.Node {
+func outsider(t *testing.T, r *testkit.RedisServer) *server.Node {
 	t.Helper()
 	node, err := server.New(server.Config{Metrics: server.MetricsConfig{RegistererGatherer: prometheus.NewRegistry()}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	shard, err := server.NewRedisShard(node, server.RedisShardConfig{Address: r.addr()})
+	shard, err := server.NewRedisShard(node, server.RedisShardConfig{Address: r.Address})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -530,4 +448,74 @@ func outsider(t *testing.T, r *redisServer) *server.Node {
 	node.SetBroker(broker)
 	t.Cleanup(shard.Close)
 	return node
+}
+
+// TestClusterCarriesMessages and the next run the same over Redis's other
+// modes: messages in order, recovery at another process, words.
+func TestClusterCarriesMessages(t *testing.T) {
+	t.Parallel()
+	c := testkit.RedisCluster(t)
+	var addresses []string
+	for _, n := range c.Nodes {
+		addresses = append(addresses, n.Address)
+	}
+	settings := socket.RedisSettings{Addresses: addresses, Cluster: true}
+	a, b := paired(open(t, overSettings(settings)), open(t, overSettings(settings)))
+	for range 5 { // several slots
+		carries(t, a, b, uuid.New())
+	}
+}
+
+// TestSentinelCarriesMessages also lets the master die: the clients subscribe
+// again once there is another one, and messages flow.
+func TestSentinelCarriesMessages(t *testing.T) {
+	t.Parallel()
+	s := testkit.RedisSentinel(t)
+	var addresses []string
+	for _, n := range s.Sentinels {
+		addresses = append(addresses, n.Address)
+	}
+	settings := socket.RedisSettings{Addresses: addresses, MasterSet: "happening"}
+	a, b := paired(open(t, overSettings(settings)), open(t, overSettings(settings)))
+	carries(t, a, b, uuid.New())
+	channel := realtime.EventChannel(a.event)
+	there := b.browser(t, "").listen(channel)
+	await(t, "subscription", there.subscribed)
+	s.Nodes[0].Kill()
+	testkit.Eventually(t, "master that takes messages", func() error { return a.Publish(channel, []byte(delta(1))) })
+	await(t, "resubscription", there.subscribed)
+	testkit.Eventually(t, "master that delivers messages", func() error {
+		if err := a.Publish(channel, []byte(delta(1))); err != nil {
+			return err
+		}
+		select {
+		case <-there.heard:
+			return nil
+		default:
+			return errors.New("nothing heard yet")
+		}
+	})
+}
+
+func carries(t *testing.T, a, b *site, event uuid.UUID) {
+	t.Helper()
+	channel := realtime.EventChannel(event)
+	client := b.browser(t, "")
+	there := client.listen(channel)
+	await(t, "subscription", there.subscribed)
+	a.publish(t, channel, delta(1))
+	a.publish(t, channel, delta(2))
+	there.hears(delta(1), delta(2))
+	client.cut()
+	a.publish(t, channel, delta(3))
+	client.redirect(a.url)
+	client.restore()
+	if e := await(t, "resubscription", there.subscribed); !e.Recovered {
+		t.Fatalf("not recovered: %+v", e)
+	}
+	there.hears(delta(3))
+	told := make(chan string, 1)
+	b.OnTold(func(op string, _ []byte) { told <- op })
+	a.Tell("word", nil)
+	await(t, "the word", told)
 }
