@@ -47,6 +47,7 @@ export {
   type SnapshotBody,
   stateOf,
   type Version,
+  withoutHolds,
 } from './state';
 export {
   beginRefetch,

@@ -11,6 +11,7 @@ import {
   readSnapshot,
   SeatDataError,
   stateOf,
+  withoutHolds,
 } from './state';
 
 const { seats } = readSnapshot({ version: 'e1:7', total_slots: 5, states: 'kAA=' });
@@ -106,6 +107,16 @@ describe('readSnapshot', () => {
 
   it('refuses a snapshot without a version', () => {
     expect(() => readSnapshot({ version: 'x', total_slots: 0, states: '' })).toThrow(SeatDataError);
+  });
+});
+
+describe('withoutHolds', () => {
+  it('shows what is held as free, and counts anew', () => {
+    const { seats: some } = readSnapshot({ version: 'e:1', total_slots: 5, states: '5AE=' });
+    const none = withoutHolds(some);
+    expect([...none.states]).toEqual([0, 0, 2, 3, 0]);
+    expect(none.counts).toEqual([3, 0, 1, 1]);
+    expect(withoutHolds(none)).toBe(none);
   });
 });
 

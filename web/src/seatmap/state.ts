@@ -152,7 +152,7 @@ export function availableSeats(seats: Seats): number {
   return seats.counts[SeatState.free] + seats.counts[SeatState.held];
 }
 
-/** The same seats without anybody's choosing, for when the holds' store is away. */
+/** The same seats without anybody's choosing, for when holds can't be seen to end. */
 export function withoutHolds(seats: Seats): Seats {
   const { free, held } = SeatState;
   if (seats.counts[held] === 0) return seats;

@@ -1,4 +1,4 @@
-import { applyDelta, type Delta, type Seats, type Snapshot, sameStates, withoutHolds } from './state';
+import { applyDelta, type Delta, type Seats, type Snapshot, sameStates } from './state';
 
 /*
  * Keeping up with the server: live deltas on top of a snapshot, and what to do with deltas that arrive while a
@@ -73,9 +73,8 @@ export function beginRefetch(sync: SeatSync): SeatSync {
 export function receiveLive(sync: SeatSync, live: boolean): SyncStep {
   if (live) return { sync: { ...beginRefetch(sync), channelLive: true }, refetch: true };
   if (!sync.channelLive) return { sync, refetch: false };
-  // The holds that we know of are gone or can't be seen to end. Deltas from before prove nothing of the channel.
-  const seats = sync.seats && withoutHolds(sync.seats);
-  return { sync: { ...loading(sync, seats, []), channelLive: false }, refetch: true };
+  // Deltas from before prove nothing of the channel.
+  return { sync: { ...loading(sync, sync.seats, []), channelLive: false }, refetch: true };
 }
 
 /** Takes a delta: applies it when live, else keeps it until the snapshot is there. */

@@ -14,7 +14,7 @@ export function PausedNotice({ paused }: { paused: boolean }) {
     <div role="status">
       {paused ? (
         <Notice tone="accent" className="mb-4" title={t`Live seat choosing is paused`}>
-          {t`You can still choose and book. Seats aren't held for you meanwhile; they are yours once you book.`}
+          {t`You can still choose and book. Seats aren't held meanwhile; they are yours once you book.`}
         </Notice>
       ) : known ? (
         <p className="sr-only">{t`Live seat choosing goes on.`}</p>

@@ -14,6 +14,8 @@ interface Props {
   looks: Uint8Array;
   mine: Mine;
   canPick: boolean;
+  /** There are no holds to be seen or made. */
+  paused: boolean;
   onSeat: (seat: number) => void;
 }
 
@@ -21,7 +23,7 @@ interface Props {
  * The hall, drawn on a canvas for the eye and the finger. For the keyboard and
  * the ear a grid of the current section lies under it; its focus is drawn here.
  */
-export function SeatMapView({ layout, seats, looks, mine, canPick, onSeat }: Props) {
+export function SeatMapView({ layout, seats, looks, mine, canPick, paused, onSeat }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const map = useRef<SeatMap | null>(null);
   const pick = useRef(onSeat);
@@ -79,7 +81,7 @@ export function SeatMapView({ layout, seats, looks, mine, canPick, onSeat }: Pro
         />
       </div>
       <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2 border-t border-line py-2 pr-2 pl-5">
-        <Legend dark={dark} />
+        <Legend dark={dark} paused={paused} />
         <div className="ml-auto flex">
           <MapButton label={t`Zoom in`} onPress={() => map.current?.zoomIn()} icon={<Plus />} />
           <MapButton label={t`Zoom out`} onPress={() => map.current?.zoomOut()} icon={<Minus />} />

@@ -4,7 +4,7 @@ import { useMemo, useState } from 'react';
 import { useMyBookings } from '@/api/bookings';
 import { useMe } from '@/api/me';
 import type { Event } from '@/api/types';
-import { defaultLayout, isChoosable, looksOf, type Mine } from '@/seatmap';
+import { defaultLayout, isChoosable, looksOf, type Mine, withoutHolds } from '@/seatmap';
 import { Segmented } from '@/ui/Segmented';
 import { Skeleton } from '@/ui/Skeleton';
 import { BookingPanel } from './BookingPanel';
@@ -29,13 +29,16 @@ export function SeatPicker({ event }: { event: Event }) {
   const offer = offerFor(event, mine);
   const canPick = Boolean(me) && offer.kind === 'book';
 
-  const { seats, live, error, refetch } = useSeats(event.id, event.total_slots);
+  const { seats: told, live, error, refetch } = useSeats(event.id, event.total_slots);
   const open = event.status === 'upcoming';
   const holdings = useHoldings(event.id, Boolean(me) && open, live, refetch);
   const flow = useBookFlow(event, holdings, refetch);
   const { wanted, held } = holdings.state;
-  usePause(event.id, live, seats, { wanted, unsettled: flow.unsettled, taken: holdings.taken });
+  const paused = !live || holdings.state.away;
+  usePause(event.id, live, told, { wanted, unsettled: flow.unsettled, taken: holdings.taken });
 
+  // A hold that can't be seen to end is not shown, one's own before all.
+  const seats = useMemo(() => (told && paused ? withoutHolds(told) : told), [told, paused]);
   const slots = seats?.states.length ?? 0;
   const layout = useMemo(() => (slots > 0 ? defaultLayout(slots) : undefined), [slots]);
   const overlay = useMemo<Mine>(() => {
@@ -72,7 +75,7 @@ export function SeatPicker({ event }: { event: Event }) {
           ]}
         />
       </div>
-      <PausedNotice paused={open && (!live || holdings.state.away)} />
+      <PausedNotice paused={open && paused} />
       <div className="grid items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
         {!layout || !seats || !looks ? (
           <SeatsWait failed={Boolean(error)} onRetry={refetch} />
@@ -83,6 +86,7 @@ export function SeatPicker({ event }: { event: Event }) {
             looks={looks}
             mine={overlay}
             canPick={canPick}
+            paused={paused}
             onSeat={toggle}
           />
         ) : (
