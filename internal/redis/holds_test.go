@@ -3,6 +3,7 @@
 package redis_test
 
 import (
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -127,58 +128,42 @@ func engines(t *testing.T) map[string]*engine {
 	}
 }
 
-func TestHoldsContract(t *testing.T) {
+// TestContracts runs every suite that memory passes as well, on a Redis of each
+// kind.
+func TestContracts(t *testing.T) {
 	t.Parallel()
 	for name, e := range engines(t) {
 		t.Run(name, func(t *testing.T) {
-			holdtest.Run(t, func(t *testing.T) holdtest.Bench {
+			empty := func(t *testing.T) holdtest.Bench {
 				e.empty()
 				return bench(t, e.url)
+			}
+			t.Run("holds", func(t *testing.T) { holdtest.Run(t, empty) })
+			t.Run("versions", func(t *testing.T) { holdtest.RunVersions(t, empty) })
+			t.Run("submit lock", func(t *testing.T) {
+				holdtest.RunSubmitLock(t, func(t *testing.T) booking.SubmitLock { return open(t, e.url, redis.Options{}).Unhurried() })
+			})
+			t.Run("limiter", func(t *testing.T) {
+				holdtest.RunLimiter(t, func(t *testing.T) holdtest.LimitBench {
+					e.empty()
+					return limitBench(t, e.url)
+				})
 			})
 		})
 	}
 }
 
-func TestVersionsContract(t *testing.T) {
-	t.Parallel()
-	for name, e := range engines(t) {
-		t.Run(name, func(t *testing.T) {
-			holdtest.RunVersions(t, func(t *testing.T) holdtest.Bench {
-				e.empty()
-				return bench(t, e.url)
-			})
-		})
-	}
-}
-
-func TestSubmitLockContract(t *testing.T) {
-	t.Parallel()
-	for name, e := range engines(t) {
-		t.Run(name, func(t *testing.T) {
-			holdtest.RunSubmitLock(t, func(t *testing.T) booking.SubmitLock { return open(t, e.url, redis.Options{}).Unhurried() })
-		})
-	}
-}
-
-func TestLimiterContract(t *testing.T) {
-	t.Parallel()
-	for name, e := range engines(t) {
-		t.Run(name, func(t *testing.T) {
-			holdtest.RunLimiter(t, func(t *testing.T) holdtest.LimitBench {
-				e.empty()
-				now := newClock()
-				// Two processes take turns, so that the buckets are shared.
-				one, two := open(t, e.url, redis.Options{RedisTime: now.Now}), open(t, e.url, redis.Options{RedisTime: now.Now})
-				return holdtest.LimitBench{
-					Open: func(name string, rate, burst int) holdtest.Limiter {
-						return &turns{all: []holdtest.Limiter{
-							one.Limiter(name, rate, burst, closed{}).Unhurried(), two.Limiter(name, rate, burst, closed{}).Unhurried(),
-						}}
-					},
-					Advance: now.Advance,
-				}
-			})
-		})
+// limitBench has two processes take turns, so that the buckets are shared.
+func limitBench(t *testing.T, url string) holdtest.LimitBench {
+	now := newClock()
+	one, two := open(t, url, redis.Options{RedisTime: now.Now}), open(t, url, redis.Options{RedisTime: now.Now})
+	return holdtest.LimitBench{
+		Open: func(name string, rate, burst int) holdtest.Limiter {
+			return &turns{all: []holdtest.Limiter{
+				one.Limiter(name, rate, burst, closed{}).Unhurried(), two.Limiter(name, rate, burst, closed{}).Unhurried(),
+			}}
+		},
+		Advance: now.Advance,
 	}
 }
 
@@ -196,3 +181,6 @@ func (l *turns) Allow(key string) (bool, time.Duration) {
 type closed struct{}
 
 func (closed) Allow(string) (bool, time.Duration) { return false, time.Hour }
+
+// errNotYet has testkit.Eventually ask again.
+var errNotYet = errors.New("not yet")
