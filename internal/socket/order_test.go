@@ -38,19 +38,24 @@ func TestDeltasAreDeliveredInTheOrderOfTheirVersions(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				var got []string
-				o := newOrder(func(_ string, p place) { got = append(got, fmt.Sprint(p.sp.Offset, " ", string(p.pub.Data))) })
+				delivered := make(chan string, len(c.came))
+				o := newOrder(func(_ string, p place) { delivered <- fmt.Sprint(p.sp.Offset, " ", string(p.pub.Data)) })
+				take := func() (got []string) {
+					for len(delivered) > 0 {
+						got = append(got, <-delivered)
+					}
+					return got
+				}
 				for i, data := range c.came {
 					offset := uint64(i + 1)
 					o.take(ch, &centrifuge.Publication{Offset: offset, Data: []byte(data)}, centrifuge.StreamPosition{Offset: offset})
 				}
-				if !slices.Equal(got, c.at) {
+				if got := take(); !slices.Equal(got, c.at) {
 					t.Fatalf("delivered at once\n%q\nwant\n%q", got, c.at)
 				}
-				got = nil
 				time.Sleep(orderPatience)
 				synctest.Wait()
-				if !slices.Equal(got, c.late) {
+				if got := take(); !slices.Equal(got, c.late) {
 					t.Fatalf("delivered later\n%q\nwant\n%q", got, c.late)
 				}
 			})
