@@ -305,19 +305,33 @@ func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if next != "/" {
-		const maxCookie = 3_500 // bytes; browsers take 4,096 with the name
-		sealed, err := a.seal.seal(logoutCookie, next, a.cfg.Now().Add(logoutLifetime))
-		if err == nil && len(sealed) < maxCookie {
-			a.setCookie(w, logoutCookie, sealed, logoutLifetime)
-			next = "/auth/logout/continue"
-		} else {
-			next = "/" // signed out here, at least
-		}
+		next = a.continueBy(w, next)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if err := json.NewEncoder(w).Encode(map[string]string{"redirect": next}); err != nil {
 		a.cfg.Logger.DebugContext(r.Context(), "sign-out: answer not taken", "error", err)
 	}
+}
+
+// continueBy puts the address at the provider into a cookie, for the page of
+// ours that leads there. An ID token that is too long for one is left out: then
+// the provider asks the person whether to sign out.
+func (a *Authenticator) continueBy(w http.ResponseWriter, address string) string {
+	const maxCookie = 3_500 // bytes; browsers take 4,096 with the name
+	for _, without := range []string{"", "id_token_hint"} {
+		if u, err := url.Parse(address); err == nil && without != "" {
+			query := u.Query()
+			query.Del(without)
+			u.RawQuery = query.Encode()
+			address = u.String()
+		}
+		sealed, err := a.seal.seal(logoutCookie, address, a.cfg.Now().Add(logoutLifetime))
+		if err == nil && len(sealed) < maxCookie {
+			a.setCookie(w, logoutCookie, sealed, logoutLifetime)
+			return "/auth/logout/continue"
+		}
+	}
+	return "/" // signed out here, at least
 }
 
 // endSessionURL is where the provider ends its part; empty where it has none

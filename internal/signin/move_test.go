@@ -232,6 +232,31 @@ func TestSignOutAtBothEnds(t *testing.T) {
 	}
 }
 
+// An ID token that fits no cookie doesn't keep a script from signing out at
+// the provider.
+func TestSignOutWithALongIDToken(t *testing.T) {
+	h, o := openOutside(t)
+	o.signsIn("ada", "ada@example.org", true)
+	o.set(func() { o.who["groups"] = strings.Repeat("group ", 700) })
+	b := h.browser()
+	b.get("/auth/login")
+	b.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+		if r.URL.Path == "/logout" {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}
+	r, _ := http.NewRequest(http.MethodPost, h.url+"/auth/logout", nil)
+	r.Header.Set("Accept", "application/json")
+	if out := b.read(b.Do(r)); out.body != `{"redirect":"/auth/logout/continue"}`+"\n" {
+		t.Errorf("answer = %s", out.body)
+	}
+	to, err := url.Parse(b.get("/auth/logout/continue").header.Get("Location"))
+	if err != nil || to.Path != "/logout" || to.Query().Get("client_id") != outsideClient || to.Query().Has("id_token_hint") {
+		t.Errorf("leads to %s, %v", to, err)
+	}
+}
+
 func TestProbe(t *testing.T) {
 	ctx := context.Background()
 	for _, c := range []struct {

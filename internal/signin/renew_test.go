@@ -420,3 +420,29 @@ func TestTheStoreKeepsOnlyWhatBelongsToTheTokenBefore(t *testing.T) {
 		t.Errorf("ended by a token that is gone: %v", err)
 	}
 }
+
+// The embedded provider's share in a request: none while a session is fresh,
+// and the whole way to it and back for who comes after a pause.
+func BenchmarkSession(b *testing.B) {
+	for name, pause := range map[string]time.Duration{"fresh": 3 * time.Second, "renewed first": stale} {
+		b.Run(name, func(b *testing.B) {
+			h := open(b)
+			token := h.session(h.signedUp("bench@example.org"))
+			for b.Loop() {
+				// Steps that add up to less than the session's life.
+				h.clock.advance(pause)
+				if h.clock.ahead > signin.SessionLifetime/2 {
+					b.StopTimer()
+					h.clock.ahead = 0
+					if _, err := h.db.System.Exec(context.Background(), `UPDATE sessions SET renew_at = now(), confirmed_at = now(), last_seen_at = now()`); err != nil {
+						b.Fatal(err)
+					}
+					b.StartTimer()
+				}
+				if _, err := h.auth.Session(context.Background(), token); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
