@@ -81,10 +81,15 @@ func (c *coordinator) newest(_ context.Context, id uuid.UUID) (int64, error) {
 type counting struct {
 	booking.Ledger
 	commits, reworks, reads atomic.Int64
+	// committing runs before each optimistic write, after it was decided.
+	committing func()
 }
 
 func (l *counting) Commit(ctx context.Context, b *booking.Batch) error {
 	l.commits.Add(1)
+	if l.committing != nil {
+		l.committing()
+	}
 	return l.Ledger.Commit(ctx, b)
 }
 
@@ -263,6 +268,22 @@ func TestWhatWasSentTwiceIsNoticedByAnotherProcess(t *testing.T) {
 	again(newReplica(t, db, shared, sharing{})) // a process that begins
 }
 
+// TestAnOldInventoryIsNotWrittenOnInVain: what the coordinator knows of spares
+// the write that would be refused.
+func TestAnOldInventoryIsNotWrittenOnInVain(t *testing.T) {
+	db := testkit.NewDB(t)
+	org, _ := db.Org(t)
+	id := db.Event(t, org, 50, testkit.EventOptions{})
+	shared := newCoordinator()
+	a, b := newReplica(t, db, shared, sharing{}), newReplica(t, db, shared, sharing{})
+	b.book(t, booking.Request{EventID: id, Seats: 1}, db.Person(t))
+	a.book(t, booking.Request{EventID: id, Seats: 1}, db.Person(t))
+	b.book(t, booking.Request{EventID: id, Seats: 1}, db.Person(t))
+	if commits, reworks := b.ledger.commits.Load(), b.ledger.reworks.Load(); commits != 1 || reworks != 1 {
+		t.Errorf("%d optimistic writes, %d under locks", commits, reworks)
+	}
+}
+
 // TestALieCostsOneLook: a version that PostgreSQL does not have sends one batch
 // under the locks, not all that follow.
 func TestALieCostsOneLook(t *testing.T) {
@@ -364,8 +385,14 @@ func TestCatchingUpReadsOnceAndTellsNobody(t *testing.T) {
 
 	// Nothing goes backwards.
 	before := at(b)
-	if live, err := b.alloc.CatchUp(ctx, id, before+100); err != nil || live.Event().Version != before {
-		t.Errorf("a version that does not exist: %+v, %v", live.Event(), err)
+	reads := b.ledger.reads.Load()
+	for range 3 {
+		if live, err := b.alloc.CatchUp(ctx, id, before+100); err != nil || live.Event().Version != before {
+			t.Errorf("a version that does not exist: %+v, %v", live.Event(), err)
+		}
+	}
+	if n := b.ledger.reads.Load() - reads; n != 1 {
+		t.Errorf("a version that does not exist was looked for %d times", n)
 	}
 	db.CheckClean(t)
 }
@@ -415,21 +442,34 @@ func TestAChangeOfVisibilityHoldsForTheNextRequestAnywhere(t *testing.T) {
 			a, b := newReplica(t, db, shared, known), newReplica(t, db, shared, known)
 			ctx := context.Background()
 			stranger := as(db.Person(t))
-			for _, v := range []event.Visibility{event.Members, event.Public, event.Members} {
+			read := func(v event.Visibility) {
+				t.Helper()
+				_, err := b.Event(ctx, stranger, id, access.EventRead)
+				if hidden := v == event.Members; hidden != errors.Is(err, fault.ErrNotFound) {
+					t.Errorf("reading while it is for %s: %v", v, err)
+				}
+			}
+			book := func(v event.Visibility) {
+				t.Helper()
+				_, err := b.Book(ctx, stranger, booking.Request{EventID: id, Seats: 1, Key: booking.Key{Value: uuid.NewString()}})
+				if hidden := v == event.Members; hidden != errors.Is(err, fault.ErrNotFound) || !hidden && err != nil {
+					t.Errorf("booking while it is for %s: %v", v, err)
+				}
+			}
+			// Neither may rest on what the other found out.
+			for i, v := range []event.Visibility{event.Members, event.Public, event.Members, event.Public, event.Members} {
 				if _, err := b.Event(ctx, as(admin), id, access.EventRead); err != nil {
 					t.Fatal(err)
 				}
 				if _, err := a.EditEvent(ctx, as(admin), id, event.Patch{Visibility: &v}, 0); err != nil {
 					t.Fatal(err)
 				}
-				// Booking first: it alone must not rest on what reading found out.
-				_, err := b.Book(ctx, stranger, booking.Request{EventID: id, Seats: 1, Key: booking.Key{Value: uuid.NewString()}})
-				if hidden := v == event.Members; hidden != errors.Is(err, fault.ErrNotFound) || !hidden && err != nil {
-					t.Errorf("booking while it is for %s: %v", v, err)
-				}
-				_, err = b.Event(ctx, stranger, id, access.EventRead)
-				if hidden := v == event.Members; hidden != errors.Is(err, fault.ErrNotFound) {
-					t.Errorf("reading while it is for %s: %v", v, err)
+				if i < 3 {
+					book(v)
+					read(v)
+				} else {
+					read(v)
+					book(v)
 				}
 			}
 			db.CheckClean(t)
@@ -491,6 +531,30 @@ func TestAHoldNeverLandsOnASeatThatAnotherProcessSold(t *testing.T) {
 		}
 		shared.placing = nil
 	}
+	// Decided by this process before the placement, and written after it.
+	sold := make(chan error, 1)
+	decided, written := make(chan struct{}), make(chan struct{})
+	b.ledger.committing = func() { close(decided); <-written; b.ledger.committing = nil }
+	var once sync.Once
+	shared.placing = func() {
+		once.Do(func() {
+			go func() {
+				_, err := b.Book(ctx, as(db.Person(t)), booking.Request{EventID: id, Seats: 1, SeatNumbers: []int32{15}})
+				sold <- err
+			}()
+			<-decided
+		})
+	}
+	placed, err = b.Hold(ctx, as(db.Person(t)), id, []int32{15, 16})
+	close(written)
+	if err != nil || !slices.Equal(placed.Granted, []int32{16}) || !slices.Equal(placed.Conflicts, []int32{15}) {
+		t.Errorf("sold by a batch that is being written: %+v, %v", placed, err)
+	}
+	if err := <-sold; err != nil {
+		t.Error(err)
+	}
+	shared.placing = nil
+
 	shared.away.Store(true)
 	if _, err := b.Hold(ctx, as(db.Person(t)), id, []int32{28}); !errors.Is(err, booking.ErrHoldsAway) {
 		t.Errorf("without the coordinator: %v", err)
