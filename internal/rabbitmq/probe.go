@@ -25,8 +25,7 @@ func probe(ctx context.Context, url, queue string) error {
 		return errors.New(s.explain(queue, err))
 	}
 	defer func() { _ = conn.CloseDeadline(time.Now().Add(closeTimeout)) }()
-	stop := context.AfterFunc(ctx, func() { _ = conn.CloseDeadline(time.Now()) })
-	defer stop()
+	whole := &session{conn: conn}
 	var faults []error
 	if product, _ := conn.Properties["product"].(string); product != "RabbitMQ" {
 		faults = append(faults, fmt.Errorf("%s: %s is %q, not RabbitMQ; the queues need RabbitMQ %d.%d or newer", setting, s.addr(), product, minMajor, minMinor))
@@ -41,11 +40,14 @@ func probe(ctx context.Context, url, queue string) error {
 		func(ch *amqp.Channel) error { return mayPublish(ctx, ch) },
 		func(ch *amqp.Channel) error { return mayRead(ch, queue) },
 	} {
-		ch, err := conn.Channel()
-		if err == nil {
-			err = try(ch)
-			_ = ch.Close()
-		}
+		err := whole.within(ctx, func() error {
+			ch, err := conn.Channel()
+			if err != nil {
+				return err
+			}
+			defer ch.Close()
+			return try(ch)
+		})
 		if err == nil {
 			continue
 		}
@@ -83,9 +85,14 @@ func mayPublish(ctx context.Context, ch *amqp.Channel) error {
 }
 
 // mayRead takes a message, if there is one, and puts it back; that counts as a
-// delivery of it.
+// delivery of it. That the queue is not there was told when it could not be
+// made.
 func mayRead(ch *amqp.Channel, queue string) error {
 	d, ok, err := ch.Get(queue, false)
+	var broker *amqp.Error
+	if errors.As(err, &broker) && broker.Code == amqp.NotFound {
+		return nil
+	}
 	if err != nil || !ok {
 		return err
 	}
