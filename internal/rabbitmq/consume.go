@@ -2,7 +2,7 @@ package rabbitmq
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -85,7 +85,7 @@ func (q *Queue) consume(ctx context.Context, s *session, handler Handler) error 
 	case e := <-s.closed:
 		return cause(e)
 	default:
-		return errors.New("the broker cancelled the consumer: was the queue deleted?")
+		return fmt.Errorf("%w: the broker cancelled the consumer, as when the queue is deleted", errLost)
 	}
 }
 

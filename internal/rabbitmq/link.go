@@ -12,6 +12,9 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
+// errLost is why a session ends without a word of the broker.
+var errLost = errors.New("the connection is lost")
+
 // link is one of the connections, and since when it is away.
 type link struct {
 	name string
@@ -117,7 +120,7 @@ func (s *session) within(ctx context.Context, ask func() error) error {
 	answered := context.AfterFunc(ctx, s.drop)
 	err := ask()
 	if !answered() && err != nil {
-		return fmt.Errorf("the broker doesn't answer: %w", err)
+		return fmt.Errorf("%w: the broker doesn't answer", errLost)
 	}
 	return err
 }
@@ -128,7 +131,7 @@ func (s *session) drop() { _ = s.conn.CloseDeadline(time.Now()) }
 // cause is why the session ended; nil: we closed it.
 func cause(e *amqp.Error) error {
 	if e == nil {
-		return errors.New("the connection was closed")
+		return fmt.Errorf("%w: it was closed", errLost)
 	}
 	return e
 }

@@ -78,7 +78,7 @@ func mayPublish(ctx context.Context, ch *amqp.Channel) error {
 	case e := <-closed:
 		return cause(e)
 	case <-timer.C:
-		return errors.New("no answer to a message")
+		return fmt.Errorf("%w: no answer to a message", errLost)
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -15,10 +15,7 @@ import (
 
 var _ notify.Publisher = (*Queue)(nil)
 
-var (
-	errAway        = errors.New("rabbitmq: the broker is away")
-	errUnconfirmed = errors.New("rabbitmq: not confirmed")
-)
+var errAway = errors.New("rabbitmq: the broker is away")
 
 // publisher is the session that publishes, while there is one.
 type publisher struct {
@@ -76,7 +73,7 @@ func (q *Queue) greet(ctx context.Context, s *session) error {
 		return err
 	}
 	if kept, err := confirm.WaitContext(ctx); err != nil || !kept {
-		return fmt.Errorf("the queue %q takes no messages: %w", q.cfg.Queue, errors.Join(err, errUnconfirmed))
+		return fmt.Errorf("%w: the queue %q confirms no message", errLost, q.cfg.Queue)
 	}
 	return nil
 }

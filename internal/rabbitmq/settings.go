@@ -25,10 +25,9 @@ const (
 
 // settings are what a URL says.
 type settings struct {
-	url                string
-	host, user, vhost  string
-	port               int
-	tls, passwordGiven bool
+	url               string
+	host, user, vhost string
+	port              int
 }
 
 // parse reads a URL. Its error never quotes it, since there is a password in
@@ -54,11 +53,7 @@ func parse(text string) (settings, error) {
 	if a.Port < 1 || a.Port > 65535 {
 		return wrong("its port is not between 1 and 65535")
 	}
-	_, given := u.User.Password()
-	return settings{
-		url: text, host: a.Host, port: a.Port, user: a.Username, vhost: a.Vhost,
-		tls: u.Scheme == "amqps", passwordGiven: given,
-	}, nil
+	return settings{url: text, host: a.Host, port: a.Port, user: a.Username, vhost: a.Vhost}, nil
 }
 
 func (s settings) addr() string { return net.JoinHostPort(s.host, strconv.Itoa(s.port)) }
@@ -79,6 +74,8 @@ func (s settings) explain(queue string, err error) string {
 		return fmt.Sprintf("%s: %s doesn't speak TLS there; use amqp:// or the broker's TLS port (5671)", setting, s.addr())
 	case errors.As(err, &broker):
 		return s.explainReply(queue, broker)
+	case errors.Is(err, errLost):
+		return fmt.Sprintf("%s: %s: %s", setting, s.addr(), oneLine(err))
 	case errors.Is(err, context.Canceled):
 		return fmt.Sprintf("%s: interrupted", setting)
 	}
@@ -89,7 +86,7 @@ func (s settings) explainReply(queue string, e *amqp.Error) string {
 	reason := oneLine(e)
 	switch e.Code {
 	case amqp.AccessRefused:
-		if strings.Contains(e.Reason, "refused for user") && !strings.Contains(e.Reason, "vhost '"+s.vhost+"' refused") || strings.Contains(e.Reason, "access to queue") || strings.Contains(e.Reason, "access to exchange") {
+		if strings.Contains(e.Reason, "refused for user") {
 			return s.lackOf(queue, e)
 		}
 		return fmt.Sprintf("%s: user or password is wrong for %q at %s; correct them, or set them with rabbitmqctl change_password", setting, s.user, s.addr())
