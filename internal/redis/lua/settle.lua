@@ -51,10 +51,13 @@ local function step()
   if left > 0 then
     local long = redis.call('LLEN', WAITLIST)
     if long == 0 or long * left > MAX_WALK then return false end
+    local came = {}
+    for i = 9 + sold, 8 + sold + joined do came[ARGV[i]] = true end
     for i = 9 + sold + joined, 8 + sold + joined + left do
-      -- Of a person with several parties it can't be told which has left.
+      -- Of a person with several parties it can't be told which has left, nor
+      -- of one who came and left in one commit.
       local at = redis.call('LPOS', WAITLIST, ARGV[i], 'COUNT', 2)
-      if #at ~= 1 then return false end
+      if #at ~= 1 or came[ARGV[i]] then return false end
       if at[1] == 0 then
         redis.call('LPOP', WAITLIST)
       else
