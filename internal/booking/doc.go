@@ -41,9 +41,45 @@
 // # What readers see
 //
 // The inventory runs ahead of the database by the batch that is being written.
-// Readers are shown Live, which follows after the commit. Holds are granted
-// under the inventory's lock (Allocator.With), so that none lands on a seat
-// that is about to be sold.
+// Readers are shown Live, which follows after the commit. A hold is granted by
+// the holds' store outside of all locks, between two looks under the
+// inventory's: the second finds a seat whose sale was decided meanwhile, and
+// the store itself refuses a look that is older than the last sale it was told
+// of.
+//
+// # Several processes
+//
+// Each process has inventories of its own, and any of them may be old. What is
+// written is safe from that by the version check. What is not written is made
+// safe, so that a request that begins after another was answered, by whichever
+// process, is answered in the knowledge of it:
+//
+//	a refusal       A write that passes proves the refusals of its batch. A batch
+//	                that writes nothing is held against PostgreSQL's versions,
+//	                one read for up to 512 orders (Ledger.Moved); where an event
+//	                has moved on, its orders are decided anew under the lock.
+//	who may book    is checked on what is in memory; an order says so (Book.Open),
+//	                and its access is checked anew where the event is not open any
+//	                more when the order is decided.
+//	reading         asks the coordinator for the newest version that was settled
+//	                (WithNewest) and reads on from event_changes where this
+//	                process is behind (CatchUp). Where the coordinator is away
+//	                PostgreSQL is asked.
+//	what is told    Heard marks an event as behind, Follow compares everything in
+//	                memory with PostgreSQL every two seconds: so old is the oldest
+//	                answer, whoever is away.
+//
+// A version comes to the coordinator after the commit and before the answer
+// (HoldStore.Settle). It only ever saves work: a version that is newer than the
+// inventory sends the batch to the locks at once, and one that PostgreSQL turns
+// out not to have is remembered as a lie and ignored.
+//
+// An event at which another process was found to sell is locked before it is
+// decided on, for a few batches: two processes that write optimistically would
+// take turns in failing.
+//
+// Ids of changes rise from version to version, whatever the processes' clocks
+// say, because the newest one travels with the changes (IDTick).
 //
 // # The waitlist
 //

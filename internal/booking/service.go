@@ -162,7 +162,9 @@ func (s *Service) current(ctx context.Context, eventID uuid.UUID) (*Live, error)
 	if s.newest == nil {
 		return s.alloc.Live(ctx, eventID)
 	}
-	version, err := s.newest(ctx, eventID)
+	asking, cancel := s.briefly(ctx)
+	version, err := s.newest(asking, eventID)
+	cancel()
 	if err != nil {
 		return s.alloc.Refresh(ctx, eventID)
 	}
@@ -214,8 +216,8 @@ func (s *Service) Book(ctx context.Context, who access.Principal, q Request) (Bo
 	}
 	// Holds that can't be pinned may end before the booking of them is
 	// decided, which harms nobody else.
-	if err := s.holds.Pin(ctx, q.EventID, who.UserID); err == nil {
-		defer func() { _ = s.holds.Unpin(context.WithoutCancel(ctx), q.EventID, who.UserID) }()
+	if unpin, err := s.pin(ctx, q.EventID, who.UserID); err == nil {
+		defer unpin()
 	}
 	for range accessTries {
 		answer := s.alloc.Do(ctx, q.EventID, who.UserID, q.Key, Book{
@@ -229,6 +231,28 @@ func (s *Service) Book(ctx context.Context, who access.Principal, q Request) (Bo
 		}
 	}
 	return Booking{}, ErrBusy.After(time.Second)
+}
+
+// pin keeps the person's holds at the event until unpin.
+func (s *Service) pin(ctx context.Context, eventID, userID uuid.UUID) (unpin func(), err error) {
+	pinning, cancel := s.briefly(ctx)
+	defer cancel()
+	if err := s.holds.Pin(pinning, eventID, userID); err != nil {
+		return nil, err
+	}
+	return func() {
+		ctx, cancel := s.briefly(context.WithoutCancel(ctx))
+		defer cancel()
+		_ = s.holds.Unpin(ctx, eventID, userID) // a pin ends by itself, too
+	}, nil
+}
+
+// briefly bounds a word with another machine that the use case can do without.
+func (s *Service) briefly(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !s.alloc.shared {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, holdsPatience)
 }
 
 // checkBook checks what can be checked before the queue, and gives the seats

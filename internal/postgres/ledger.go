@@ -323,14 +323,13 @@ func (l *Ledger) fresh(ctx context.Context, conn *pgx.Conn, known []booking.Know
 			return row.Scan(&f.Found)
 		})
 	}
+	if len(keys) > 0 {
+		f.Keys = make(map[booking.KeyOf]booking.Stored)
+		sql, args := keysQuery(keys)
+		b.Queue(sql, args...).Query(func(rows pgx.Rows) error { return scanKeys(rows, f.Keys) })
+	}
 	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
 		return f, err
-	}
-	if len(keys) > 0 {
-		var err error
-		if f.Keys, err = findKeys(ctx, conn, keys); err != nil {
-			return f, err
-		}
 	}
 	for _, k := range known {
 		fe, ok := f.Events[k.EventID]
@@ -417,32 +416,38 @@ func (l *Ledger) FindKeys(ctx context.Context, keys []booking.KeyOf) (map[bookin
 		return nil, err
 	}
 	defer conn.Release()
-	found, err := findKeys(ctx, conn.Conn(), keys)
+	found := make(map[booking.KeyOf]booking.Stored)
+	sql, args := keysQuery(keys)
+	rows, err := conn.Query(ctx, sql, args...)
+	if err == nil {
+		err = scanKeys(rows, found)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("postgres: idempotency keys: %w", err)
 	}
 	return found, nil
 }
 
-func findKeys(ctx context.Context, conn *pgx.Conn, keys []booking.KeyOf) (map[booking.KeyOf]booking.Stored, error) {
+// keysQuery looks idempotency keys up.
+func keysQuery(keys []booking.KeyOf) (sql string, args []any) {
 	users, values := make([]uuid.UUID, len(keys)), make([]string, len(keys))
 	for i, k := range keys {
 		users[i], values[i] = k.UserID, k.Value
 	}
-	rows, err := conn.Query(ctx, `
+	return `
 		SELECT h.actor_id, h.idempotency_key, h.request_hash, h.org_id, h.event_id, h.booking_id, h.user_id,
 		       h.details, h.created_at, b.created_at
 		FROM unnest($1::uuid[], $2::text[]) k(user_id, value)
 		JOIN booking_history h ON h.actor_id = k.user_id AND h.idempotency_key = k.value
-		JOIN bookings b ON b.id = h.booking_id`, users, values)
-	if err != nil {
-		return nil, err
-	}
-	found := make(map[booking.KeyOf]booking.Stored)
+		JOIN bookings b ON b.id = h.booking_id`, []any{users, values}
+}
+
+// scanKeys reads what keysQuery found.
+func scanKeys(rows pgx.Rows, found map[booking.KeyOf]booking.Stored) error {
 	var k booking.KeyOf
 	var b booking.Booking
 	var hash, details []byte
-	_, err = pgx.ForEachRow(rows, []any{&k.UserID, &k.Value, &hash, &b.OrgID, &b.EventID, &b.ID, &b.UserID,
+	_, err := pgx.ForEachRow(rows, []any{&k.UserID, &k.Value, &hash, &b.OrgID, &b.EventID, &b.ID, &b.UserID,
 		&details, &b.UpdatedAt, &b.CreatedAt}, func() error {
 		d, err := booking.ParseDetails(details)
 		if err != nil {
@@ -455,7 +460,7 @@ func findKeys(ctx context.Context, conn *pgx.Conn, keys []booking.KeyOf) (map[bo
 		found[k] = s
 		return nil
 	})
-	return found, err
+	return err
 }
 
 // writeEdit writes changed settings with their audit row and, where people
