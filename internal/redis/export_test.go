@@ -17,3 +17,9 @@ func (l *Limiter) Unhurried() *Limiter {
 	l.patience = unhurried
 	return l
 }
+
+// Hurried undoes Unhurried.
+func (s *Store) Hurried() *Store {
+	s.patience = patience
+	return s
+}

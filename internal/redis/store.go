@@ -335,10 +335,19 @@ func kindOf(err error) errorKind {
 	switch {
 	case answer.IsNoScript():
 		return unknownScript
-	case strings.HasPrefix(text, "WRONGTYPE"), strings.HasPrefix(text, "ERR") && strings.Contains(text, "script"):
+	case strings.HasPrefix(text, "WRONGTYPE"):
 		return foreignValue
+	case strings.Contains(text, "user_script") && !coded(text):
+		return foreignValue // such as a word where a number should be
 	}
 	return otherError
+}
+
+// coded says whether an error begins with a code, as those do that tell of the
+// server's state: READONLY, OOM, NOPERM. The library cuts off a plain ERR.
+func coded(text string) bool {
+	word, _, _ := strings.Cut(text, " ")
+	return word != "" && word == strings.ToUpper(word) && word != "ERR"
 }
 
 // event gives what is remembered of an event.
