@@ -42,7 +42,7 @@ var domain = []string{"fault", "access", "audit", "user", "org", "event", "booki
 // technologies are what a domain room must not import.
 var technologies = []string{
 	"database/sql", "net/http", "github.com/jackc/", "github.com/danielgtaylor/", "github.com/centrifugal/",
-	"github.com/zitadel/", "github.com/coreos/", "github.com/wneessen/", "github.com/redis/",
+	"github.com/zitadel/", "github.com/coreos/", "github.com/wneessen/", "github.com/redis/", "github.com/rabbitmq/",
 }
 
 func TestRoomsImportOnlyRoomsToTheirLeft(t *testing.T) {

@@ -91,14 +91,16 @@ func read[T any](o *app.Options, setting, text, kind string, otherwise T, parse 
 
 type commands struct {
 	settings
-	Serve   serveCmd   `cmd:"" default:"withargs" help:"Run Happening (the default)."`
-	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to this version."`
-	Demo    demoCmd    `cmd:"" help:"Fill an empty database with the demo."`
-	Check   checkCmd   `cmd:"" help:"Read one snapshot of the database and report every breach of the booking rules."`
-	Token   tokenCmd   `cmd:"" help:"Make people and print an access token for each."`
-	DBURL   dbURLCmd   `cmd:"" name:"db-url" help:"Print the URL of the database in use as its owner, for psql."`
-	Config  configCmd  `cmd:"" help:"About the configuration."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve     serveCmd     `cmd:"" default:"withargs" help:"Run Happening (the default)."`
+	Migrate   migrateCmd   `cmd:"" help:"Bring the database's schema up to this version."`
+	Demo      demoCmd      `cmd:"" help:"Fill an empty database with the demo."`
+	Check     checkCmd     `cmd:"" help:"Read one snapshot of the database and report every breach of the booking rules."`
+	Token     tokenCmd     `cmd:"" help:"Make people and print an access token for each."`
+	DBURL     dbURLCmd     `cmd:"" name:"db-url" help:"Print the URL of the database in use as its owner, for psql."`
+	Reconcile reconcileCmd `cmd:"" help:"Repair Redis from PostgreSQL and print what differed."`
+	Resend    resendCmd    `cmd:"" help:"Send again what was given up as failed."`
+	Config    configCmd    `cmd:"" help:"About the configuration."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 // gcPercent trades memory for processor time: the heap is mostly inventories,

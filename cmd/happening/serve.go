@@ -9,9 +9,6 @@ import (
 	"happening/internal/app"
 )
 
-// stopPatience bounds a stop as a whole; each step of it has a bound of its own.
-const stopPatience = 30 * time.Second
-
 type serveCmd struct {
 	Demo bool     `help:"Fill an empty database with the demo."`
 	Only []string `placeholder:"api,web,worker" help:"Run these parts only; needs REDIS_URL."`
@@ -45,7 +42,7 @@ func (c *serveCmd) Run(ctx context.Context, s *settings) error {
 	case failure = <-a.Failed():
 	}
 	fmt.Fprintln(os.Stderr, "happening: stopping")
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.StopLimit())
 	defer cancel()
 	if err := a.Stop(stop); err != nil && failure == nil {
 		failure = err
@@ -57,8 +54,12 @@ func (c *serveCmd) Run(ctx context.Context, s *settings) error {
 func announce(a *app.App, demo bool, took time.Duration) {
 	client, api, ops := a.Addrs()
 	fmt.Printf("Happening is ready after %s\n", took.Round(time.Millisecond))
-	fmt.Printf("  client   %s   (listens on %s)\n", a.PublicURL, client)
-	fmt.Printf("  API      http://%s   (documentation at /docs)\n", api)
+	if client != "" {
+		fmt.Printf("  client   %s   (listens on %s)\n", a.PublicURL, client)
+	}
+	if api != "" {
+		fmt.Printf("  API      http://%s   (documentation at /docs)\n", api)
+	}
 	fmt.Printf("  ops      http://%s   (metrics)\n", ops)
 	if a.SMTPURL == "" {
 		fmt.Printf("  mailbox  http://%s/mailbox   (every mail ends here; set SMTP_URL to send them)\n", ops)

@@ -19,7 +19,7 @@ func attached(ctx context.Context, s *settings, fn func(a *app.App) error) error
 		return err
 	}
 	err = fn(a)
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.StopLimit())
 	defer cancel()
 	if stopErr := a.Stop(stop); err == nil {
 		err = stopErr
@@ -30,14 +30,19 @@ func attached(ctx context.Context, s *settings, fn func(a *app.App) error) error
 type migrateCmd struct{}
 
 // Help gives the examples of the command's help.
-func (migrateCmd) Help() string { return "Example:\n  happening migrate --data /srv/happening" }
+func (migrateCmd) Help() string {
+	return `Examples:
+  happening migrate --data /srv/happening
+  DATABASE_URL=postgres://owner:…@db.example.org/happening happening migrate`
+}
 
-// Run migrates; opening the database does.
+// Run migrates.
 func (migrateCmd) Run(ctx context.Context, s *settings) error {
-	return attached(ctx, s, func(*app.App) error {
-		fmt.Println("The schema is up to date.")
-		return nil
-	})
+	if err := app.Migrate(ctx, s.options()); err != nil {
+		return err
+	}
+	fmt.Println("The schema is up to date.")
+	return nil
 }
 
 type demoCmd struct {
@@ -166,16 +171,70 @@ type configCheckCmd struct{}
 
 // Help gives the examples of the command's help.
 func (configCheckCmd) Help() string {
-	return "Example:\n  HAPPENING_PUBLIC_URL=https://events.example.org happening config check"
+	return `Engines outside that the settings name are asked, too; nothing is changed.
+Examples:
+  HAPPENING_PUBLIC_URL=https://events.example.org happening config check
+  DATABASE_URL=postgres://happening@db.example.org/happening?sslmode=verify-full happening config check`
 }
 
-// Run checks the settings without starting anything.
-func (configCheckCmd) Run(s *settings) error {
-	if _, err := app.New(s.options()); err != nil {
+// Run checks the settings and the engines that they name, without starting
+// anything.
+func (configCheckCmd) Run(ctx context.Context, s *settings) error {
+	if err := app.CheckSettings(ctx, s.options()); err != nil {
 		return err
 	}
 	fmt.Println("The settings are valid.")
 	return nil
+}
+
+type reconcileCmd struct{}
+
+// Help gives the examples of the command's help.
+func (reconcileCmd) Help() string {
+	return `Prints what Redis had instead of PostgreSQL's counters and waitlists, and repairs it. May run in the middle of a sale.
+Example:
+  happening reconcile`
+}
+
+// Run repairs and tells what differed.
+func (reconcileCmd) Run(ctx context.Context, s *settings) error {
+	return attached(ctx, s, func(a *app.App) error {
+		differed := 0
+		err := a.Reconcile(ctx, func(event, had, has string) {
+			differed++
+			fmt.Printf("event %s: Redis had %s; PostgreSQL has %s\n", event, had, has)
+		})
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%d events differed and are repaired.\n", differed)
+		return nil
+	})
+}
+
+type resendCmd struct {
+	Org   string        `placeholder:"ID" help:"Of this organization only."`
+	Since time.Duration `placeholder:"24h" help:"Made within this time only (default: all that is kept)."`
+}
+
+// Help gives the examples of the command's help.
+func (resendCmd) Help() string {
+	return `Puts messages that were given up as failed back, each with a fresh count of tries, once what made them fail is mended.
+Examples:
+  happening resend
+  happening resend --since 24h`
+}
+
+// Run puts failed messages back.
+func (c resendCmd) Run(ctx context.Context, s *settings) error {
+	return attached(ctx, s, func(a *app.App) error {
+		facts, mails, err := a.Resend(ctx, c.Org, c.Since)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%d facts and %d mails will be sent again.\n", facts, mails)
+		return nil
+	})
 }
 
 type versionCmd struct{}

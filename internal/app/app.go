@@ -18,17 +18,17 @@ import (
 	"github.com/google/uuid"
 
 	"happening/internal/booking"
-	"happening/internal/email"
 	"happening/internal/event"
 	"happening/internal/httpapi"
 	"happening/internal/idp"
 	"happening/internal/mailbox"
-	"happening/internal/memory"
 	"happening/internal/notify"
 	"happening/internal/org"
 	"happening/internal/pgserver"
 	"happening/internal/postgres"
+	"happening/internal/rabbitmq"
 	"happening/internal/realtime"
+	"happening/internal/redis"
 	"happening/internal/signin"
 	"happening/internal/socket"
 	"happening/internal/user"
@@ -46,6 +46,8 @@ const (
 	idleTimeout = 2 * time.Minute
 	// stopStep bounds each step of stopping.
 	stopStep = 10 * time.Second
+	// stopPatience bounds all steps of stopping.
+	stopPatience = 30 * time.Second
 	// drainPatience is how long requests in flight may take to finish; who is
 	// still sending after it is cut off.
 	drainPatience = 3 * time.Second
@@ -56,24 +58,30 @@ const (
 // App is a running Happening.
 type App struct {
 	Options
+	id         uuid.UUID // of this process, among the replicas
 	clock      *clock
-	pg         *pgserver.Server // nil: attached to another process's
+	pg         *pgserver.Server // nil: outside, or attached to another process's
 	dataDir    string
 	connString func(role string) string
 	db         *postgres.DB
+	place      *postgres.Presence
 	ledger     *postgres.Ledger
 	alloc      *booking.Allocator
-	holds      *memory.Holds
+	holds      coordinator
+	redis      *redis.Store // nil: one process is all
+	repairNow  chan struct{}
 	Bookings   *booking.Service
 	Events     *event.Service
 	Orgs       *org.Service
 	people     *user.Service
-	provider   *idp.Provider
+	provider   *idp.Provider // nil: outside
 	auth       *signin.Authenticator
 	feed       *realtime.Feed
 	node       *socket.Node
-	relay      *notify.Relay
 	mails      *notify.Deliverer
+	queue      *rabbitmq.Queue       // nil: facts are claimed from the outbox
+	wakeFacts  func()                // says that facts were committed
+	tellFacts  func(context.Context) // tells them until the context ends
 
 	listeners listeners
 	servers   []*http.Server
@@ -94,7 +102,7 @@ func New(o Options) (*App, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	return &App{Options: o, clock: newClock(o.Log), failed: make(chan error, 1)}, nil
+	return &App{Options: o, id: uuid.New(), clock: newClock(o.Log), failed: make(chan error, 1), repairNow: make(chan struct{}, 1)}, nil
 }
 
 // Start brings everything up and answers when bookings are possible. On an
@@ -107,25 +115,22 @@ func (a *App) Start(ctx context.Context) error {
 }
 
 func (a *App) start(ctx context.Context) error {
-	pgOptions := a.pgOptions()
 	ln, err := bind(&a.Options)
 	if err != nil {
-		if dir, resolveErr := pgserver.ResolveDataDir(pgOptions); resolveErr == nil {
-			if _, attachErr := pgserver.Attach(dir); attachErr == nil {
-				err = fmt.Errorf("another copy is running on %s already", dir)
-			}
-		}
-		return err
+		return a.anotherCopy(err)
 	}
 	a.listeners = ln
 	a.onStop(func(context.Context) error { ln.close(); return nil })
-	if err := a.startPostgres(ctx); err != nil {
+	if err := a.probe(ctx); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(a.dataDir, publicURLFile), []byte(a.PublicURL+"\n"), 0o600); err != nil {
+	if err := a.findDatabase(ctx); err != nil {
 		return err
 	}
-	if err := a.openDatabase(ctx, a.connString); err != nil {
+	if err := a.openDatabase(ctx); err != nil {
+		return err
+	}
+	if err := a.takePlace(ctx); err != nil {
 		return err
 	}
 	if err := a.rooms(ctx); err != nil {
@@ -140,6 +145,19 @@ func (a *App) start(ctx context.Context) error {
 		}
 	}
 	return a.serve()
+}
+
+// anotherCopy says so where the ports are taken by a copy on the same data.
+func (a *App) anotherCopy(taken error) error {
+	if a.Engines.DatabaseURL != "" {
+		return taken
+	}
+	if dir, err := pgserver.ResolveDataDir(a.pgOptions()); err == nil {
+		if _, err := pgserver.Attach(dir); err == nil {
+			return fmt.Errorf("another copy is running on %s already", dir)
+		}
+	}
+	return taken
 }
 
 // Attach makes an application without ports and background work, for commands:
@@ -157,19 +175,7 @@ func Attach(ctx context.Context, o Options) (*App, error) {
 }
 
 func (a *App) attach(ctx context.Context) error {
-	dir, err := pgserver.ResolveDataDir(a.pgOptions())
-	if err != nil {
-		return err
-	}
-	running, err := pgserver.Attach(dir)
-	switch {
-	case err == nil:
-		a.dataDir, a.connString = dir, running.ConnString
-	case errors.Is(err, pgserver.ErrNotRunning):
-		if err := a.startPostgres(ctx); err != nil {
-			return err
-		}
-	default:
+	if err := a.attachDatabase(ctx); err != nil {
 		return err
 	}
 	if a.PublicURL == DefaultPublicURL {
@@ -177,7 +183,7 @@ func (a *App) attach(ctx context.Context) error {
 			a.PublicURL = served
 		}
 	}
-	if err := a.openDatabase(ctx, a.connString); err != nil {
+	if err := a.openDatabase(ctx); err != nil {
 		return err
 	}
 	if err := a.rooms(ctx); err != nil {
@@ -200,15 +206,6 @@ func (a *App) servedURL() string {
 	return strings.TrimSpace(string(text))
 }
 
-func (a *App) startPostgres(ctx context.Context) (err error) {
-	if a.pg, err = pgserver.Start(ctx, a.pgOptions()); err != nil {
-		return err
-	}
-	a.onStop(a.pg.Stop)
-	a.dataDir, a.connString = a.pg.DataDir(), a.pg.ConnString
-	return nil
-}
-
 // OwnerURL is the address of the database in use as its owner, for psql.
 func (a *App) OwnerURL() string { return a.connString(ownerRole) }
 
@@ -218,37 +215,6 @@ func (a *App) Check(ctx context.Context, progress func(rule, what string)) ([]bo
 	return a.db.Check(ctx, a.clock.Now(), progress)
 }
 
-// Tokens makes verified people for the addresses where they are missing and
-// gives each an access token that lives for ttl.
-func (a *App) Tokens(ctx context.Context, addresses []string, ttl time.Duration) ([]idp.Issued, error) {
-	return a.provider.IssueTokens(ctx, addresses, ttl)
-}
-
-func (a *App) pgOptions() pgserver.Options {
-	return pgserver.Options{DataDir: a.DataDir, DataDirSet: a.DataDirSet, BinDir: a.PostgresBin, Log: a.Log}
-}
-
-// openDatabase migrates as the owner and connects as the plain roles.
-func (a *App) openDatabase(ctx context.Context, connString func(role string) string) error {
-	if err := postgres.Migrate(ctx, connString(ownerRole)); err != nil {
-		return err
-	}
-	db, err := postgres.Open(ctx, connString)
-	if err != nil {
-		return err
-	}
-	a.db = db
-	a.onStop(func(context.Context) error { db.Close(); return nil })
-	if a.ledger, err = postgres.NewLedger(ctx, connString); err != nil {
-		return err
-	}
-	a.onStop(func(context.Context) error { a.ledger.Close(); return nil })
-	return a.clock.start(ctx, db)
-}
-
-// ownerRole owns the tables; only migrations use it.
-const ownerRole = "happening"
-
 // rooms puts the rooms on their adapters.
 func (a *App) rooms(ctx context.Context) error {
 	now := a.clock.Now
@@ -256,75 +222,46 @@ func (a *App) rooms(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.holds = memory.NewHolds(memory.HoldsOptions{
-		Now: a.clock.Now, TTL: a.HoldTTL,
-		Changed: func(eventID uuid.UUID, seats []int32) { a.feed.Dirty(eventID, seats) },
-		Expired: func(eventID, userID uuid.UUID, _ []int32) {
-			a.feed.HoldsChanged(userID, eventID)
-			a.Bookings.HoldEnded(eventID)
-		},
-	})
-	a.alloc = booking.NewAllocator(a.ledger, a.holds, now, a.Log, a.committed)
+	if err := a.coordinate(ctx); err != nil {
+		return err
+	}
+	var several []booking.Option
+	if a.shared() {
+		several = append(several, booking.Shared())
+	}
+	a.alloc = booking.NewAllocator(a.ledger, a.holds, now, a.Log, a.committed, several...)
 	a.Orgs = org.NewService(postgres.NewOrgStore(a.db), a.PublicURL, now)
 	a.Events = event.NewService(postgres.NewEventStore(a.db), now)
-	a.Bookings = booking.NewService(a.alloc, a.holds, postgres.NewBookingStore(a.db), a.Orgs, now, a.Log)
-	a.Events.OnDelete(a.Bookings.EventDeleted)
+	a.Bookings = booking.NewService(a.alloc, a.holds, postgres.NewBookingStore(a.db), a.Orgs, now, a.Log, a.sharedBookings()...)
+	a.Events.OnDelete(a.eventDeleted)
 	a.people = user.NewService(postgres.NewUsers(a.db), now)
 	if err := a.signIn(ctx); err != nil {
 		return err
 	}
-	if a.node, err = socket.New(socket.Options{
+	sockets := socket.Options{
 		Gate: &gate{auth: a.auth, bookings: a.Bookings}, PublicURL: public, Log: a.Log,
 		Address: httpapi.ClientAddress(a.proxies()),
 		Watch:   func(eventID uuid.UUID, joined bool) { a.feed.Watch(eventID, joined) },
-	}); err != nil {
+	}
+	if err := a.sharedSocket(&sockets); err != nil {
 		return err
 	}
-	a.auth.OnSignOut(func(sessionID string, _ uuid.UUID) { a.node.DisconnectSession(sessionID) })
+	if a.node, err = socket.New(sockets); err != nil {
+		return err
+	}
+	a.auth.OnSignOut(a.signOutEverywhere)
+	a.node.OnTold(a.told)
 	a.feed = realtime.NewFeed(realtime.Options{
 		Versions: a.holds, Seats: &seats{a.alloc, a.holds, a.holds}, Publisher: a.node, Audience: a.node, Log: a.Log,
 	})
+	a.watchRedis()
 	return a.messages()
 }
 
-// signIn makes the embedded provider and the relying party that trusts it.
-func (a *App) signIn(ctx context.Context) (err error) {
-	a.provider, err = idp.New(ctx, idp.Config{
-		PublicURL: a.PublicURL, Now: a.clock.Now, Logger: a.Log, ClientAddr: httpapi.ClientAddress(a.proxies()),
-		PasswordChanged: func(ctx context.Context, issuer, subject string) error {
-			return a.auth.EndSubject(ctx, issuer, subject)
-		},
-	}, postgres.NewProvider(a.db))
-	if err != nil {
-		return err
-	}
-	a.auth, err = signin.New(signin.Config{
-		Issuer: a.provider.Issuer(), IdentityKey: idp.IdentityKey,
-		ClientID: idp.ClientID, ClientSecret: a.provider.ClientSecret(), PublicURL: a.PublicURL,
-		HTTPClient: &http.Client{Transport: a.provider.Transport(nil)}, Now: a.clock.Now, Logger: a.Log,
-	}, postgres.NewSessions(a.db), a.people)
-	return err
-}
-
-// messages makes what tells people: relay, mails, mailbox.
-func (a *App) messages() error {
-	store := postgres.NewNotifyStore(a.db)
-	var sender notify.Sender = mailbox.New(store, a.clock.Now)
-	if a.SMTPURL != "" {
-		smtp, err := email.New(email.Config{URL: a.SMTPURL, PublicURL: a.PublicURL})
-		if err != nil {
-			return err
-		}
-		sender = smtp
-	}
-	a.mails = notify.NewDeliverer(notify.DelivererConfig{
-		Store: store, Sender: sender, Links: &links{provider: a.provider, orgs: a.Orgs},
-		PublicURL: a.PublicURL, Now: a.clock.Now, Busy: a.alloc.Busy, Log: a.Log,
-	})
-	a.relay = notify.NewRelay(notify.RelayConfig{
-		Store: store, Now: a.clock.Now, Busy: a.alloc.Busy, Pushed: a.pushed, MailQueued: a.mails.Wake, Log: a.Log,
-	})
-	return nil
+// eventDeleted forgets an event that is no more, in all processes.
+func (a *App) eventDeleted(eventID uuid.UUID) {
+	a.Bookings.EventDeleted(eventID)
+	a.tellMoved(eventID, 0)
 }
 
 // serve opens the three ports.
@@ -339,6 +276,9 @@ func (a *App) serve() error {
 	}{
 		{a.listeners.client, api.Client()}, {a.listeners.api, api.API()}, {a.listeners.ops, api.Ops()},
 	} {
+		if s.ln == nil {
+			continue
+		}
 		server := newServer(s.handler, a.Log)
 		a.servers = append(a.servers, server)
 		go func() {
@@ -363,11 +303,14 @@ func (a *App) apiDeps() httpapi.Deps {
 	deps := httpapi.Deps{
 		Bookings: a.Bookings, Events: a.Events, Orgs: a.Orgs, People: a.people,
 		Notifications: notify.NewService(store, a.clock.Now), Seats: &seats{a.alloc, a.holds, a.holds},
-		Auth: a.auth, SignIn: a.auth.Handler(), IDP: a.provider.Handler(), Socket: a.node,
-		PersonLimit:  memory.NewLimiter[string](a.LimitPerson, a.LimitPerson*burst, a.clock.Now),
-		AddressLimit: memory.NewLimiter[string](a.LimitAddress, a.LimitAddress*burst, a.clock.Now),
-		Ping:         a.db.Ping, Ready: a.ready, Away: postgres.Away, QueueLength: a.alloc.QueueLength,
+		Auth: a.auth, SignIn: a.auth.Handler(), Socket: a.node,
+		PersonLimit:  a.limiter("person", a.LimitPerson),
+		AddressLimit: a.limiter("address", a.LimitAddress),
+		Ping:         a.db.Ping, Ready: a.ready, Engines: a.engines, Away: postgres.Away, QueueLength: a.alloc.QueueLength,
 		Client: web.Dist, PublicURL: a.PublicURL, OpsAddr: a.OpsAddr, TrustedProxies: a.proxies(), Version: a.Version, Log: a.Log, Now: a.clock.Now,
+	}
+	if a.provider != nil {
+		deps.IDP = a.provider.Handler()
 	}
 	if a.SMTPURL == "" {
 		deps.Mailbox = mailbox.New(store, a.clock.Now).Handler()
@@ -394,7 +337,7 @@ func (a *App) ready() (bool, string) {
 	return true, ""
 }
 
-// drain lets requests in flight finish, then closes realtime.
+// drain lets requests in flight finish.
 func (a *App) drain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, drainPatience)
 	defer cancel()
@@ -418,15 +361,35 @@ func drainServers(ctx context.Context, servers ...*http.Server) error {
 	return errors.Join(faults...)
 }
 
+// serveOn keeps serving for a while after /readyz says that the process
+// drains, so that whoever balances the load sends no more to it.
+func (a *App) serveOn(ctx context.Context) {
+	wait := a.drainFor()
+	if len(a.servers) == 0 || wait <= 0 {
+		return
+	}
+	a.Log.Info("app: draining", "for", wait)
+	// First whoever balances the load notices, then the sockets move over.
+	timer := time.NewTimer(wait / 2)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		a.node.Drain(ctx, wait/2)
+	case <-ctx.Done():
+	}
+}
+
 // onStop remembers what Stop has to undo.
 func (a *App) onStop(step func(context.Context) error) { a.stop = append(a.stop, step) }
 
-// Stop ends everything in the opposite order of its start: no new requests,
-// those in flight finish, the queue drains, the database goes last. It may be
-// called again and is bounded.
+// Stop ends everything in the opposite order of its start: it serves on while
+// it drains, takes no new requests then, lets those in flight finish and the
+// queue drain; the database goes last. It may be called again and is bounded
+// by StopLimit.
 func (a *App) Stop(ctx context.Context) error {
 	a.stopOnce.Do(func() {
 		a.draining.Store(true)
+		a.serveOn(ctx)
 		var faults []error
 		for i := len(a.stop) - 1; i >= 0; i-- {
 			step, cancel := context.WithTimeout(ctx, stopStep)
@@ -437,6 +400,9 @@ func (a *App) Stop(ctx context.Context) error {
 	})
 	return a.stopErr
 }
+
+// StopLimit is how long Stop takes at most.
+func (a *App) StopLimit() time.Duration { return a.drainFor() + stopPatience }
 
 // Failed tells of what makes going on pointless, such as a PostgreSQL that
 // can't be brought back.
@@ -449,24 +415,14 @@ func (a *App) fail(err error) {
 	}
 }
 
-// Addrs are where the client, the API and the operators' pages answer.
+// Addrs are where the client, the API and the operators' pages answer; empty
+// for parts that this process doesn't run.
 func (a *App) Addrs() (client, api, ops string) {
-	return a.listeners.client.Addr().String(), a.listeners.api.Addr().String(), a.listeners.ops.Addr().String()
-}
-
-// links mints the links of mails from the rooms whose secrets they carry.
-type links struct {
-	provider *idp.Provider
-	orgs     *org.Service
-}
-
-// AccountLink implements notify.Links.
-func (l *links) AccountLink(ctx context.Context, kind string, accountID uuid.UUID) (address, name, link string, err error) {
-	return l.provider.MintLink(ctx, kind, accountID)
-}
-
-// InviteLink implements notify.Links.
-func (l *links) InviteLink(ctx context.Context, inviteID uuid.UUID) (address, orgName, role, link string, err error) {
-	i, err := l.orgs.MintInviteLink(ctx, inviteID)
-	return i.Email, i.OrgName, string(i.Role), i.URL, err
+	addr := func(ln net.Listener) string {
+		if ln == nil {
+			return ""
+		}
+		return ln.Addr().String()
+	}
+	return addr(a.listeners.client), addr(a.listeners.api), addr(a.listeners.ops)
 }

@@ -18,6 +18,7 @@ import (
 	"happening/internal/booking"
 	"happening/internal/event"
 	"happening/internal/org"
+	"happening/internal/user"
 )
 
 // The demo's people; all sign in with one password, which is kept in the data
@@ -25,20 +26,27 @@ import (
 var demoAccounts = []struct {
 	Email, Name string
 	Role        access.Role
+	// Subject is the id of the same person in the realm of deploy/keycloak.
+	Subject string
 }{
-	{"admin@demo.test", "Ada Admin", access.OrgAdmin},
-	{"organizer@demo.test", "Otto Organizer", access.Organizer},
-	{"user1@demo.test", "Uma One", access.User},
-	{"user2@demo.test", "Ugo Two", access.User},
-	{"user3@demo.test", "Una Three", access.User},
+	{"admin@demo.test", "Ada Admin", access.OrgAdmin, "0199aa00-0000-7000-8000-000000000001"},
+	{"organizer@demo.test", "Otto Organizer", access.Organizer, "0199aa00-0000-7000-8000-000000000002"},
+	{"user1@demo.test", "Uma One", access.User, "0199aa00-0000-7000-8000-000000000003"},
+	{"user2@demo.test", "Ugo Two", access.User, "0199aa00-0000-7000-8000-000000000004"},
+	{"user3@demo.test", "Una Three", access.User, "0199aa00-0000-7000-8000-000000000005"},
 }
 
 const (
 	demoOrg          = "Demo Events"
 	demoPasswordFile = "demo-password"
 	demoFilledFile   = "demo-filled" // the demo is complete
-	// demoGuests are people who only fill seats.
-	demoGuests = 60
+)
+
+// Demo guests only fill seats; each has one of the first names with one of the
+// last.
+var (
+	demoFirstNames = []string{"Aylin", "Bruno", "Carla", "Deniz", "Elif", "Felix", "Greta", "Hugo", "Ines", "Jonas"}
+	demoLastNames  = []string{"Acker", "Berg", "Castro", "Dorn", "Engel", "Falk"}
 )
 
 // demoEvents are what a visitor of the demo finds.
@@ -148,8 +156,12 @@ func (a *App) fillDemo(ctx context.Context) error {
 }
 
 // demoPeople makes the demo's people with the password that is kept, or with a
-// new one.
+// new one. Those of a provider outside are in its realm with a password of its
+// own, and are met here by their ids there.
 func (a *App) demoPeople(ctx context.Context) ([]uuid.UUID, error) {
+	if a.provider == nil {
+		return a.demoPeopleOutside(ctx)
+	}
 	password := a.DemoPassword()
 	if password == "" {
 		password = strings.ToLower(rand.Text()[:16])
@@ -168,17 +180,46 @@ func (a *App) demoPeople(ctx context.Context) ([]uuid.UUID, error) {
 	return ids, nil
 }
 
+func (a *App) demoPeopleOutside(ctx context.Context) ([]uuid.UUID, error) {
+	ids := make([]uuid.UUID, len(demoAccounts))
+	for i, p := range demoAccounts {
+		person, err := a.people.Resolve(ctx, a.Engines.OIDCIssuerURL, p.Subject,
+			user.Claims{Email: p.Email, EmailVerified: true, Name: p.Name}, user.NoLinking)
+		if err != nil {
+			return nil, err
+		}
+		ids[i] = person.ID
+	}
+	return ids, nil
+}
+
+// demoGuestIssuer stands for the provider of people who never sign in.
+const demoGuestIssuer = "demo"
+
+// demoGuestIDs makes the people who only fill seats.
+func (a *App) demoGuestIDs(ctx context.Context) ([]uuid.UUID, error) {
+	var ids []uuid.UUID
+	for _, last := range demoLastNames {
+		for _, first := range demoFirstNames {
+			address := strings.ToLower(first + "." + last + "@demo.test")
+			person, err := a.people.Resolve(ctx, demoGuestIssuer, address,
+				user.Claims{Name: first + " " + last, Email: address, EmailVerified: true}, user.NoLinking)
+			if err != nil {
+				return nil, err
+			}
+			ids = append(ids, person.ID)
+		}
+	}
+	return ids, nil
+}
+
 func (a *App) demoContent(ctx context.Context, ids []uuid.UUID) error {
 	organizer := access.Principal{UserID: ids[1]}
 	orgID, err := a.demoOrg(ctx, ids)
 	if err != nil {
 		return err
 	}
-	addresses := make([]string, demoGuests)
-	for i := range addresses {
-		addresses[i] = fmt.Sprintf("guest%d@demo.test", i+1)
-	}
-	guests, err := a.provider.IssueTokens(ctx, addresses, time.Minute)
+	guests, err := a.demoGuestIDs(ctx)
 	if err != nil {
 		return err
 	}
@@ -194,7 +235,7 @@ func (a *App) demoContent(ctx context.Context, ids []uuid.UUID) error {
 			}
 		}
 		if err := a.demoEvent(ctx, organizer, orgID, id, d, func(i int) access.Principal {
-			return access.Principal{UserID: guests[i%len(guests)].UserID}
+			return access.Principal{UserID: guests[i%len(guests)]}
 		}, ids[2:]); err != nil {
 			return fmt.Errorf("%s: %w", d.name, err)
 		}

@@ -1,9 +1,19 @@
 package app
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
+	"sync"
 	"time"
+
+	"happening/internal/httpapi"
+	"happening/internal/postgres"
+	"happening/internal/rabbitmq"
+	"happening/internal/redis"
+	"happening/internal/signin"
 )
 
 // DrainDefault lets the engines say how long a process serves on while it
@@ -33,6 +43,21 @@ func (e *Engines) faults() (faults []error) {
 	if e.DatabaseURL == "" && (e.DatabaseAppURL != "" || e.DatabaseSystemURL != "") {
 		add("DATABASE_APP_URL and DATABASE_SYSTEM_URL go beside DATABASE_URL, which is not set")
 	}
+	if e.DatabaseURL != "" {
+		if _, err := postgres.Outside(e.database()); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	if e.RedisURL != "" {
+		if _, err := redis.ParseURL(e.RedisURL); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	if e.AMQPURL != "" {
+		if _, err := rabbitmq.Open(rabbitmq.Config{URL: e.AMQPURL}); err != nil {
+			faults = append(faults, err)
+		}
+	}
 	if e.OIDCIssuerURL == "" {
 		if e.OIDCClientID != "" || e.OIDCClientSecret != "" || e.OIDCLink != "" {
 			add("OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and OIDC_LINK_VERIFIED_EMAIL go beside OIDC_ISSUER_URL, which is not set")
@@ -54,4 +79,117 @@ func (e *Engines) faults() (faults []error) {
 		add("OIDC_LINK_VERIFIED_EMAIL: %q is not %q; leave it out otherwise", e.OIDCLink, linkOnce)
 	}
 	return faults
+}
+
+func (e *Engines) database() postgres.Settings {
+	return postgres.Settings{URL: e.DatabaseURL, AppURL: e.DatabaseAppURL, SystemURL: e.DatabaseSystemURL}
+}
+
+var errNoRedis = errors.New("there is no REDIS_URL: nothing is kept beside PostgreSQL that could differ")
+
+// CheckSettings tells everything that is wrong with the settings and with the
+// engines outside that they name, each in a line. Nothing is started or
+// changed.
+func CheckSettings(ctx context.Context, o Options) error {
+	a, err := New(o)
+	if err != nil {
+		return err
+	}
+	return a.probe(ctx)
+}
+
+// probe asks all engines outside at once whether they will do, and tells all
+// that is wrong, so that an operator mends it in one go. Warnings are logged.
+func (a *App) probe(ctx context.Context) error {
+	var (
+		asking sync.WaitGroup
+		mu     sync.Mutex
+		faults []error
+	)
+	ask := func(named string, question func() error) {
+		if named == "" {
+			return
+		}
+		asking.Go(func() {
+			err := question()
+			mu.Lock()
+			defer mu.Unlock()
+			faults = append(faults, err)
+		})
+	}
+	e := &a.Engines
+	ask(e.DatabaseURL, func() error { return postgres.Probe(ctx, a.databaseSettings()) })
+	ask(e.RedisURL, func() error {
+		warning, err := redis.Probe(ctx, e.RedisURL)
+		a.warn(warning)
+		return err
+	})
+	ask(e.AMQPURL, func() error { return rabbitmq.Probe(ctx, e.AMQPURL) })
+	ask(e.OIDCIssuerURL, func() error {
+		auth, err := signin.New(a.outsideProvider(), nil, nil)
+		if err != nil {
+			return err
+		}
+		warning, err := auth.Probe(ctx)
+		a.warn(warning)
+		return errors.Join(err, auth.Close(ctx))
+	})
+	asking.Wait()
+	return errors.Join(faults...)
+}
+
+// warn logs a warning, if there is one.
+func (a *App) warn(warning error) {
+	if warning != nil {
+		a.Log.Log(context.Background(), slog.LevelWarn, "app: "+warning.Error())
+	}
+}
+
+// outsideProvider says whom sign-in trusts where OIDC_ISSUER_URL is set.
+func (a *App) outsideProvider() signin.Config {
+	e := &a.Engines
+	return signin.Config{
+		Issuer: e.OIDCIssuerURL, ClientID: e.OIDCClientID, ClientSecret: e.OIDCClientSecret,
+		LinkVerifiedEmail: e.OIDCLink == linkOnce, PublicURL: a.PublicURL, Now: a.clock.Now, Logger: a.Log,
+	}
+}
+
+// engines tells operators what the process stands on.
+func (a *App) engines(ctx context.Context) []httpapi.Engine {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	e := &a.Engines
+	database := httpapi.Engine{Name: "PostgreSQL", Outside: e.DatabaseURL != ""}
+	begin := time.Now()
+	if err := a.db.Ping(ctx); err != nil {
+		database.Detail = err.Error()
+	} else {
+		database.OK, database.Detail = true, "answered after "+time.Since(begin).Round(time.Microsecond).String()
+	}
+	coordination := httpapi.Engine{Name: "Redis", OK: true, Detail: "one process; its memory"}
+	if a.shared() {
+		coordination.Outside = true
+		coordination.OK, coordination.Detail = a.redis.State()
+	}
+	messages := httpapi.Engine{Name: "RabbitMQ", OK: true, Detail: "claims from the outbox"}
+	if a.queue != nil {
+		s := a.queue.Stats()
+		messages.Outside, messages.OK = true, s.Connected
+		messages.Detail = fmt.Sprintf("%d published, %d confirmed, %d acknowledged, %d dead, %d waited when last seen",
+			s.Published, s.Confirmed, s.Acked, s.Dead, s.Depth)
+	}
+	provider := httpapi.Engine{Name: "Identity", OK: true, Detail: "at /idp"}
+	if e.OIDCIssuerURL != "" {
+		provider.Outside, provider.Detail = true, e.OIDCIssuerURL
+	}
+	all := []httpapi.Engine{database, coordination, messages, provider}
+	replicas, err := a.db.Replicas(ctx)
+	if err != nil {
+		return all
+	}
+	for _, r := range replicas {
+		all = append(all, httpapi.Engine{Name: "Process", OK: true, Detail: fmt.Sprintf(
+			"%s, process %d, version %s, since %s", r.Host, r.PID, r.Version, r.StartedAt.Format(time.RFC3339))})
+	}
+	return all
 }

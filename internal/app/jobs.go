@@ -32,24 +32,19 @@ func (a *App) background(ctx context.Context) error {
 	run := func(fn func(context.Context)) { running.Go(func() { fn(work) }) }
 	run(a.holds.Run)
 	run(a.feed.Run)
-	run(a.relay.Run)
-	run(a.mails.Run)
-	run(a.watchDatabase)
-	store := postgres.NewNotifyStore(a.db)
-	for _, job := range []struct {
-		name  string
-		every time.Duration
-		do    func(context.Context) error
-	}{
-		{"clock", clockEvery, func(ctx context.Context) error { return a.clock.measure(ctx, a.db) }},
-		{"promotions and closings", promoteEvery, a.whenSteady(a.Bookings.Sweep)},
-		{"status of events", statusEvery, a.whenSteady(func(ctx context.Context) error { _, err := a.Events.Sweep(ctx); return err })},
-		{"overdue invites", tidyEvery, a.whenSteady(func(ctx context.Context) error { _, err := a.Orgs.Sweep(ctx); return err })},
-		{"sessions", tidyEvery, a.auth.Sweep},
-		{"sign-ins under way", tidyEvery, a.provider.Sweep},
-		{"old facts", tidyEvery, func(ctx context.Context) error { return notify.Purge(ctx, store, a.clock.Now()) }},
-	} {
-		run(func(ctx context.Context) { a.repeat(ctx, job.name, job.every, job.do) })
+	run(a.watchEngines)
+	run(func(ctx context.Context) {
+		a.repeat(ctx, "clock", clockEvery, func(ctx context.Context) error { return a.clock.measure(ctx, a.db) })
+	})
+	if a.shared() {
+		run(a.alloc.Follow)
+		run(a.repair)
+	}
+	if a.runs(PartWorker) {
+		run(a.tellFacts)
+		run(a.mails.Run)
+		lease := postgres.NewLease(a.db, jobsLease, a.id, a.Log)
+		run(func(ctx context.Context) { lease.Run(ctx, a.lead) })
 	}
 	a.onStop(func(ctx context.Context) error {
 		cancel()
@@ -64,6 +59,36 @@ func (a *App) background(ctx context.Context) error {
 	})
 	a.onStop(a.node.Stop)
 	return nil
+}
+
+// jobsLease is held by the process that runs the jobs.
+const jobsLease = "jobs"
+
+// lead runs the jobs that one process runs for all, until ctx ends. What they
+// write through ctx is refused once another process leads; promotions and
+// closings go through the allocator, whose decisions hold whoever asks.
+func (a *App) lead(ctx context.Context) {
+	store := postgres.NewNotifyStore(a.db)
+	var running sync.WaitGroup
+	type job struct {
+		name  string
+		every time.Duration
+		do    func(context.Context) error
+	}
+	jobs := []job{
+		{"promotions and closings", promoteEvery, a.whenSteady(a.Bookings.Sweep)},
+		{"status of events", statusEvery, a.whenSteady(func(ctx context.Context) error { _, err := a.Events.Sweep(ctx); return err })},
+		{"overdue invites", tidyEvery, a.whenSteady(func(ctx context.Context) error { _, err := a.Orgs.Sweep(ctx); return err })},
+		{"sessions", tidyEvery, a.auth.Sweep},
+		{"old facts", tidyEvery, func(ctx context.Context) error { return notify.Purge(ctx, store, a.clock.Now()) }},
+	}
+	if a.provider != nil {
+		jobs = append(jobs, job{"sign-ins under way", tidyEvery, a.provider.Sweep})
+	}
+	for _, job := range jobs {
+		running.Go(func() { a.repeat(ctx, job.name, job.every, job.do) })
+	}
+	running.Wait()
 }
 
 // whenSteady keeps a job that closes things by the clock from running while
@@ -96,11 +121,18 @@ func (a *App) repeat(ctx context.Context, name string, every time.Duration, do f
 	}
 }
 
-// watchDatabase ends the application when PostgreSQL can't be brought back.
-func (a *App) watchDatabase(ctx context.Context) {
+// watchEngines ends the application when going on is pointless: an embedded
+// PostgreSQL that can't be brought back, or another process in our place.
+func (a *App) watchEngines(ctx context.Context) {
+	var gone <-chan struct{}
+	if a.pg != nil {
+		gone = a.pg.Done()
+	}
 	select {
-	case <-a.pg.Done():
+	case <-gone:
 		a.fail(a.pg.Err())
+	case <-a.place.Lost():
+		a.fail(postgres.ErrOtherCopy)
 	case <-ctx.Done():
 	}
 }

@@ -27,13 +27,22 @@ type seats struct {
 }
 
 // States implements realtime.Seats.
-func (s *seats) States(ctx context.Context, eventID uuid.UUID, _ int64, numbers []int32) ([]uint8, bool) {
+func (s *seats) States(ctx context.Context, eventID uuid.UUID, saleVersion int64, numbers []int32) ([]uint8, bool) {
 	live := s.alloc.Peek(eventID)
 	if live == nil {
 		return nil, false
 	}
+	if live.Event().Version < saleVersion {
+		var err error
+		if live, err = s.alloc.CatchUp(ctx, eventID, saleVersion); err != nil {
+			return nil, false
+		}
+	}
+	holders, err := s.holders(ctx, eventID)
+	if err != nil {
+		return nil, false
+	}
 	sold := live.Sold(numbers)
-	holders := s.holders(ctx, eventID)
 	states := make([]uint8, len(numbers))
 	for i, n := range numbers {
 		switch _, held := holders[n]; {
@@ -46,33 +55,46 @@ func (s *seats) States(ctx context.Context, eventID uuid.UUID, _ int64, numbers 
 	return states, true
 }
 
-// holders reads an event's holds; while they can't be read, the map shows
-// none.
-func (s *seats) holders(ctx context.Context, eventID uuid.UUID) map[int32]uuid.UUID {
+// holders reads an event's holds.
+func (s *seats) holders(ctx context.Context, eventID uuid.UUID) (map[int32]uuid.UUID, error) {
 	views, err := s.holds.View(ctx, []uuid.UUID{eventID})
-	if err != nil || len(views) == 0 {
-		return nil
+	if err != nil {
+		return nil, err
 	}
-	return views[0].Holders
+	return views[0].Holders, nil
 }
 
+// awayEpoch stands for the epoch of a map that is not live. No delta has it,
+// so that whoever has such a map fetches it again.
+const awayEpoch = "away"
+
 // Snapshot implements httpapi.Seats: the version is read before the states,
-// so that a client that applies later deltas misses nothing.
+// so that a client that applies later deltas misses nothing. While holds and
+// versions are away it tells what is sold, and that it is not live.
 func (s *seats) Snapshot(ctx context.Context, live *booking.Live) (httpapi.SeatSnapshot, error) {
 	eventID := live.Event().EventID
-	version, err := s.versions.Version(ctx, eventID)
-	if err != nil {
-		return httpapi.SeatSnapshot{}, err
+	stand, err := s.versions.Version(ctx, eventID)
+	if err == nil && live.Event().Version < stand.Sale {
+		if live, err = s.alloc.CatchUp(ctx, eventID, stand.Sale); err != nil {
+			return httpapi.SeatSnapshot{}, err
+		}
 	}
 	total, rows, e := live.Rows()
-	holders := s.holders(ctx, eventID)
+	var holders map[int32]uuid.UUID
+	if err == nil {
+		holders, err = s.holders(ctx, eventID)
+	}
+	version := stand.Version
+	if err != nil {
+		version = realtime.Version{Epoch: awayEpoch, N: e.Version}
+	}
 	held := make([]int32, 0, len(holders))
 	for n := range holders {
 		held = append(held, n)
 	}
 	packed := realtime.PackRows(int(total), rows, held)
 	return httpapi.SeatSnapshot{
-		Version: version.String(), Live: true, Total: total, Available: e.Available, Packed: packed,
+		Version: version.String(), Live: err == nil, Total: total, Available: e.Available, Packed: packed,
 		ETag: version.String() + "." + strconv.FormatUint(xxhash.Sum64(packed), 36),
 	}, nil
 }
@@ -120,11 +142,12 @@ func (a *App) committed(c booking.Committed) {
 	if e := c.Edited; e != nil {
 		a.feed.EventChanged(e.ID, e.Revision, string(e.StatusAt(a.clock.Now())))
 		a.feed.Lost(e.ID) // the number of seats may be another
+		a.tellMoved(e.ID, c.Live.Version)
 	}
 	for _, who := range c.Moved {
 		a.feed.Positions(who, c.Live.EventID)
 	}
-	a.relay.Wake()
+	a.wakeFacts()
 }
 
 // pushed tells open browsers of new messages.

@@ -11,11 +11,11 @@ import (
 	"syscall"
 )
 
-// listeners are the three sockets, bound before anything else is started, so
+// listeners are the sockets, nil for parts that don't run, bound before anything else is started, so
 // that a taken port leaves nothing half-started.
 type listeners struct{ client, api, ops net.Listener }
 
-// bind takes all three ports or none; every port that is taken is told in a
+// bind takes the ports of the parts that run, or none; every port that is taken is told in a
 // line of its own.
 func bind(o *Options) (l listeners, err error) {
 	var faults []error
@@ -23,11 +23,15 @@ func bind(o *Options) (l listeners, err error) {
 		into    *net.Listener
 		addr    string
 		setting string
+		wanted  bool
 	}{
-		{&l.client, o.ClientAddr, "HAPPENING_CLIENT_ADDR"},
-		{&l.api, o.APIAddr, "HAPPENING_API_ADDR"},
-		{&l.ops, o.OpsAddr, "HAPPENING_OPS_ADDR"},
+		{&l.client, o.ClientAddr, "HAPPENING_CLIENT_ADDR", o.runs(PartWeb)},
+		{&l.api, o.APIAddr, "HAPPENING_API_ADDR", o.runs(PartAPI)},
+		{&l.ops, o.OpsAddr, "HAPPENING_OPS_ADDR", true},
 	} {
+		if !want.wanted {
+			continue
+		}
 		ln, err := net.Listen("tcp", want.addr)
 		if err != nil {
 			if errors.Is(err, syscall.EADDRINUSE) {

@@ -1,0 +1,136 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"happening/internal/pgserver"
+	"happening/internal/postgres"
+)
+
+// ownerRole owns the tables; only migrations use it.
+const ownerRole = "happening"
+
+// findDatabase starts the embedded PostgreSQL, or reads where the one outside
+// is.
+func (a *App) findDatabase(ctx context.Context) error {
+	if a.Engines.DatabaseURL != "" {
+		return a.outsideDatabase()
+	}
+	if err := a.startPostgres(ctx); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(a.dataDir, publicURLFile), []byte(a.PublicURL+"\n"), 0o600)
+}
+
+// attachDatabase is findDatabase for commands: an embedded PostgreSQL that a
+// server runs already is used, one that nobody runs is started.
+func (a *App) attachDatabase(ctx context.Context) error {
+	if a.Engines.DatabaseURL != "" {
+		return a.outsideDatabase()
+	}
+	dir, err := pgserver.ResolveDataDir(a.pgOptions())
+	if err != nil {
+		return err
+	}
+	running, err := pgserver.Attach(dir)
+	switch {
+	case err == nil:
+		a.dataDir, a.connString = dir, running.ConnString
+		return nil
+	case errors.Is(err, pgserver.ErrNotRunning):
+		return a.startPostgres(ctx)
+	default:
+		return err
+	}
+}
+
+// defaultDataDir is where the demo's password is kept when the database is
+// outside.
+const defaultDataDir = "data"
+
+func (a *App) outsideDatabase() (err error) {
+	dir := a.DataDir
+	if dir == "" {
+		dir = defaultDataDir
+	}
+	if a.dataDir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	a.connString, err = postgres.Outside(a.databaseSettings())
+	return err
+}
+
+func (a *App) databaseSettings() postgres.Settings {
+	s := a.Engines.database()
+	s.Log = a.Log
+	return s
+}
+
+func (a *App) startPostgres(ctx context.Context) (err error) {
+	if a.pg, err = pgserver.Start(ctx, a.pgOptions()); err != nil {
+		return err
+	}
+	a.onStop(a.pg.Stop)
+	a.dataDir, a.connString = a.pg.DataDir(), a.pg.ConnString
+	return nil
+}
+
+func (a *App) pgOptions() pgserver.Options {
+	return pgserver.Options{DataDir: a.DataDir, DataDirSet: a.DataDirSet, BinDir: a.PostgresBin, Log: a.Log}
+}
+
+// Migrate brings the schema up to this binary's, as the owner of the tables.
+// It needs no other engine.
+func Migrate(ctx context.Context, o Options) error {
+	a, err := New(o)
+	if err != nil {
+		return err
+	}
+	if err = a.attachDatabase(ctx); err == nil {
+		err = postgres.EnsureSchema(ctx, a.connString, a.Log)
+	}
+	return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
+}
+
+// openDatabase brings the schema up to date where the login may, and connects
+// as the plain roles.
+func (a *App) openDatabase(ctx context.Context) error {
+	if err := postgres.EnsureSchema(ctx, a.connString, a.Log); err != nil {
+		return err
+	}
+	db, err := postgres.Open(ctx, a.connString)
+	if err != nil {
+		return err
+	}
+	a.db = db
+	a.onStop(func(context.Context) error { db.Close(); return nil })
+	if a.ledger, err = postgres.NewLedger(ctx, a.connString); err != nil {
+		return err
+	}
+	a.onStop(func(context.Context) error { a.ledger.Close(); return nil })
+	return a.clock.start(ctx, db)
+}
+
+// takePlace takes a place among the processes on this database, or says who
+// stands in the way.
+func (a *App) takePlace(ctx context.Context) error {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	place, err := a.db.Register(ctx, postgres.Replica{
+		ID: a.id, Coordinated: a.shared(), Host: host, PID: os.Getpid(), Version: a.Version,
+	}, a.pg != nil, a.Log)
+	if err != nil {
+		return err
+	}
+	a.place = place
+	a.onStop(place.Leave)
+	return nil
+}
+
+// shared says that this process may be one of several.
+func (a *App) shared() bool { return a.Engines.RedisURL != "" }
