@@ -139,6 +139,10 @@ func parseTarget(setting, text string) (*target, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s can't be read: %s", setting, unreadable(err))
 	}
+	switch cfg.ConnConfig.DefaultQueryExecMode {
+	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol: // lists of ids have no form in it
+		return nil, fmt.Errorf("%s: default_query_exec_mode=%s is not supported: use cache_describe, which prepares nothing either", setting, cfg.ConnConfig.DefaultQueryExecMode)
+	}
 	t := &target{setting: setting, text: text, cfg: cfg.ConnConfig}
 	// The pool's configuration doesn't tell a default from what was said.
 	if raw, err := pgconn.ParseConfig(text); err == nil && raw.RuntimeParams["pool_max_conns"] != "" {

@@ -83,6 +83,9 @@ func TestOutsideTellsAllFaultsAndNoPassword(t *testing.T) {
 	if _, err := postgres.Outside(postgres.Settings{AppURL: "postgres://h/d"}); err == nil || !strings.Contains(err.Error(), "DATABASE_URL is missing") {
 		t.Error(err)
 	}
+	if _, err := postgres.Outside(postgres.Settings{URL: "postgres://h/d?default_query_exec_mode=exec"}); err == nil || !strings.Contains(err.Error(), "use cache_describe") {
+		t.Error(err)
+	}
 	if _, err := postgres.Outside(postgres.Settings{URL: "postgres://h/d?pool_max_conns=7"}); err == nil || !strings.Contains(err.Error(), "at least 8") {
 		t.Error(err)
 	}
