@@ -41,7 +41,8 @@ if sold > 0 and redis.call('EXISTS', HOLDS) == 1 then
 end
 redis.call('HSETNX', LIVE, 'epoch', FRESH)
 note(version, true)
-redis.call('HSETNX', LIVE, 'p:' .. PROCESS, now)
+-- Who only joins or leaves the waitlist changes no seat: no delta is owed.
+if sold > 0 or taken ~= 0 then redis.call('HSETNX', LIVE, 'p:' .. PROCESS, now) end
 redis.call('PEXPIRE', LIVE, LIVE_KEPT)
 
 -- step moves counter and waitlist from the version before; false: it can't.
