@@ -30,7 +30,9 @@ const (
 	writeTimeout = 2 * time.Second
 	// maxChannels bounds what one connection listens to.
 	maxChannels = 32
-	// maxPersonConnections bounds one person's windows and devices.
+	// maxPersonConnections bounds one person's windows and devices. This and
+	// the next two hold for each process, not for all of them together: what
+	// they guard is a process's memory.
 	maxPersonConnections = 32
 	// maxAddressVisitors bounds the visitors of one address, which a campus
 	// may share.

@@ -27,7 +27,7 @@ const (
 	// probeEvery is how often a node speaks to itself through the engine, and
 	// deafAfter how long it may not have heard itself.
 	probeEvery = time.Second
-	deafAfter  = 2500 * time.Millisecond
+	deafAfter  = 4 * time.Second
 	// engineTick is how often that is looked at, and how often an engine that
 	// is away is tried.
 	engineTick = 250 * time.Millisecond
@@ -118,8 +118,8 @@ func RedisEngine(s RedisSettings) Engine {
 }
 
 var (
-	errEngineAway = errors.New("Redis is away")
-	errEngineSlow = errors.New("Redis does not answer in time")
+	errEngineAway = errors.New("the realtime engine is away")
+	errEngineSlow = errors.New("the realtime engine does not answer in time")
 )
 
 // redisBroker stands between the node and the library's broker for Redis. It
