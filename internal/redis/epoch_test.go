@@ -55,6 +55,13 @@ func (s *stage) settle(of *redis.Store, version int64) {
 	}
 }
 
+func (s *stage) sell(of *redis.Store, version int64, seats ...int32) {
+	s.t.Helper()
+	if err := of.Settle(s.t.Context(), booking.Sale{EventID: s.event, Version: version, Sold: seats, Taken: int32(len(seats))}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 func (s *stage) place(of *redis.Store, seats ...int32) {
 	s.t.Helper()
 	if _, err := of.Place(s.t.Context(), booking.Placement{EventID: s.event, UserID: uuid.New(), Seats: seats}); err != nil {
@@ -165,7 +172,7 @@ func TestEpochEndsWhenAChangeIsNotTold(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*stage){
 		"place":  func(s *stage) { s.place(s.one, 1) },
-		"settle": func(s *stage) { s.settle(s.one, 3) },
+		"settle": func(s *stage) { s.sell(s.one, 3, 7) },
 		"end": func(s *stage) {
 			s.place(s.one, 1)
 			s.next(s.one, 0)
@@ -191,6 +198,19 @@ func TestEpochEndsWhenAChangeIsNotTold(t *testing.T) {
 			s.anew(after, false)
 		})
 	}
+}
+
+// TestNoDeltaIsOwedForTheWaitlist: who joins it changes no seat, so that no
+// delta follows and none is missed.
+func TestNoDeltaIsOwedForTheWaitlist(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	before := s.version(s.two)
+	if err := s.one.Settle(t.Context(), booking.Sale{EventID: s.event, Version: 1, Joined: []uuid.UUID{uuid.New()}}); err != nil {
+		t.Fatal(err)
+	}
+	s.now.Advance(time.Minute)
+	s.anew(before, false)
 }
 
 // TestWatched lasts while somebody looks on, and RecoveryWindow longer.
