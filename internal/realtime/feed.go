@@ -69,8 +69,9 @@ type Feed struct {
 	publishes outage
 	versions  outage
 
-	mu   sync.Mutex
-	away map[string]bool // what is away of that which keeps the maps right
+	mu     sync.Mutex
+	away   map[string]bool // what is away of that which keeps the maps right
+	backAt time.Time       // when all of it was last back
 }
 
 // NewFeed makes a feed; it works while Run runs.
@@ -154,7 +155,8 @@ func (f *Feed) tellUser(userID uuid.UUID, m message) {
 
 // Interrupted reports that something which keeps the maps right has gone away
 // or is back. The watchers of this process are told, and again with every beat
-// as long as it lasts; when all is back they are told that and the version.
+// as long as it lasts; when all is back they are told that and the version,
+// and again for RecoveryWindow, since many subscribe again just then.
 func (f *Feed) Interrupted(what string, away bool) {
 	f.mu.Lock()
 	before := len(f.away) > 0
@@ -164,6 +166,9 @@ func (f *Feed) Interrupted(what string, away bool) {
 		delete(f.away, what)
 	}
 	changed := before != (len(f.away) > 0)
+	if changed && before {
+		f.backAt = time.Now()
+	}
 	f.mu.Unlock()
 	if changed {
 		for _, l := range f.lanes {
@@ -176,6 +181,13 @@ func (f *Feed) interrupted() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.away) > 0
+}
+
+// sayLive says whether watchers are told with a version whether it is live.
+func (f *Feed) sayLive() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.away) > 0 || !f.backAt.IsZero() && time.Since(f.backAt) < RecoveryWindow
 }
 
 // Run publishes until ctx ends. It may be called once.

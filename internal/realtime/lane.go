@@ -327,7 +327,7 @@ func (l *lane) keepBeating(ctx context.Context, w *watch) {
 	here := l.Audience.Here(w.eventID)
 	switch {
 	case here == 0:
-	case l.interrupted():
+	case l.sayLive():
 		l.tellLive(ctx, w)
 	default:
 		l.beat(ctx, w)
@@ -399,9 +399,8 @@ func (l *lane) tellLive(ctx context.Context, w *watch) {
 // window of one person, and learns the version, so that what changed between
 // its snapshot and now is noticed.
 func (l *lane) countViewers(ctx context.Context, w *watch) {
-	viewers, interrupted := 0, l.interrupted()
-	here := l.Audience.Here(w.eventID)
-	if here > 0 && !interrupted {
+	viewers, here := 0, l.Audience.Here(w.eventID)
+	if here > 0 && !l.interrupted() {
 		viewers = l.Audience.Viewers(ctx, w.eventID)
 	}
 	l.mu.Lock()
@@ -413,7 +412,7 @@ func (l *lane) countViewers(ctx context.Context, w *watch) {
 	}
 	switch {
 	case !joined:
-	case interrupted:
+	case l.sayLive():
 		l.tellLive(ctx, w)
 	default:
 		l.beat(ctx, w)

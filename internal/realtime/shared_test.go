@@ -146,6 +146,18 @@ func TestInterruptionIsToldToWhoeverLooks(t *testing.T) {
 		s.Interrupted("messages", false)
 		time.Sleep(300 * time.Millisecond)
 		s.want(t, sent{data: `{"live":true}`}, beat(250*time.Millisecond, 0))
+		// Who subscribes again just then has missed it.
+		s.Watch(s.event, true)
+		time.Sleep(time.Second)
+		s.want(t, sent{at: 50 * time.Millisecond, data: `{"viewers":1}`}, sent{at: 50 * time.Millisecond, data: `{"live":true}`}, beat(300*time.Millisecond, 0))
+		time.Sleep(realtime.RecoveryWindow + 10*time.Second)
+		s.take()
+		time.Sleep(5 * time.Second)
+		for _, one := range s.take() {
+			if strings.Contains(one.data, "live") {
+				t.Fatalf("told for ever: %s", one.data)
+			}
+		}
 	})
 }
 

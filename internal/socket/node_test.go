@@ -214,18 +214,6 @@ func (b *browser) restore() {
 	b.offline = false
 }
 
-// redirect lets it connect to another site from now on, as a load balancer
-// does.
-func (b *browser) redirect(to string) {
-	u, err := url.Parse(to)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.address = u.Host
-}
-
 // listener is one subscription with what it has heard.
 type listener struct {
 	t            *testing.T

@@ -5,6 +5,7 @@ package socket_test
 import (
 	"context"
 	"errors"
+	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +18,18 @@ import (
 	"happening/internal/socket"
 	"happening/internal/testkit"
 )
+
+// redirect lets it connect to another site from now on, as a load balancer
+// does.
+func (b *browser) redirect(to string) {
+	u, err := url.Parse(to)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.address = u.Host
+}
 
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
