@@ -207,7 +207,7 @@ func (a *App) servedURL() string {
 }
 
 // OwnerURL is the address of the database in use as its owner, for psql.
-func (a *App) OwnerURL() string { return a.connString(ownerRole) }
+func (a *App) OwnerURL() string { return a.connString(postgres.OwnerRole) }
 
 // Check reads one snapshot of the database and reports every breach of the
 // rules; progress is told each rule as it begins.

@@ -10,9 +10,6 @@ import (
 	"happening/internal/postgres"
 )
 
-// ownerRole owns the tables; only migrations use it.
-const ownerRole = "happening"
-
 // findDatabase starts the embedded PostgreSQL, or reads where the one outside
 // is.
 func (a *App) findDatabase(ctx context.Context) error {
@@ -107,6 +104,12 @@ func (a *App) openDatabase(ctx context.Context) error {
 	}
 	a.db = db
 	a.onStop(func(context.Context) error { db.Close(); return nil })
+	if err := db.Await(ctx, a.Log); err != nil {
+		return err
+	}
+	if err := postgres.ProbeRoles(ctx, a.databaseSettings(), a.connString); err != nil {
+		return err
+	}
 	if a.ledger, err = postgres.NewLedger(ctx, a.connString); err != nil {
 		return err
 	}

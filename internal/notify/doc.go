@@ -9,6 +9,13 @@
 //	                     │                       e-mail: pending
 //	                     └──after the commit──▶ Pushed: open browsers refetch the bell
 //
+// With a queue between them the relay's work is shared by two: a Forwarder
+// leases facts and hands them to the queue, and a Teller tells those that come
+// out at its other end, in whatever process.
+//
+//	outbox ──lease──▶ Forwarder ──confirmed──▶ queue ──▶ Teller ──one transaction──▶ notifications
+//	        (fair per organization, 1,000 on the way)      └─ told, due again, or failed ─▶ outbox
+//
 // Messages is the pure part: a fact and what it refers to in, messages out.
 //
 // The relay claims facts with SKIP LOCKED, never by "id > last", because a
@@ -29,9 +36,10 @@
 // changed again by the time it would be sent: the newest change's mail tells
 // how things stand. In the bell each change has its message.
 //
-// A fact that cannot be understood is put aside with its reason; a mail that
-// cannot be delivered is tried again with growing pauses and given up as
-// failed after MaxAttempts. Neither stands in the way of others.
+// A fact that cannot be understood is put aside with its reason; one that the
+// database refuses is tried again by itself, after pauses that grow, and put
+// aside after MaxTries; a mail that cannot be delivered is tried again with growing pauses and given up as
+// failed after MaxAttempts. None stands in the way of others, and Resend puts them back by hand.
 //
 // # Giving way
 //

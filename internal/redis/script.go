@@ -54,7 +54,7 @@ type script struct {
 
 // The scripts; see lua/. Those of one event come with what they share.
 var (
-	viewScript     = load("view", "clock", "holds")
+	viewScript     = load("view", "clock", "quick", "holds")
 	placeScript    = load("place", "clock", "holds")
 	mineScript     = load("mine", "clock", "holds")
 	pinScript      = load("pin", "clock", "holds")
