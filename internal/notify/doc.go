@@ -38,8 +38,9 @@
 //
 // A fact that cannot be understood is put aside with its reason; one that the
 // database refuses is tried again by itself, after pauses that grow, and put
-// aside after MaxTries; a mail that cannot be delivered is tried again with growing pauses and given up as
-// failed after MaxAttempts. None stands in the way of others, and Resend puts them back by hand.
+// aside after MaxTries; a mail that cannot be delivered is tried again with
+// growing pauses and given up as failed after MaxAttempts. None stands in the
+// way of others, and Resend puts them back by hand.
 //
 // # Giving way
 //
