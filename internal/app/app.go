@@ -252,7 +252,7 @@ func (a *App) rooms(ctx context.Context) error {
 	a.auth.OnSignOut(a.signOutEverywhere)
 	a.node.OnTold(a.told)
 	a.feed = realtime.NewFeed(realtime.Options{
-		Versions: a.holds, Seats: &seats{a.alloc, a.holds, a.holds}, Publisher: a.node, Audience: a.node, Log: a.Log,
+		Versions: a.holds, Seats: &seats{a.alloc, a.holds, a.holds}, Publisher: a.node, Audience: a.node, Shared: a.shared(), Log: a.Log,
 	})
 	a.watchRedis()
 	return a.messages()
