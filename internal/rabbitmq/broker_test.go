@@ -3,7 +3,9 @@
 package rabbitmq
 
 import (
+	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -46,6 +48,48 @@ func TestABrokerThatFails(t *testing.T) {
 		if got := w.queue.Stats().Connections; got < 6 {
 			t.Errorf("%d connections were made: the broker was not away", got)
 		}
+	})
+	t.Run("short of memory", func(t *testing.T) {
+		s := newStage(t, b.URL)
+		s.noticing()
+		s.Facts(50)
+		w := s.work(s.Store, nil)
+		s.WaitPushed(50)
+		b.Ctl(t, "set_vm_memory_high_watermark", "0.000001")
+		s.Facts(50)
+		w.Wake()
+		s.Wait("the alarm to be heard", func() bool { return !w.queue.Stats().Connected })
+		b.Ctl(t, "set_vm_memory_high_watermark", "0.4")
+		s.Wait("the end of the alarm", func() bool { return w.queue.Stats().Connected })
+		s.Pass(notify.QueueLease)
+		w.Wake()
+		s.Wait("all facts", func() bool { return s.told() == 100 })
+		s.Exact(100)
+	})
+	t.Run("over TLS", func(t *testing.T) {
+		s := newStage(t, b.URL)
+		if err := probe(t.Context(), b.TLSURL, s.queue); err != nil {
+			t.Error(err)
+		}
+		untrusted, _, _ := strings.Cut(b.TLSURL, "?")
+		if err := probe(t.Context(), untrusted, s.queue); err == nil || !strings.Contains(err.Error(), "is not trusted") {
+			t.Errorf("a certificate of nobody: %v", err)
+		}
+		s.Facts(50)
+		ctx, stop := context.WithCancel(t.Context())
+		queue, err := Open(Config{URL: b.TLSURL, Queue: s.queue})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var running sync.WaitGroup
+		w := s.worker(s.Store)
+		forwarder := notify.NewForwarder(notify.ForwarderConfig{Store: s.Store, Queue: queue, Now: s.Now, Log: queue.cfg.Log})
+		running.Go(func() { forwarder.Run(ctx) })
+		running.Go(func() { queue.Run(ctx, notify.NewTeller(w.Relay())) })
+		s.WaitPushed(50)
+		stop()
+		running.Wait()
+		s.Exact(50)
 	})
 	t.Run("frozen", func(t *testing.T) {
 		s := newStage(t, b.URL)

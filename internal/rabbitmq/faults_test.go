@@ -318,3 +318,25 @@ func (h holding) TellFacts(ctx context.Context, _ time.Time, _ []uuid.UUID, _ fu
 	<-ctx.Done()
 	return notify.Told{}, ctx.Err()
 }
+
+// TestACutConnectionLosesNothing cuts a worker off in mid-work, twice.
+func TestACutConnectionLosesNothing(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, shared)
+	s.noticing()
+	const each = 500
+	s.Facts(each)
+	w := s.work(s.Store, nil)
+	for n := 1; n <= 2; n++ {
+		s.WaitPushed(n*each - each/2)
+		w.wire.Cut()
+		s.Facts(each)
+		s.Wait("the loss to be noticed", func() bool { return !w.queue.Stats().Connected })
+		w.wire.Mend()
+		s.Wait("the connections", func() bool { return w.queue.Stats().Connected })
+		s.Pass(notify.QueueLease)
+		w.Wake()
+	}
+	s.Wait("all facts", func() bool { return s.told() == 3*each })
+	s.Exact(3 * each)
+}

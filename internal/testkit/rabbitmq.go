@@ -5,11 +5,18 @@ package testkit
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -43,6 +50,8 @@ type Broker struct {
 	// URL reaches it as a user who may do everything.
 	URL  string
 	Port int
+	// TLSURL reaches it over TLS, with the authority of its certificate.
+	TLSURL string
 
 	dir  string
 	env  []string
@@ -73,7 +82,7 @@ func StartRabbitMQ(users ...BrokerUser) (*Broker, error) {
 	if err != nil {
 		return nil, errors.New("epmd is not installed; install the package erlang-base")
 	}
-	ports, err := freePorts(3)
+	ports, err := freePorts(4)
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +94,7 @@ func StartRabbitMQ(users ...BrokerUser) (*Broker, error) {
 		URL:  fmt.Sprintf("amqp://happening:happening@127.0.0.1:%d/", ports[0]),
 		Port: ports[0], dir: dir,
 	}
+	b.TLSURL = fmt.Sprintf("amqps://happening:happening@127.0.0.1:%d/?cacertfile=%s", ports[3], filepath.Join(dir, "cert.pem"))
 	if err := b.configure(ports, users); err != nil {
 		b.Close()
 		return nil, err
@@ -157,9 +167,20 @@ func (b *Broker) configure(ports []int, users []BrokerUser) error {
 	if err != nil {
 		return err
 	}
-	conf := fmt.Sprintf("listeners.tcp.1 = 127.0.0.1:%d\nload_definitions = %s\n", ports[0], filepath.Join(b.dir, "definitions.json"))
+	certificate, key, err := selfSigned()
+	if err != nil {
+		return err
+	}
+	conf := fmt.Sprintf(`listeners.tcp.1 = 127.0.0.1:%d
+listeners.ssl.1 = 127.0.0.1:%d
+ssl_options.cacertfile = %[3]s/cert.pem
+ssl_options.certfile = %[3]s/cert.pem
+ssl_options.keyfile = %[3]s/key.pem
+load_definitions = %[3]s/definitions.json
+`, ports[0], ports[3], b.dir)
 	for name, text := range map[string]string{
 		"definitions.json": string(definitions), "rabbitmq.conf": conf, "plugins": "[].", "env.conf": "",
+		"cert.pem": certificate, "key.pem": key,
 	} {
 		if err := os.WriteFile(filepath.Join(b.dir, name), []byte(text), 0o600); err != nil {
 			return err
@@ -191,6 +212,32 @@ func brokerHash(password string) string {
 	salt := []byte{1, 2, 3, 4}
 	sum := sha256.Sum256(append(bytes.Clone(salt), password...))
 	return base64.StdEncoding.EncodeToString(append(salt, sum[:]...))
+}
+
+// selfSigned makes a certificate for 127.0.0.1 that is its own authority.
+func selfSigned() (certificate, key string, err error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return "", "", err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "127.0.0.1"},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore:   time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true,
+		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		return "", "", err
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return "", "", err
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
+		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})), nil
 }
 
 func (b *Broker) start(server string) error {
@@ -283,6 +330,20 @@ func (b *Broker) Start(t testing.TB) {
 // Pause freezes the broker; Resume lets it go on.
 func (b *Broker) Pause(t testing.TB)  { t.Helper(); b.signal(t, syscall.SIGSTOP) }
 func (b *Broker) Resume(t testing.TB) { t.Helper(); b.signal(t, syscall.SIGCONT) }
+
+// Ctl runs rabbitmqctl against the broker.
+func (b *Broker) Ctl(t testing.TB, args ...string) {
+	t.Helper()
+	server, err := brokerScript()
+	if err != nil {
+		t.Fatalf("testkit: %v", err)
+	}
+	ctl := exec.Command(filepath.Join(filepath.Dir(server), "rabbitmqctl"), args...)
+	ctl.Env, ctl.Dir = b.env, b.dir
+	if out, err := ctl.CombinedOutput(); err != nil {
+		t.Fatalf("testkit: rabbitmqctl %v: %v: %s", args, err, out)
+	}
+}
 
 // Close ends the broker and removes all that it kept.
 func (b *Broker) Close() {
