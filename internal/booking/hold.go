@@ -93,8 +93,9 @@ type Sale struct {
 	Version int64   // the event's, after the commit
 	Sold    []int32 // seats that were booked
 	// Taken is by how much the available seats went down; below zero they
-	// went up.
-	Taken int32
+	// went up; Available is how many were left by the commit. They disagree
+	// where the event itself grew or shrank.
+	Taken, Available int32
 	// Joined and Left are who began to wait and whose wait ended, each in
 	// order; a person with several parties is named for each.
 	Joined, Left []uuid.UUID

@@ -87,16 +87,25 @@ func (a *Allocator) entry(id uuid.UUID) *entry {
 }
 
 // process answers a batch: the events in memory by one optimistic write, the
-// others, and edits, under their locks, and with them events at which others
-// sell right now: an optimistic write there would be in vain.
+// others, and edits, under their locks. A batch with an event at which others
+// sell right now is locked as a whole: an optimistic write of it would be in
+// vain, and two writes cost more than the locks.
 func (a *Allocator) process(batch []*request) {
 	now := a.now()
 	batch = a.runInside(batch)
-	slowEvents := map[uuid.UUID]bool{}
+	slowEvents, contended := map[uuid.UUID]bool{}, false
 	for _, r := range batch {
 		e := a.entry(r.eventID)
 		e.used.Store(now.UnixNano())
-		if r.edit != nil || e.inv == nil || e.contended > 0 || e.heard.Load() > e.inv.Version {
+		switch {
+		case r.edit != nil || e.inv == nil:
+			slowEvents[r.eventID] = true
+		case e.contended > 0 || e.heard.Load() > e.inv.Version:
+			contended = true
+		}
+	}
+	if contended {
+		for _, r := range batch {
 			slowEvents[r.eventID] = true
 		}
 	}
@@ -636,7 +645,7 @@ func (a *Allocator) tellHoldsOf(ctx context.Context, s Sale) {
 
 // sale is what a written batch changed at the event, for the holds' store.
 func (e *entry) sale(w *EventWrite, changes []Change) Sale {
-	s := Sale{EventID: w.EventID, Version: w.Version + 1, Figures: e.figures}
+	s := Sale{EventID: w.EventID, Version: w.Version + 1, Available: w.Available, Figures: e.figures}
 	for i := range changes {
 		c := &changes[i]
 		s.Sold = append(s.Sold, c.After.SeatNumbers...)

@@ -50,7 +50,7 @@ func (s *stage) next(of *redis.Store, sale int64) realtime.Stand {
 
 func (s *stage) settle(of *redis.Store, version int64) {
 	s.t.Helper()
-	if err := of.Settle(s.t.Context(), booking.Sale{EventID: s.event, Version: version}); err != nil {
+	if err := of.Settle(s.t.Context(), booking.Sale{EventID: s.event, Version: version, Taken: -1}); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -173,6 +173,11 @@ func TestEpochEndsWhenAChangeIsNotTold(t *testing.T) {
 	for name, change := range map[string]func(*stage){
 		"place":  func(s *stage) { s.place(s.one, 1) },
 		"settle": func(s *stage) { s.sell(s.one, 3, 7) },
+		"sold": func(s *stage) {
+			if err := s.one.Settle(s.t.Context(), booking.Sale{EventID: s.event, Version: 4, Sold: []int32{9}}); err != nil {
+				s.t.Fatal(err)
+			}
+		},
 		"end": func(s *stage) {
 			s.place(s.one, 1)
 			s.next(s.one, 0)
@@ -207,6 +212,19 @@ func TestNoDeltaIsOwedForTheWaitlist(t *testing.T) {
 	s := newStage(t)
 	before := s.version(s.two)
 	if err := s.one.Settle(t.Context(), booking.Sale{EventID: s.event, Version: 1, Joined: []uuid.UUID{uuid.New()}}); err != nil {
+		t.Fatal(err)
+	}
+	s.now.Advance(time.Minute)
+	s.anew(before, false)
+}
+
+// TestSaleWithoutSeatsOwesNothing is somebody who joins the queue: there is no
+// delta that could tell of it.
+func TestSaleWithoutSeatsOwesNothing(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	before := s.version(s.two)
+	if err := s.one.Settle(t.Context(), booking.Sale{EventID: s.event, Version: 4, Joined: []uuid.UUID{uuid.New()}}); err != nil {
 		t.Fatal(err)
 	}
 	s.now.Advance(time.Minute)

@@ -131,7 +131,10 @@ func (s *Store) plainly(ctx context.Context, within time.Duration, n int, comman
 		}
 		for i, r := range c.DoMulti(bounded, commands...) {
 			m, err := r.ToMessage()
-			if err != nil {
+			switch {
+			case rueidis.IsRedisNil(err), kindOf(err) == foreignValue:
+				continue
+			case err != nil:
 				return s.judge(ctx, err)
 			}
 			if got != nil {

@@ -209,7 +209,11 @@ func (b *book) sell() booking.Sale {
 	f.Version++
 	sale := booking.Sale{EventID: f.EventID, Version: f.Version}
 	for range 1 + b.random.IntN(3) {
-		switch b.random.IntN(4) {
+		switch b.random.IntN(5) {
+		case 4: // the event grows, which nobody has taken
+			if b.random.IntN(4) == 0 {
+				f.Available += 5
+			}
 		case 0:
 			n := min(int32(b.random.IntN(4)), f.Available)
 			sale.Taken += n
@@ -233,6 +237,7 @@ func (b *book) sell() booking.Sale {
 			}
 		}
 	}
+	sale.Available = f.Available
 	now := b.copy()
 	sale.Figures = func() booking.Figures { return now }
 	return sale
@@ -342,7 +347,7 @@ func TestMirrorIsRepaired(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := s.Settle(t.Context(), booking.Sale{
-				EventID: truth.EventID, Version: 8, Taken: 2, Left: []uuid.UUID{bob}, Figures: func() booking.Figures { return booking.Figures{} },
+				EventID: truth.EventID, Version: 8, Taken: 2, Available: 10, Left: []uuid.UUID{bob}, Figures: func() booking.Figures { return booking.Figures{} },
 			}); err != nil {
 				t.Fatal(err)
 			}

@@ -48,8 +48,9 @@ func (s *Store) Unsettled() (events []uuid.UUID, more bool) {
 // commands. Where these can't follow step by step they are written whole, a
 // long waitlist without the caller waiting for it.
 func (s *Store) Settle(ctx context.Context, sale booking.Sale) error {
-	args := make([]string, 0, 5+len(sale.Sold)+len(sale.Joined)+len(sale.Left))
+	args := make([]string, 0, 6+len(sale.Sold)+len(sale.Joined)+len(sale.Left))
 	args = append(args, strconv.FormatInt(sale.Version, 10), strconv.FormatInt(int64(sale.Taken), 10),
+		strconv.FormatInt(int64(sale.Available), 10),
 		strconv.Itoa(len(sale.Sold)), strconv.Itoa(len(sale.Joined)), strconv.Itoa(len(sale.Left)))
 	for _, seat := range sale.Sold {
 		args = append(args, strconv.FormatInt(int64(seat), 10))

@@ -20,7 +20,9 @@ if sale < version then
 end
 if not same then return {1, kept, slots or '', long} end
 if kept < version then redis.call('HSET', LIVE, 'kept', version) end
-redis.call('PEXPIRE', LIVE, LIVE_KEPT)
-redis.call('PEXPIRE', KEYS[1], MIRROR_KEPT)
-redis.call('PEXPIRE', KEYS[2], MIRROR_KEPT)
+if redis.call('PTTL', LIVE) < LIVE_KEPT / 2 then
+  redis.call('PEXPIRE', LIVE, LIVE_KEPT)
+  redis.call('PEXPIRE', KEYS[1], MIRROR_KEPT)
+  redis.call('PEXPIRE', KEYS[2], MIRROR_KEPT)
+end
 return {0, version, slots, long}

@@ -1,15 +1,15 @@
--- KEYS 6 and 7: counter and waitlist. ARGV: version, seats taken, and the
--- numbers of seats sold, of people who joined and who left, then these.
+-- KEYS 6 and 7: counter and waitlist. ARGV: version, seats taken and left, and
+-- the numbers of seats sold, of people who joined and who left, then these.
 -- Answers {now, ended, changed, people without seats, whole, due}; whole: the
 -- mirror is more than one step behind.
 local SLOTS, WAITLIST = KEYS[6], KEYS[7]
 local version, taken = tonumber(ARGV[4]), tonumber(ARGV[5])
-local sold, joined, left = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local sold, joined, left = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 expire()
 local own, bare = #changed, {}
 if sold > 0 and redis.call('EXISTS', HOLDS) == 1 then
   local people = {}
-  for i = 9, 8 + sold do
+  for i = 10, 9 + sold do
     local value = redis.call('HGET', HOLDS, ARGV[i])
     if value then
       local seat = tonumber(ARGV[i])
@@ -48,13 +48,13 @@ redis.call('PEXPIRE', LIVE, LIVE_KEPT)
 -- step moves counter and waitlist from the version before; false: it can't.
 local function step()
   local slots = redis.call('GET', SLOTS)
-  if not slots or not string.match(slots, '^%d+$') or #slots > 9 or tonumber(slots) - taken < 0 then return false end
+  if not slots or tonumber(slots) ~= tonumber(ARGV[6]) + taken or not string.match(slots, '^%d+$') then return false end
   if left > 0 then
     local long = redis.call('LLEN', WAITLIST)
     if long == 0 or long * left > MAX_WALK then return false end
     local came = {}
-    for i = 9 + sold, 8 + sold + joined do came[ARGV[i]] = true end
-    for i = 9 + sold + joined, 8 + sold + joined + left do
+    for i = 10 + sold, 9 + sold + joined do came[ARGV[i]] = true end
+    for i = 10 + sold + joined, 9 + sold + joined + left do
       -- Of a person with several parties it can't be told which has left, nor
       -- of one who came and left in one commit.
       local at = redis.call('LPOS', WAITLIST, ARGV[i], 'COUNT', 2)
@@ -66,7 +66,7 @@ local function step()
       end
     end
   end
-  for i = 9 + sold, 8 + sold + joined do redis.call('RPUSH', WAITLIST, ARGV[i]) end
+  for i = 10 + sold, 9 + sold + joined do redis.call('RPUSH', WAITLIST, ARGV[i]) end
   if taken > 0 then redis.call('DECRBY', SLOTS, taken) end
   if taken < 0 then redis.call('INCRBY', SLOTS, -taken) end
   redis.call('HSET', LIVE, 'kept', version)
