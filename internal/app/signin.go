@@ -16,8 +16,7 @@ import (
 	"happening/internal/signin"
 )
 
-// sessionsEnded is told to the other processes with the ids of sessions, one
-// after the other.
+// sessionsEnded is told to the other processes with the id of a session.
 const sessionsEnded = "sessions-ended"
 
 // signIn makes the relying party, and the embedded provider that it trusts
@@ -52,10 +51,11 @@ func (a *App) embeddedProvider(ctx context.Context, cfg *signin.Config) (err err
 	return nil
 }
 
-// signOutEverywhere cuts what a session that ended has open, in all processes.
+// signOutEverywhere lets the other processes forget a session that ended, and
+// cuts what it has open.
 func (a *App) signOutEverywhere(sessionID string, _ uuid.UUID) {
-	a.node.DisconnectSession(sessionID)
 	a.node.Tell(sessionsEnded, []byte(sessionID))
+	a.node.DisconnectSession(sessionID)
 }
 
 var errOutsideProvider = errors.New("the people are OIDC_ISSUER_URL's: access tokens come from there")
