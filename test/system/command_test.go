@@ -7,13 +7,15 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"happening/test/house"
 )
 
 // All faults of a configuration are told at once, a line each that names the
 // setting, by `config check` as by the server, which starts nothing.
 func TestConfigurationFaults(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := house.New(t)
 	wrong := map[string]string{
 		"HAPPENING_CLIENT_ADDR":     "somewhere",
 		"HAPPENING_API_ADDR":        "5000",
@@ -32,13 +34,13 @@ func TestConfigurationFaults(t *testing.T) {
 		"OIDC_CLIENT_SECRET":        "geheim",
 	}
 	for name, value := range wrong {
-		h.env[name] = value
+		h.Env[name] = value
 	}
 	for _, args := range [][]string{{"config", "check"}, {"serve"}, {"check"}} {
-		r := h.run(args...)
-		lines := r.lines()
-		if r.status != 1 || len(lines) != len(wrong) {
-			t.Errorf("%v: status %d and %d lines for %d faults:\n%s", args, r.status, len(lines), len(wrong), r.stderr)
+		r := h.Run(args...)
+		lines := r.Lines()
+		if r.Status != 1 || len(lines) != len(wrong) {
+			t.Errorf("%v: status %d and %d lines for %d faults:\n%s", args, r.Status, len(lines), len(wrong), r.Stderr)
 		}
 		for name := range wrong {
 			found := 0
@@ -51,11 +53,11 @@ func TestConfigurationFaults(t *testing.T) {
 				t.Errorf("%v: %s is named in %d lines", args, name, found)
 			}
 		}
-		if strings.Contains(r.stdout+r.stderr, "geheim") {
+		if strings.Contains(r.Stdout+r.Stderr, "geheim") {
 			t.Errorf("%v tells a secret", args)
 		}
 	}
-	if left := h.processes(); len(left) > 0 {
+	if left := h.Processes(); len(left) > 0 {
 		t.Errorf("started all the same: %v", left)
 	}
 }
@@ -63,20 +65,20 @@ func TestConfigurationFaults(t *testing.T) {
 // What can't even be read is told with the rest.
 func TestUnreadableSettings(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := house.New(t)
 	wrong := map[string]string{
 		"HAPPENING_HOLD_TTL": "long", "HAPPENING_LIMIT_PERSON": "many", "HAPPENING_LIMIT_ADDRESS": "1.5", "HAPPENING_PUBLIC_URL": "here",
 	}
 	for name, value := range wrong {
-		h.env[name] = value
+		h.Env[name] = value
 	}
-	r := h.run("serve")
-	if r.status != 1 || len(r.lines()) != len(wrong) {
-		t.Errorf("status %d and %d lines for %d faults:\n%s", r.status, len(r.lines()), len(wrong), r.stderr)
+	r := h.Run("serve")
+	if r.Status != 1 || len(r.Lines()) != len(wrong) {
+		t.Errorf("status %d and %d lines for %d faults:\n%s", r.Status, len(r.Lines()), len(wrong), r.Stderr)
 	}
 	for name := range wrong {
-		if !strings.Contains(r.stderr, name) {
-			t.Errorf("%s is not told:\n%s", name, r.stderr)
+		if !strings.Contains(r.Stderr, name) {
+			t.Errorf("%s is not told:\n%s", name, r.Stderr)
 		}
 	}
 }
@@ -98,40 +100,40 @@ func TestExposedAddresses(t *testing.T) {
 		{"HAPPENING_CLIENT_ADDR", "0.0.0.0:0", []string{"--insecure-lan"}, false},
 		{"HAPPENING_CLIENT_ADDR", "[::1]:0", nil, false},
 	} {
-		h := newHouse(t)
-		h.env[c.setting] = c.addr
-		r := h.run(append([]string{"config", "check"}, c.args...)...)
-		if c.refused && (r.status != 1 || len(r.lines()) != 1 || !strings.Contains(r.stderr, c.setting)) || !c.refused && r.status != 0 {
-			t.Errorf("%s=%s %v: status %d, said %q", c.setting, c.addr, c.args, r.status, r.stderr)
+		h := house.New(t)
+		h.Env[c.setting] = c.addr
+		r := h.Run(append([]string{"config", "check"}, c.args...)...)
+		if c.refused && (r.Status != 1 || len(r.Lines()) != 1 || !strings.Contains(r.Stderr, c.setting)) || !c.refused && r.Status != 0 {
+			t.Errorf("%s=%s %v: status %d, said %q", c.setting, c.addr, c.args, r.Status, r.Stderr)
 		}
 	}
-	h := newHouse(t)
-	h.env["HAPPENING_CLIENT_ADDR"] = "0.0.0.0:0"
-	if r := h.run("serve", "--demo", "--insecure-lan"); r.status != 1 || !strings.Contains(r.stderr, "--demo") {
-		t.Errorf("the demo is open to other machines: status %d, said %q", r.status, r.stderr)
+	h := house.New(t)
+	h.Env["HAPPENING_CLIENT_ADDR"] = "0.0.0.0:0"
+	if r := h.Run("serve", "--demo", "--insecure-lan"); r.Status != 1 || !strings.Contains(r.Stderr, "--demo") {
+		t.Errorf("the demo is open to other machines: status %d, said %q", r.Status, r.Stderr)
 	}
 }
 
 // What is set outside reaches the server.
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	if out := h.must("config", "check"); !strings.Contains(out, "valid") {
+	h := house.New(t)
+	if out := h.Must("config", "check"); !strings.Contains(out, "valid") {
 		t.Errorf("config check printed %q", out)
 	}
-	h.env["HAPPENING_LIMIT_ADDRESS"] = "1"
-	h.env["HAPPENING_LIMIT_PERSON"] = "2"
-	h.serve()
-	c := newClient(h.api)
-	t.Cleanup(c.close)
-	who := h.people("hasty", 1)[0]
-	for name, caller := range map[string]*person{"visitor": nil, "person": who} {
-		limited := looked(settleLimit, func() bool {
-			a := c.get(t, caller, "/")
-			if a.status == http.StatusTooManyRequests && a.header.Get("Retry-After") == "" {
+	h.Env["HAPPENING_LIMIT_ADDRESS"] = "1"
+	h.Env["HAPPENING_LIMIT_PERSON"] = "2"
+	h.Serve()
+	c := house.NewClient(h.API)
+	t.Cleanup(c.Close)
+	who := h.People("hasty", 1)[0]
+	for name, caller := range map[string]*house.Person{"visitor": nil, "person": who} {
+		limited := house.Looked(house.SettleLimit, func() bool {
+			a := c.Get(t, caller, "/")
+			if a.Status == http.StatusTooManyRequests && a.Header.Get("Retry-After") == "" {
 				t.Errorf("%s: 429 without Retry-After", name)
 			}
-			return a.status == http.StatusTooManyRequests
+			return a.Status == http.StatusTooManyRequests
 		})
 		if !limited {
 			t.Errorf("%s is not limited", name)
@@ -143,49 +145,49 @@ func TestSettings(t *testing.T) {
 // none runs; tokens outlive that.
 func TestCommands(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := house.New(t)
 	// Nobody has started anything here yet.
-	people := h.people("early", 3)
-	h.check()
-	if url := h.must("db-url"); !strings.HasPrefix(url, "postgres://") {
+	people := h.People("early", 3)
+	h.Check()
+	if url := h.Must("db-url"); !strings.HasPrefix(url, "postgres://") {
 		t.Errorf("db-url printed %q", url)
 	}
-	if left := h.processes(); len(left) > 0 {
+	if left := h.Processes(); len(left) > 0 {
 		t.Errorf("commands left these running: %v", left)
 	}
-	server := h.serve()
-	postmaster := h.postmaster()
-	c := newClient(h.api)
-	t.Cleanup(c.close)
+	server := h.Serve()
+	postmaster := h.Postmaster()
+	c := house.NewClient(h.API)
+	t.Cleanup(c.Close)
 	for _, p := range people {
 		var me struct {
 			ID    string
 			Email string
 		}
-		c.want(t, p, http.StatusOK, http.MethodGet, "/users/me", nil, &me)
-		if me.ID != p.id || me.Email != p.email {
-			t.Errorf("the token of %s %s is that of %+v", p.id, p.email, me)
+		c.Want(t, p, http.StatusOK, http.MethodGet, "/users/me", nil, &me)
+		if me.ID != p.ID || me.Email != p.Email {
+			t.Errorf("the token of %s %s is that of %+v", p.ID, p.Email, me)
 		}
 	}
-	again := h.people("early", 3)
+	again := h.People("early", 3)
 	for i := range people {
-		if again[i].id != people[i].id {
-			t.Errorf("%s was made twice", people[i].email)
+		if again[i].ID != people[i].ID {
+			t.Errorf("%s was made twice", people[i].Email)
 		}
 	}
-	eventID := c.event(t, people[0], c.organization(t, people[0]), 10, nil)
-	l := newLedger()
-	l.place(c, l.book(people[1], eventID, 2))
-	h.must("migrate")
-	h.judge(l)
-	if server.ended() || h.postmaster() != postmaster {
-		t.Errorf("the commands disturbed the server: ended %v, postmaster %d then %d", server.ended(), postmaster, h.postmaster())
+	eventID := c.Event(t, people[0], c.Organization(t, people[0]), 10, nil)
+	l := house.NewLedger()
+	l.Place(c, l.Book(people[1], eventID, 2))
+	h.Must("migrate")
+	h.Judge(l)
+	if server.Ended() || h.Postmaster() != postmaster {
+		t.Errorf("the commands disturbed the server: ended %v, postmaster %d then %d", server.Ended(), postmaster, h.Postmaster())
 	}
-	if status, _ := server.interrupt(); status != 0 {
+	if status, _ := server.Interrupt(); status != 0 {
 		t.Errorf("Ctrl-C: status %d", status)
 	}
-	h.check()
-	if left := h.processes(); len(left) > 0 {
+	h.Check()
+	if left := h.Processes(); len(left) > 0 {
 		t.Errorf("check left these running: %v", left)
 	}
 }
@@ -194,25 +196,25 @@ func TestCommands(t *testing.T) {
 // behind its back, and says so by its exit status.
 func TestCheckFindsForgeries(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	h.serve()
-	c := newClient(h.api)
-	t.Cleanup(c.close)
-	admin := h.people("admin", 1)[0]
-	org := c.organization(t, admin)
-	eventID := c.event(t, admin, org, 2, nil)
-	l := newLedger()
-	first := l.book(admin, eventID, 2)
-	l.place(c, first)
+	h := house.New(t)
+	h.Serve()
+	c := house.NewClient(h.API)
+	t.Cleanup(c.Close)
+	admin := h.People("admin", 1)[0]
+	org := c.Organization(t, admin)
+	eventID := c.Event(t, admin, org, 2, nil)
+	l := house.NewLedger()
+	first := l.Book(admin, eventID, 2)
+	l.Place(c, first)
 	for range 3 {
-		l.place(c, l.book(admin, eventID, 1))
+		l.Place(c, l.Book(admin, eventID, 1))
 	}
-	if first.told == nil {
-		t.Fatalf("not booked: %q", first.refused)
+	if first.Told == nil {
+		t.Fatalf("not booked: %q", first.Refused)
 	}
-	l.place(c, l.cancel(admin, first.told.ID)) // promotes two of the three
-	h.judge(l)
-	db := h.database()
+	l.Place(c, l.Cancel(admin, first.Told.ID)) // promotes two of the three
+	h.Judge(l)
+	db := h.Database()
 	keep, restore := []string{"events", "bookings", "outbox"}, []string{
 		`UPDATE events e SET available_slots = k.available_slots, last_waiting = k.last_waiting, starts_at = k.starts_at, ends_at = k.ends_at,
 			status = k.status FROM kept_events k WHERE k.id = e.id`,
@@ -228,42 +230,42 @@ func TestCheckFindsForgeries(t *testing.T) {
 		"of another organiza": `UPDATE bookings SET org_id = event_id`,
 	} {
 		for _, table := range keep {
-			run(t, db, "CREATE TABLE kept_"+table+" AS SELECT * FROM "+table)
+			house.Exec(t, db, "CREATE TABLE kept_"+table+" AS SELECT * FROM "+table)
 		}
-		run(t, db, forgery)
-		if r := h.run("check", "-q"); r.status != 1 || !strings.Contains(r.stdout, breach) {
-			t.Errorf("%s: status %d, said %q", forgery, r.status, r.stdout)
+		house.Exec(t, db, forgery)
+		if r := h.Run("check", "-q"); r.Status != 1 || !strings.Contains(r.Stdout, breach) {
+			t.Errorf("%s: status %d, said %q", forgery, r.Status, r.Stdout)
 		}
 		for _, sql := range restore {
-			run(t, db, sql)
+			house.Exec(t, db, sql)
 		}
 		for _, table := range keep {
-			run(t, db, "DROP TABLE kept_"+table)
+			house.Exec(t, db, "DROP TABLE kept_"+table)
 		}
 	}
-	h.check()
+	h.Check()
 }
 
 // Every command explains itself with an example, and a wrong call is told in
 // one line.
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := house.New(t)
 	for _, command := range []string{"serve", "migrate", "demo", "check", "token", "db-url", "config check", "version"} {
-		out := h.must(append(strings.Fields(command), "--help")...)
+		out := h.Must(append(strings.Fields(command), "--help")...)
 		if _, example, found := strings.Cut(out, "Example"); !found || !strings.Contains(example, "happening") {
 			t.Errorf("%s --help has no example:\n%s", command, out)
 		}
 	}
-	if out := h.must("version"); strings.TrimSpace(out) == "" {
+	if out := h.Must("version"); strings.TrimSpace(out) == "" {
 		t.Error("version prints nothing")
 	}
 	for _, wrong := range [][]string{{"fly"}, {"serve", "--fly"}, {"token"}, {"token", "--user", "a@b.test", "--count", "2"}, {"token", "--user", "nobody"}} {
-		if r := h.run(wrong...); r.status == 0 || len(r.lines()) != 1 {
-			t.Errorf("%v: status %d, said %q", wrong, r.status, r.stderr)
+		if r := h.Run(wrong...); r.Status == 0 || len(r.Lines()) != 1 {
+			t.Errorf("%v: status %d, said %q", wrong, r.Status, r.Stderr)
 		}
 	}
-	if left := fmt.Sprint(h.processes()); left != "[]" {
+	if left := fmt.Sprint(h.Processes()); left != "[]" {
 		t.Errorf("these still run: %v", left)
 	}
 }

@@ -3,11 +3,11 @@
 package system
 
 import (
-	"net/http"
-	"net/url"
 	"sync"
 	"testing"
 	"time"
+
+	"happening/test/house"
 )
 
 const (
@@ -24,114 +24,63 @@ const (
 // once in the bell and at least once in the mailbox.
 func TestNotificationsSurviveAKill(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	server := h.serve()
-	c := newClient(h.api)
-	t.Cleanup(c.close)
-	admin := h.people("admin", 1)[0]
-	eventID := c.event(t, admin, c.organization(t, admin), toldPeople*toldRounds, nil)
-	people := h.people("told", toldPeople)
-	l := newLedger()
+	h := house.New(t)
+	server := h.Serve()
+	c := house.NewClient(h.API)
+	t.Cleanup(c.Close)
+	admin := h.People("admin", 1)[0]
+	eventID := c.Event(t, admin, c.Organization(t, admin), toldPeople*toldRounds, nil)
+	people := h.People("told", toldPeople)
+	l := house.NewLedger()
 	var kills []time.Time
 	for range toldRounds {
 		var clients sync.WaitGroup
 		for _, p := range people {
-			clients.Go(func() { l.place(c, l.book(p, eventID, 1)) })
+			clients.Go(func() { l.Place(c, l.Book(p, eventID, 1)) })
 		}
 		clients.Wait()
-		server.kill()
+		server.Kill()
 		kills = append(kills, time.Now())
-		c.close()
-		server = h.serve()
-		l.resolve(t, c)
+		c.Close()
+		server = h.Serve()
+		l.Resolve(t, c)
 	}
-	db := h.database()
-	await(t, "every fact is relayed", settleLimit, func() bool {
-		return count(t, db, `SELECT count(*) FROM outbox WHERE relayed_at IS NULL`) == 0
+	db := h.Database()
+	house.Await(t, "every fact is relayed", house.SettleLimit, func() bool {
+		return house.Count(t, db, `SELECT count(*) FROM outbox WHERE relayed_at IS NULL`) == 0
 	})
-	await(t, "every mail is sent", leaseLimit, func() bool {
-		return count(t, db, `SELECT count(*) FROM notifications WHERE status = 'pending'`) == 0
+	house.Await(t, "every mail is sent", leaseLimit, func() bool {
+		return house.Count(t, db, `SELECT count(*) FROM notifications WHERE status = 'pending'`) == 0
 	})
 	untold := 0
 	for _, at := range kills {
-		untold += count(t, db, `SELECT count(*) FROM notifications n JOIN outbox o ON o.id = n.fact_id
+		untold += house.Count(t, db, `SELECT count(*) FROM notifications n JOIN outbox o ON o.id = n.fact_id
 			WHERE o.created_at < $1 AND (o.relayed_at > $1 OR n.sent_at > $1)`, at)
 	}
 	t.Logf("%d messages were still to be told when the server was killed", untold)
 	if untold == 0 {
 		t.Error("the kills came too late to show anything")
 	}
-	ops := newClient(h.ops)
-	t.Cleanup(ops.close)
+	ops := house.NewClient(h.Ops)
+	t.Cleanup(ops.Close)
 	for _, p := range people {
-		bell, mails := bellOf(t, c, p), mailsTo(t, ops, p)
-		booked := l.bookingsOf(p)
+		bell, mails := house.BellOf(t, c, p), house.MailsTo(t, ops, p)
+		booked := l.BookingsOf(p)
 		if len(booked) != toldRounds {
-			t.Errorf("%s has %d bookings, not %d", p.email, len(booked), toldRounds)
+			t.Errorf("%s has %d bookings, not %d", p.Email, len(booked), toldRounds)
 		}
 		for _, id := range booked {
 			if bell[id] != 1 {
-				t.Errorf("%s finds %d notifications of the booking %s in the bell, not 1", p.email, bell[id], id)
+				t.Errorf("%s finds %d notifications of the booking %s in the bell, not 1", p.Email, bell[id], id)
 			}
 			delete(bell, id)
 		}
 		if len(bell) > 0 {
-			t.Errorf("%s finds notifications in the bell that belong to nothing: %v", p.email, bell)
+			t.Errorf("%s finds notifications in the bell that belong to nothing: %v", p.Email, bell)
 		}
 		if mails < toldRounds {
-			t.Errorf("%s got %d mails, not %d or more", p.email, mails, toldRounds)
+			t.Errorf("%s got %d mails, not %d or more", p.Email, mails, toldRounds)
 		}
 	}
-	h.judge(l)
-}
-
-// bellOf counts a person's confirmations by booking.
-func bellOf(t *testing.T, c *client, p *person) map[string]int {
-	t.Helper()
-	var page struct {
-		Items []struct {
-			Type      string `json:"type"`
-			BookingID string `json:"booking_id"`
-		} `json:"items"`
-	}
-	c.want(t, p, http.StatusOK, http.MethodGet, "/notifications?limit=100", nil, &page)
-	found := map[string]int{}
-	for _, n := range page.Items {
-		if n.Type == "booking_confirmed" {
-			found[n.BookingID]++
-		} else {
-			found["of type "+n.Type]++
-		}
-	}
-	return found
-}
-
-// mailsTo counts the mails that the mailbox holds for a person.
-func mailsTo(t *testing.T, ops *client, p *person) int {
-	t.Helper()
-	var page struct {
-		Items []struct {
-			To string `json:"to"`
-		} `json:"items"`
-	}
-	ops.want(t, nil, http.StatusOK, http.MethodGet, "/mailbox?format=json&limit=100&to="+url.QueryEscape(p.email), nil, &page)
-	for _, m := range page.Items {
-		if m.To != p.email {
-			t.Errorf("the mailbox shows a mail to %s among those to %s", m.To, p.email)
-		}
-	}
-	return len(page.Items)
-}
-
-// bookingsOf lists what a person was told to have booked.
-func (l *ledger) bookingsOf(who *person) []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var ids []string
-	for _, o := range l.orders {
-		if o.who == who && o.told != nil {
-			ids = append(ids, o.told.ID)
-		}
-	}
-	return ids
+	h.Judge(l)
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"happening/test/house"
 )
 
 // guarded are places on both public ports, answers of every kind among them:
@@ -31,30 +33,30 @@ var guarded = map[string][]string{
 // from doing what nobody asked for.
 func TestHeadersOnEveryAnswer(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	h.serve()
-	for port, addr := range map[string]string{"client": h.client, "api": h.api} {
-		c := newClient(addr)
-		t.Cleanup(c.close)
+	h := house.New(t)
+	h.Serve()
+	for port, addr := range map[string]string{"client": h.Client, "api": h.API} {
+		c := house.NewClient(addr)
+		t.Cleanup(c.Close)
 		for _, place := range guarded[port] {
 			method, path, _ := strings.Cut(place, " ")
-			a := c.send(t, nil, method, path, nil)
-			policy := a.header.Get("Content-Security-Policy")
+			a := c.Send(t, nil, method, path, nil)
+			policy := a.Header.Get("Content-Security-Policy")
 			switch {
 			case !strings.Contains(policy, "default-src ") || !strings.Contains(policy, "frame-ancestors "):
-				t.Errorf("%s %s (%d): Content-Security-Policy is %q", port, place, a.status, policy)
+				t.Errorf("%s %s (%d): Content-Security-Policy is %q", port, place, a.Status, policy)
 			case strings.Contains(policy, "unsafe"):
-				t.Errorf("%s %s (%d): Content-Security-Policy allows %q", port, place, a.status, policy)
+				t.Errorf("%s %s (%d): Content-Security-Policy allows %q", port, place, a.Status, policy)
 			}
-			if got := a.header.Get("X-Content-Type-Options"); got != "nosniff" {
-				t.Errorf("%s %s (%d): X-Content-Type-Options is %q", port, place, a.status, got)
+			if got := a.Header.Get("X-Content-Type-Options"); got != "nosniff" {
+				t.Errorf("%s %s (%d): X-Content-Type-Options is %q", port, place, a.Status, got)
 			}
-			if a.header.Get("Referrer-Policy") == "" {
-				t.Errorf("%s %s (%d): no Referrer-Policy", port, place, a.status)
+			if a.Header.Get("Referrer-Policy") == "" {
+				t.Errorf("%s %s (%d): no Referrer-Policy", port, place, a.Status)
 			}
-			for name := range a.header {
+			for name := range a.Header {
 				if strings.HasPrefix(name, "Access-Control-") || name == "Server" || name == "X-Powered-By" {
-					t.Errorf("%s %s (%d): answers with %s: %s", port, place, a.status, name, a.header.Get(name))
+					t.Errorf("%s %s (%d): answers with %s: %s", port, place, a.Status, name, a.Header.Get(name))
 				}
 			}
 		}
@@ -65,24 +67,24 @@ func TestHeadersOnEveryAnswer(t *testing.T) {
 // their paths are nothing special, however they are spelled.
 func TestOperatorsPagesAreNotPublic(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	h.serve()
-	client, api, ops := newClient(h.client), newClient(h.api), newClient(h.ops)
-	page := client.get(t, nil, "/somewhere")
-	nothing := api.get(t, nil, "/somewhere")
+	h := house.New(t)
+	h.Serve()
+	client, api, ops := house.NewClient(h.Client), house.NewClient(h.API), house.NewClient(h.Ops)
+	page := client.Get(t, nil, "/somewhere")
+	nothing := api.Get(t, nil, "/somewhere")
 	for _, path := range []string{"/mailbox", "/mailbox?format=json", "/metrics", "/debug/pprof/", "/debug/pprof/heap"} {
-		if a := ops.get(t, nil, path); a.status != http.StatusOK {
+		if a := ops.Get(t, nil, path); a.Status != http.StatusOK {
 			t.Errorf("operators get at %s: %s", path, a)
 		}
-		if a := client.get(t, nil, path); a.status != page.status || string(a.body) != string(page.body) {
+		if a := client.Get(t, nil, path); a.Status != page.Status || string(a.Body) != string(page.Body) {
 			t.Errorf("the client's port answers %s with %s", path, a)
 		}
 		for _, spelled := range []string{path, "/." + path, "/x/.." + path, "/%6d" + path[2:]} {
-			if a := api.get(t, nil, spelled); a.status != nothing.status || string(a.body) != string(nothing.body) {
+			if a := api.Get(t, nil, spelled); a.Status != nothing.Status || string(a.Body) != string(nothing.Body) {
 				t.Errorf("the API's port answers %s with %s", spelled, a)
 			}
 		}
-		if a := client.get(t, nil, "/api"+path); a.status != nothing.status || string(a.body) != string(nothing.body) {
+		if a := client.Get(t, nil, "/api"+path); a.Status != nothing.Status || string(a.Body) != string(nothing.Body) {
 			t.Errorf("the client's port answers /api%s with %s", path, a)
 		}
 	}
@@ -93,27 +95,27 @@ func TestOperatorsPagesAreNotPublic(t *testing.T) {
 func TestCookies(t *testing.T) {
 	t.Parallel()
 	for public, secure := range map[string]bool{"": false, "https://events.example.org": true} {
-		h := newHouse(t)
+		h := house.New(t)
 		if public != "" {
-			h.env["HAPPENING_PUBLIC_URL"] = public
+			h.Env["HAPPENING_PUBLIC_URL"] = public
 		}
-		h.serve()
-		c := newClient(h.client)
-		t.Cleanup(c.close)
-		_, host, _ := strings.Cut(h.publicURL(), "://")
-		a := c.get(t, nil, "/auth/login", "Host: "+host)
-		if a.status/100 != 3 || !strings.HasPrefix(a.header.Get("Location"), h.publicURL()+"/idp/") {
-			t.Errorf("/auth/login: %s to %q", a, a.header.Get("Location"))
+		h.Serve()
+		c := house.NewClient(h.Client)
+		t.Cleanup(c.Close)
+		_, host, _ := strings.Cut(h.PublicURL(), "://")
+		a := c.Get(t, nil, "/auth/login", "Host: "+host)
+		if a.Status/100 != 3 || !strings.HasPrefix(a.Header.Get("Location"), h.PublicURL()+"/idp/") {
+			t.Errorf("/auth/login: %s to %q", a, a.Header.Get("Location"))
 		}
-		cookies := (&http.Response{Header: a.header}).Cookies()
+		cookies := (&http.Response{Header: a.Header}).Cookies()
 		if len(cookies) == 0 {
-			t.Errorf("%s: signing in begins without a cookie", h.publicURL())
+			t.Errorf("%s: signing in begins without a cookie", h.PublicURL())
 		}
 		for _, cookie := range cookies {
 			wantCookie(t, cookie, secure)
 		}
-		if hsts := a.header.Get("Strict-Transport-Security"); (hsts != "") != secure {
-			t.Errorf("%s: Strict-Transport-Security is %q", h.publicURL(), hsts)
+		if hsts := a.Header.Get("Strict-Transport-Security"); (hsts != "") != secure {
+			t.Errorf("%s: Strict-Transport-Security is %q", h.PublicURL(), hsts)
 		}
 	}
 }
@@ -130,20 +132,20 @@ func wantCookie(t *testing.T, c *http.Cookie, secure bool) {
 // no page of another origin, with or without a session.
 func TestWebsocketOrigins(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	h.serve("--demo")
-	cookie := h.signIn("user1@demo.test").cookie()
-	for _, origin := range []string{"", h.publicURL()} {
-		if conn, res := dialSocket(t, h, origin); conn == nil {
+	h := house.New(t)
+	h.Serve("--demo")
+	cookie := h.SignIn("user1@demo.test").Cookie()
+	for _, origin := range []string{"", h.PublicURL()} {
+		if conn, res := house.DialSocket(t, h, origin); conn == nil {
 			t.Errorf("origin %q: %s", origin, res.Status)
 		}
 	}
-	port := h.publicURL()[strings.LastIndex(h.publicURL(), ":"):]
+	port := h.PublicURL()[strings.LastIndex(h.PublicURL(), ":"):]
 	for _, origin := range []string{
 		"https://evil.example", "http://localhost.evil.example" + port, "http://localhost", "http://localhost:1", "https://localhost" + port + "0", "null",
 	} {
 		for _, headers := range [][]string{nil, {cookie}} {
-			if conn, res := dialSocket(t, h, origin, headers...); conn != nil || res.StatusCode != http.StatusForbidden {
+			if conn, res := house.DialSocket(t, h, origin, headers...); conn != nil || res.StatusCode != http.StatusForbidden {
 				t.Errorf("origin %q is let in: %s", origin, res.Status)
 			}
 		}
@@ -154,15 +156,15 @@ func TestWebsocketOrigins(t *testing.T) {
 // send; the site itself can.
 func TestForeignSitesCantUseTheSession(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	h.serve("--demo")
-	b := h.signIn("organizer@demo.test")
-	wantCookie(t, b.session, false)
-	c := newClient(h.client)
-	t.Cleanup(c.close)
-	session := b.cookie()
-	found := func(name string, headers ...string) *answer {
-		return c.send(t, nil, http.MethodPost, "/api/organizations", map[string]any{"name": name}, append(headers, session)...)
+	h := house.New(t)
+	h.Serve("--demo")
+	b := h.SignIn("organizer@demo.test")
+	wantCookie(t, b.Session, false)
+	c := house.NewClient(h.Client)
+	t.Cleanup(c.Close)
+	session := b.Cookie()
+	found := func(name string, headers ...string) *house.Answer {
+		return c.Send(t, nil, http.MethodPost, "/api/organizations", map[string]any{"name": name}, append(headers, session)...)
 	}
 	for _, headers := range [][]string{
 		{"Origin: https://evil.example"},
@@ -172,28 +174,28 @@ func TestForeignSitesCantUseTheSession(t *testing.T) {
 		{"Sec-Fetch-Site: cross-site"},
 		{"Origin: https://evil.example", "Content-Type: text/plain"},
 	} {
-		if a := found("Foreign", headers...); a.status != http.StatusForbidden || a.code() != "cross_origin" {
+		if a := found("Foreign", headers...); a.Status != http.StatusForbidden || a.Code() != "cross_origin" {
 			t.Errorf("%v: %s", headers, a)
 		}
 	}
-	logout := c.send(t, nil, http.MethodPost, "/auth/logout", nil, session, "Origin: https://evil.example", "Sec-Fetch-Site: cross-site")
-	if logout.status != http.StatusForbidden {
+	logout := c.Send(t, nil, http.MethodPost, "/auth/logout", nil, session, "Origin: https://evil.example", "Sec-Fetch-Site: cross-site")
+	if logout.Status != http.StatusForbidden {
 		t.Errorf("another site signs out: %s", logout)
 	}
-	if a := found("Own", "Origin: "+h.publicURL(), "Sec-Fetch-Site: same-origin"); a.status != http.StatusCreated {
+	if a := found("Own", "Origin: "+h.PublicURL(), "Sec-Fetch-Site: same-origin"); a.Status != http.StatusCreated {
 		t.Errorf("the site itself: %s", a)
 	}
-	mine := c.get(t, nil, "/api/organizations", session)
-	if mine.status != http.StatusOK || strings.Contains(string(mine.body), "Foreign") || !strings.Contains(string(mine.body), "Own") {
+	mine := c.Get(t, nil, "/api/organizations", session)
+	if mine.Status != http.StatusOK || strings.Contains(string(mine.Body), "Foreign") || !strings.Contains(string(mine.Body), "Own") {
 		t.Errorf("the organizations afterwards: %s", mine)
 	}
-	preflight := c.send(t, nil, http.MethodOptions, "/api/organizations", nil, "Origin: https://evil.example", "Access-Control-Request-Method: POST")
-	if allowed := preflight.header.Get("Access-Control-Allow-Origin"); allowed != "" {
+	preflight := c.Send(t, nil, http.MethodOptions, "/api/organizations", nil, "Origin: https://evil.example", "Access-Control-Request-Method: POST")
+	if allowed := preflight.Header.Get("Access-Control-Allow-Origin"); allowed != "" {
 		t.Errorf("a preflight is answered with Access-Control-Allow-Origin: %s", allowed)
 	}
 	// Signing out ends the session itself, not just the browser's memory of it.
-	b.post(t, "/auth/logout", nil)
-	if a := c.get(t, nil, "/api/organizations", session); a.status != http.StatusUnauthorized {
+	b.Post(t, "/auth/logout", nil)
+	if a := c.Get(t, nil, "/api/organizations", session); a.Status != http.StatusUnauthorized {
 		t.Errorf("the session after signing out: %s", a)
 	}
 }
@@ -201,12 +203,12 @@ func TestForeignSitesCantUseTheSession(t *testing.T) {
 // A credential that is sent and not valid is refused before anything else.
 func TestBadCredentials(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	h.serve()
-	c := newClient(h.api)
-	t.Cleanup(c.close)
-	good := h.people("good", 1)[0]
-	parts := strings.Split(good.token, ".")
+	h := house.New(t)
+	h.Serve()
+	c := house.NewClient(h.API)
+	t.Cleanup(c.Close)
+	good := h.People("good", 1)[0]
+	parts := strings.Split(good.Token, ".")
 	if len(parts) != 3 {
 		t.Fatalf("the token has %d parts", len(parts))
 	}
@@ -218,15 +220,15 @@ func TestBadCredentials(t *testing.T) {
 	} {
 		for _, place := range []string{"GET /events", "GET /users/me", "POST /bookings", "GET /events/0198c0de-0000-7000-8000-000000000000", "GET /none"} {
 			method, path, _ := strings.Cut(place, " ")
-			if a := c.send(t, nil, method, path, nil, "Authorization: "+header); a.status != http.StatusUnauthorized {
+			if a := c.Send(t, nil, method, path, nil, "Authorization: "+header); a.Status != http.StatusUnauthorized {
 				t.Errorf("%s at %s: %s", name, place, a)
 			}
 		}
 	}
-	if a := c.get(t, nil, "/users/me", "Cookie: happening_session=nonsense"); a.status != http.StatusUnauthorized {
+	if a := c.Get(t, nil, "/users/me", "Cookie: happening_session=nonsense"); a.Status != http.StatusUnauthorized {
 		t.Errorf("a session that nobody has: %s", a)
 	}
-	if a := c.get(t, good, "/users/me"); a.status != http.StatusOK {
+	if a := c.Get(t, good, "/users/me"); a.Status != http.StatusOK {
 		t.Errorf("the good token: %s", a)
 	}
 }
@@ -239,22 +241,22 @@ const absent = "0198c0de-0000-7000-8000-00000000abcd"
 // bodies, on the API as on the client's pages.
 func TestHiddenIsAbsent(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	h.serve()
-	c, pages := newClient(h.api), newClient(h.client)
-	t.Cleanup(c.close)
-	t.Cleanup(pages.close)
-	people := h.people("person", 2)
+	h := house.New(t)
+	h.Serve()
+	c, pages := house.NewClient(h.API), house.NewClient(h.Client)
+	t.Cleanup(c.Close)
+	t.Cleanup(pages.Close)
+	people := h.People("person", 2)
 	member, stranger := people[0], people[1]
-	org := c.organization(t, member)
-	eventID := c.event(t, member, org, 10, map[string]any{"visibility": "members", "name": "Secret"})
-	l := newLedger()
-	o := l.book(member, eventID, 2)
-	if l.place(c, o); o.told == nil {
-		t.Fatalf("not booked: %q", o.refused)
+	org := c.Organization(t, member)
+	eventID := c.Event(t, member, org, 10, map[string]any{"visibility": "members", "name": "Secret"})
+	l := house.NewLedger()
+	o := l.Book(member, eventID, 2)
+	if l.Place(c, o); o.Told == nil {
+		t.Fatalf("not booked: %q", o.Refused)
 	}
 	var invite struct{ ID string }
-	c.want(t, member, http.StatusCreated, http.MethodPost, "/org-invites",
+	c.Want(t, member, http.StatusCreated, http.MethodPost, "/org-invites",
 		map[string]any{"org_id": org, "email": "somebody@else.test", "role": "user"}, &invite)
 
 	type place struct{ method, path, body, id string }
@@ -264,51 +266,51 @@ func TestHiddenIsAbsent(t *testing.T) {
 		{"GET", "/events/%s/holds", "", eventID}, {"PUT", "/events/%s/holds", `{"seat_numbers":[9]}`, eventID}, {"DELETE", "/events/%s/holds", "", eventID},
 		{"GET", "/events/%s/bookings", "", eventID}, {"GET", "/events/%s/waitlist", "", eventID},
 		{"POST", "/bookings", `{"event_id":"%s","seats":1}`, eventID}, {"POST", "/bookings", `{"event_id":"%s","seats":1,"seat_numbers":[1]}`, eventID},
-		{"GET", "/bookings/%s", "", o.told.ID}, {"GET", "/bookings/%s/history", "", o.told.ID},
-		{"POST", "/bookings/%s/cancel", "", o.told.ID}, {"POST", "/bookings/%s/cancel-seats", `{"seat_numbers":[1]}`, o.told.ID},
-		{"GET", "/bookings/user/%s", "", member.id},
+		{"GET", "/bookings/%s", "", o.Told.ID}, {"GET", "/bookings/%s/history", "", o.Told.ID},
+		{"POST", "/bookings/%s/cancel", "", o.Told.ID}, {"POST", "/bookings/%s/cancel-seats", `{"seat_numbers":[1]}`, o.Told.ID},
+		{"GET", "/bookings/user/%s", "", member.ID},
 		{"POST", "/org-invites/%s/accept", "", invite.ID}, {"POST", "/org-invites/%s/reject", "", invite.ID}, {"DELETE", "/org-invites/%s", "", invite.ID},
 	}
-	for who, caller := range map[string]*person{"visitor": nil, "stranger": stranger} {
+	for who, caller := range map[string]*house.Person{"visitor": nil, "stranger": stranger} {
 		for _, p := range places {
-			ask := func(id string) *answer {
+			ask := func(id string) *house.Answer {
 				var body any
 				path := strings.ReplaceAll(p.path, "%s", id)
 				if p.body != "" {
 					body = strings.ReplaceAll(p.body, "%s", id)
 				}
-				return c.send(t, caller, p.method, path, body)
+				return c.Send(t, caller, p.method, path, body)
 			}
 			hidden, none := ask(p.id), ask(absent)
-			if hidden.status != http.StatusNotFound || told(hidden) != told(none) {
+			if hidden.Status != http.StatusNotFound || told(hidden) != told(none) {
 				t.Errorf("%s, %s %s %s:\nhidden %s\nabsent %s", who, p.method, p.path, p.body, told(hidden), told(none))
 			}
 		}
 		for _, list := range []string{"/events?org_id=", "/events?q=Secret&org_id="} {
-			if hidden, none := c.get(t, caller, list+org), c.get(t, caller, list+absent); told(hidden) != told(none) {
+			if hidden, none := c.Get(t, caller, list+org), c.Get(t, caller, list+absent); told(hidden) != told(none) {
 				t.Errorf("%s, %s: hidden %s, absent %s", who, list, told(hidden), told(none))
 			}
 		}
 	}
-	if hidden, none := pages.get(t, nil, "/events/"+eventID), pages.get(t, nil, "/events/"+absent); told(hidden) != told(none) {
+	if hidden, none := pages.Get(t, nil, "/events/"+eventID), pages.Get(t, nil, "/events/"+absent); told(hidden) != told(none) {
 		t.Errorf("the page: hidden %s\nabsent %s", told(hidden), told(none))
 	}
-	if a := c.get(t, member, "/events/"+eventID); a.status != http.StatusOK || !strings.Contains(string(a.body), "Secret") {
+	if a := c.Get(t, member, "/events/"+eventID); a.Status != http.StatusOK || !strings.Contains(string(a.Body), "Secret") {
 		t.Errorf("the member sees %s", a)
 	}
-	h.judge(l)
+	h.Judge(l)
 }
 
 // told is everything in an answer that could tell one thing from another; the
 // time and the request's own number are new in each.
-func told(a *answer) string {
+func told(a *house.Answer) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d\n", a.status)
-	for _, name := range slices.Sorted(maps.Keys(a.header)) {
+	fmt.Fprintf(&b, "%d\n", a.Status)
+	for _, name := range slices.Sorted(maps.Keys(a.Header)) {
 		if name != "Date" && name != "X-Request-Id" {
-			fmt.Fprintf(&b, "%s: %s\n", name, strings.Join(a.header[name], ", "))
+			fmt.Fprintf(&b, "%s: %s\n", name, strings.Join(a.Header[name], ", "))
 		}
 	}
-	b.Write(a.body)
+	b.Write(a.Body)
 	return b.String()
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package system
+package house
 
 import (
 	"html"
@@ -13,13 +13,13 @@ import (
 	"testing"
 )
 
-// browser is what a person signs in with: it keeps cookies, follows redirects
+// Browser is what a person signs in with: it keeps cookies, follows redirects
 // and fills in forms.
-type browser struct {
-	house *house
+type Browser struct {
+	House *House
 	http  *http.Client
-	// session is the cookie as it was set.
-	session *http.Cookie
+	// Session is the cookie as it was set.
+	Session *http.Cookie
 }
 
 // sessionCookie is the name of the session's cookie, with or without a prefix.
@@ -27,14 +27,14 @@ const sessionCookie = "happening_session"
 
 // RoundTrip sends a request and keeps the session's cookie with its attributes,
 // which a jar forgets.
-func (b *browser) RoundTrip(r *http.Request) (*http.Response, error) {
+func (b *Browser) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
 	for _, c := range res.Cookies() {
 		if strings.HasSuffix(c.Name, sessionCookie) {
-			b.session = c
+			b.Session = c
 		}
 	}
 	return res, nil
@@ -45,22 +45,22 @@ var (
 	actionPattern = regexp.MustCompile(`<form method="post" action="([^"]+)"`)
 )
 
-// signIn signs one of the demo's people in, on a server that was started with
+// SignIn signs one of the demo's people in, on a server that was started with
 // the demo.
-func (h *house) signIn(email string) *browser {
+func (h *House) SignIn(email string) *Browser {
 	h.t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	b := &browser{house: h}
-	b.http = &http.Client{Jar: jar, Timeout: requestLimit, Transport: b}
-	said := h.must("demo")
+	b := &Browser{House: h}
+	b.http = &http.Client{Jar: jar, Timeout: RequestLimit, Transport: b}
+	said := h.Must("demo")
 	_, password, found := strings.Cut(said, "password: ")
 	if !found {
 		h.t.Fatalf("the demo tells no password: %q", said)
 	}
-	page := b.get(h.t, "/auth/login?return_to=/bookings")
+	page := b.Get(h.t, "/auth/login?return_to=/bookings")
 	form := url.Values{"email": {email}, "password": {strings.TrimSpace(password)}}
 	for _, field := range hiddenPattern.FindAllStringSubmatch(page, -1) {
 		form.Set(field[1], html.UnescapeString(field[2]))
@@ -69,33 +69,34 @@ func (h *house) signIn(email string) *browser {
 	if action == nil {
 		h.t.Fatalf("there is no form to sign in with: %s", page)
 	}
-	answered := b.post(h.t, action[1], form)
-	if b.session == nil {
+	answered := b.Post(h.t, action[1], form)
+	if b.Session == nil {
 		h.t.Fatalf("signing in gave no session: %s", answered)
 	}
 	return b
 }
 
-func (b *browser) get(t *testing.T, path string) string {
+// Get opens a page, redirects followed.
+func (b *Browser) Get(t *testing.T, path string) string {
 	t.Helper()
-	res, err := b.http.Get(b.house.publicURL() + path)
+	res, err := b.http.Get(b.House.PublicURL() + path)
 	return b.read(t, res, err)
 }
 
-// post sends a form as a page of the site does.
-func (b *browser) post(t *testing.T, path string, form url.Values) string {
+// Post sends a form as a page of the site does.
+func (b *Browser) Post(t *testing.T, path string, form url.Values) string {
 	t.Helper()
-	r, err := http.NewRequest(http.MethodPost, b.house.publicURL()+path, strings.NewReader(form.Encode()))
+	r, err := http.NewRequest(http.MethodPost, b.House.PublicURL()+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Origin", b.house.publicURL())
+	r.Header.Set("Origin", b.House.PublicURL())
 	res, err := b.http.Do(r)
 	return b.read(t, res, err)
 }
 
-func (b *browser) read(t *testing.T, res *http.Response, err error) string {
+func (b *Browser) read(t *testing.T, res *http.Response, err error) string {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -108,5 +109,5 @@ func (b *browser) read(t *testing.T, res *http.Response, err error) string {
 	return string(text)
 }
 
-// cookie is the header by which the browser shows its session.
-func (b *browser) cookie() string { return "Cookie: " + b.session.Name + "=" + b.session.Value }
+// Cookie is the header by which the browser shows its session.
+func (b *Browser) Cookie() string { return "Cookie: " + b.Session.Name + "=" + b.Session.Value }

@@ -1,6 +1,6 @@
 //go:build linux && !race
 
-package system
+package house
 
 // raceDetector says whether the tests run under the race detector; the binary
 // is then built with it, too.

@@ -1,6 +1,6 @@
 //go:build linux
 
-package system
+package house
 
 import (
 	"encoding/json"
@@ -12,9 +12,9 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// dialSocket opens a websocket as a page of an origin does; empty: as a program
+// DialSocket opens a websocket as a page of an origin does; empty: as a program
 // that sends none. A refusal has no connection but an answer.
-func dialSocket(t *testing.T, h *house, origin string, headers ...string) (*websocket.Conn, *http.Response) {
+func DialSocket(t *testing.T, h *House, origin string, headers ...string) (*websocket.Conn, *http.Response) {
 	t.Helper()
 	header := http.Header{}
 	if origin != "" {
@@ -24,8 +24,8 @@ func dialSocket(t *testing.T, h *house, origin string, headers ...string) (*webs
 		name, value, _ := strings.Cut(line, ": ")
 		header.Set(name, value)
 	}
-	dialer := websocket.Dialer{HandshakeTimeout: requestLimit}
-	conn, res, err := dialer.Dial("ws"+strings.TrimPrefix(h.publicURL(), "http")+"/connection/websocket", header)
+	dialer := websocket.Dialer{HandshakeTimeout: RequestLimit}
+	conn, res, err := dialer.Dial("ws"+strings.TrimPrefix(h.PublicURL(), "http")+"/connection/websocket", header)
 	if res == nil {
 		t.Fatal(err)
 	}
@@ -36,11 +36,11 @@ func dialSocket(t *testing.T, h *house, origin string, headers ...string) (*webs
 	return conn, res
 }
 
-// listen subscribes to a channel in centrifuge's JSON protocol and reads on, as
+// Listen subscribes to a channel in centrifuge's JSON protocol and reads on, as
 // a browser does, until the connection ends.
-func listen(t *testing.T, conn *websocket.Conn, channel string) {
+func Listen(t *testing.T, conn *websocket.Conn, channel string) {
 	t.Helper()
-	if err := conn.SetReadDeadline(time.Now().Add(requestLimit)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(RequestLimit)); err != nil {
 		t.Fatal(err)
 	}
 	for i, command := range []map[string]any{{"connect": map[string]any{}}, {"subscribe": map[string]any{"channel": channel}}} {

@@ -1,0 +1,80 @@
+//go:build linux
+
+package house
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	killClients = 32
+	killSeats   = 20_000
+	// KillAcks is how many orders are acknowledged before each kill.
+	KillAcks = 400
+	// KillRate is the least rate, in acknowledged orders a second, at which a
+	// kill counts as one in the middle of a sale.
+	KillRate = 100
+)
+
+// Shop is a sale under way: clients that book, and now and then cancel.
+type Shop struct {
+	House   *House
+	Client  *Client
+	Ledger  *Ledger
+	EventID string
+	People  []*Person
+}
+
+// NewShop opens a shop in a house of its own, with one server.
+func NewShop(t *testing.T) (*Shop, *Server) {
+	t.Helper()
+	h := New(t)
+	server := h.Serve()
+	c := NewClient(h.API)
+	t.Cleanup(c.Close)
+	admin := h.People("admin", 1)[0]
+	eventID := c.Event(t, admin, c.Organization(t, admin), killSeats, nil)
+	return &Shop{House: h, Client: c, Ledger: NewLedger(), EventID: eventID, People: h.People("kill", killClients)}, server
+}
+
+// Open lets the clients in until ctx ends. What a client does about an order of
+// unknown outcome is said by unsure; false sends it home.
+func (s *Shop) Open(ctx context.Context, unsure func(*Order) bool) (closed func()) {
+	var clients sync.WaitGroup
+	for i, p := range s.People {
+		rnd := rand.New(rand.NewPCG(rand.Uint64(), uint64(i)))
+		clients.Go(func() {
+			for ctx.Err() == nil {
+				o := s.Ledger.Book(p, s.EventID, 1+rnd.IntN(2))
+				if s.Ledger.Place(s.Client, o); o.Unknown && !unsure(o) {
+					return
+				}
+				if o.Told == nil || rnd.IntN(4) > 0 {
+					continue
+				}
+				o = s.Ledger.Cancel(p, o.Told.ID)
+				if s.Ledger.Place(s.Client, o); o.Unknown && !unsure(o) {
+					return
+				}
+			}
+		})
+	}
+	return clients.Wait
+}
+
+// Busy waits until the sale is in full swing and insists that it is.
+func (s *Shop) Busy(t *testing.T) {
+	t.Helper()
+	began := time.Now()
+	s.Ledger.AwaitAcks(t, KillAcks)
+	if rate := KillAcks / time.Since(began).Seconds(); rate < KillRate {
+		t.Errorf("the sale goes on at %.0f orders a second; it takes %d to show anything", rate, KillRate)
+	}
+}
+
+// GoHome is for clients whose server is gone.
+func GoHome(*Order) bool { return false }
