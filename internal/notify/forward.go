@@ -161,7 +161,7 @@ func (f *Forwarder) Once(ctx context.Context) (int, error) {
 	f.stats.again.Add(int64(leased.Again))
 	f.stats.putAside.Add(int64(len(leased.PutAside)))
 	for _, id := range leased.PutAside {
-		f.cfg.Log.Error("a fact could not be told and was put aside", "fact", id, "reason", errInterrupted)
+		f.cfg.Log.Error("a fact could not be told and was put aside", "fact", id, "reason", Interrupted)
 	}
 	if len(leased.Facts) == 0 {
 		return 0, nil

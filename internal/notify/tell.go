@@ -32,8 +32,10 @@ const (
 // other error of a store says nothing about the facts, and uses up no try.
 var ErrRefused = errors.New("notify: the database refuses a fact")
 
-// errInterrupted is why a fact is put aside of which no try came to an end.
-var errInterrupted = errors.New("every try was interrupted")
+// Interrupted is why a fact is put aside of which no try came to an end.
+const Interrupted = "every try was interrupted"
+
+var errInterrupted = errors.New(Interrupted)
 
 // Told is what became of facts that were to be told by their ids.
 type Told struct {

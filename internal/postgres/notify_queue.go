@@ -65,9 +65,6 @@ JOIN LATERAL (
 WHERE o.id = due.id
 RETURNING o.id, was.queued_at IS NOT NULL, was.spent`
 
-// interrupted is why a fact is put aside that killed every worker it met.
-const interrupted = "every try was interrupted"
-
 // LeaseFacts implements notify.ForwardStore.
 func (s *NotifyStore) LeaseFacts(ctx context.Context, now, until time.Time, after uuid.UUID, limit, window int) (notify.Leased, error) {
 	var leased notify.Leased
@@ -84,7 +81,7 @@ func (s *NotifyStore) LeaseFacts(ctx context.Context, now, until time.Time, afte
 		leased.Next = next
 		own, each := shares(limit, len(tenants))
 		ownWindow, window := shares(window, len(tenants))
-		rows, err := tx.Query(ctx, leaseFacts, tenants, now, until, each, window, own, ownWindow, interrupted, notify.MaxTries)
+		rows, err := tx.Query(ctx, leaseFacts, tenants, now, until, each, window, own, ownWindow, notify.Interrupted, notify.MaxTries)
 		if err != nil {
 			return err
 		}

@@ -5,7 +5,9 @@ package rabbitmq
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -339,4 +341,48 @@ func TestACutConnectionLosesNothing(t *testing.T) {
 	}
 	s.Wait("all facts", func() bool { return s.told() == 3*each })
 	s.Exact(3 * each)
+}
+
+// lines is a log that keeps its records' errors.
+type lines chan string
+
+func (l lines) Write(text []byte) (int, error) {
+	select {
+	case l <- string(text):
+	default:
+	}
+	return len(text), nil
+}
+
+// TestAQueueOfThatNameWithOtherArgumentsIsToldOnce runs into a queue that
+// somebody else made, until it is gone.
+func TestAQueueOfThatNameWithOtherArgumentsIsToldOnce(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, shared)
+	s.noticing()
+	ch := channel(t, shared)
+	if _, err := ch.QueueDeclare(s.queue, true, false, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	log := make(lines, 100)
+	queue, err := Open(Config{URL: shared, Queue: s.queue, Log: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { queue.Run(ctx, nil) })
+	first := <-log
+	if !strings.Contains(first, "with other arguments") || !strings.Contains(first, s.queue) || strings.Count(first, "\n") != 1 {
+		t.Errorf("told as %s", first)
+	}
+	if _, err := ch.QueueDelete(s.queue, false, false, false); err != nil {
+		t.Fatal(err)
+	}
+	second := <-log
+	if !strings.Contains(second, "RabbitMQ is back") {
+		t.Errorf("told then: %s", second)
+	}
+	stop()
+	running.Wait()
 }
