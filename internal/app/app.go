@@ -210,9 +210,16 @@ func (a *App) servedURL() string {
 func (a *App) OwnerURL() string { return a.connString(postgres.OwnerRole) }
 
 // Check reads one snapshot of the database and reports every breach of the
-// rules; progress is told each rule as it begins.
+// rules; progress is told each rule as it begins. Where there is a Redis, its
+// counters, waitlists and holds are held to the database, too.
 func (a *App) Check(ctx context.Context, progress func(rule, what string)) ([]booking.Breach, error) {
-	return a.db.Check(ctx, a.clock.Now(), progress)
+	breaches, err := a.db.Check(ctx, a.clock.Now(), progress)
+	if err != nil || !a.shared() {
+		return breaches, err
+	}
+	progress("C6", "counter or waitlist in Redis that is not PostgreSQL's, and no hold on a sold seat")
+	more, err := a.Bookings.CheckMirror(ctx)
+	return append(breaches, more...), err
 }
 
 // rooms puts the rooms on their adapters.
