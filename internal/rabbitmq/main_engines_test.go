@@ -13,6 +13,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"happening/internal/pgserver"
 	"happening/internal/testkit"
 )
 
@@ -21,6 +22,8 @@ import (
 var shared string
 
 func TestMain(m *testing.M) {
+	// Where this process is only PostgreSQL's supervisor it needs no broker.
+	pgserver.MaybeSupervise()
 	shared = os.Getenv(setting)
 	stop := func() {}
 	if shared == "" {
