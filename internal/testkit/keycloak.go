@@ -271,12 +271,17 @@ func (k *Keycloak) Tokens(email string, scopes ...string) (tokens KeycloakTokens
 	return tokens
 }
 
-var loginForm = regexp.MustCompile(`<form[^>]*id="kc-form-login"[^>]*action="([^"]+)"`)
+// The form that takes the password, and where a form leads, in any order of
+// attributes.
+var (
+	loginForm  = regexp.MustCompile(`<form[^>]*\bid="kc-form-login"[^>]*>`)
+	formAction = regexp.MustCompile(`\baction="([^"]+)"`)
+)
 
 // LoginForm finds where Keycloak's page takes the password; empty: the page
 // asks for none.
 func LoginForm(page string) string {
-	found := loginForm.FindStringSubmatch(page)
+	found := formAction.FindStringSubmatch(loginForm.FindString(page))
 	if found == nil {
 		return ""
 	}
