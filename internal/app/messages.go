@@ -47,6 +47,7 @@ func (a *App) messages() error {
 	forwarder := notify.NewForwarder(notify.ForwarderConfig{
 		Store: store, Queue: queue, Relay: relay, Now: a.clock.Now, Busy: a.alloc.Busy, Log: a.Log,
 	})
+	telling.Told = forwarder.Wake
 	teller := notify.NewTeller(telling)
 	a.wakeFacts = forwarder.Wake
 	a.tellFacts = func(ctx context.Context) {
