@@ -22,8 +22,8 @@ readonly KEYCLOAK_JAVAS=(25 21 17)
 readonly POSTGRES_MIN=15
 
 # How long an engine may take until it answers. Keycloak's first start makes
-# its database, which takes half a minute on two busy cores.
-readonly READY_SECONDS=180
+# its database, which takes minutes where others keep the cores busy.
+readonly READY_SECONDS=300
 readonly STOP_SECONDS=30
 
 readonly POSTGRES_PASSWORD=postgres-development
