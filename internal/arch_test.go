@@ -25,7 +25,7 @@ var lines = [][]string{
 	{"booking"},
 	{"notify", "realtime"},
 	// The adapters: one technology each.
-	{"postgres", "memory", "redis", "socket", "email", "mailbox", "signin", "idp", "pgserver", "httpapi"},
+	{"postgres", "memory", "redis", "rabbitmq", "socket", "email", "mailbox", "signin", "idp", "pgserver", "httpapi"},
 	{"app"},
 	{"testkit"},
 }
