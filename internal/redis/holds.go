@@ -46,7 +46,8 @@ func (s *Store) View(ctx context.Context, eventIDs []uuid.UUID) ([]booking.HoldV
 	views := make([]booking.HoldView, len(eventIDs))
 	for i, id := range eventIDs {
 		r := reading(answers[i])
-		s.told(id, r.clock(s), r.groups(), nil)
+		r.clock(s)
+		s.told(id, r.groups(), nil)
 		views[i].SaleVersion = r.number()
 		next := base[i].advance(&r)
 		if r.bad {
@@ -163,7 +164,7 @@ func (s *Store) Place(ctx context.Context, p booking.Placement) (booking.Placed,
 	if first > 0 {
 		placed.ExpiresAt = s.when(now, first)
 	}
-	s.told(p.EventID, now, ended, changed)
+	s.told(p.EventID, ended, changed)
 	s.enlist(ctx, p.EventID, due)
 	if behind {
 		if fresh {
@@ -242,7 +243,7 @@ func (s *Store) Mine(ctx context.Context, eventID, userID uuid.UUID) (booking.He
 	if first > 0 {
 		held.ExpiresAt = s.when(now, first)
 	}
-	s.told(eventID, now, ended, nil)
+	s.told(eventID, ended, nil)
 	return held, nil
 }
 
@@ -264,13 +265,13 @@ func (s *Store) pin(ctx context.Context, eventID, userID uuid.UUID, by string) e
 		return holdsAway(err)
 	}
 	r := reading(answers[0])
-	now := r.clock(s)
-	s.told(eventID, now, r.groups(), nil)
+	r.clock(s)
+	s.told(eventID, r.groups(), nil)
 	return nil
 }
 
 // told calls back for what a script has ended and changed.
-func (s *Store) told(eventID uuid.UUID, _ int64, ended []group, changed []int32) {
+func (s *Store) told(eventID uuid.UUID, ended []group, changed []int32) {
 	for _, g := range ended {
 		if s.o.Changed != nil {
 			s.o.Changed(eventID, g.seats)

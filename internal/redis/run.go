@@ -33,8 +33,10 @@ func (s *Store) Run(ctx context.Context) {
 	}
 }
 
-// Sweep ends the holds that are due now, of all events.
+// Sweep ends the holds that are due now, of all events, and those on seats
+// that were sold during an outage.
 func (s *Store) Sweep(ctx context.Context) {
+	s.settleMissed(ctx)
 	for ctx.Err() == nil && s.sweep(ctx) == claimMax {
 	}
 }
@@ -62,8 +64,8 @@ func (s *Store) sweep(ctx context.Context) int {
 	done := []string{strconv.FormatInt(until, 10)}
 	for i, id := range events {
 		r := reading(answers[i])
-		now := r.clock(s)
-		s.told(id, now, r.groups(), nil)
+		r.clock(s)
+		s.told(id, r.groups(), nil)
 		due := r.number()
 		done = append(done, id.String(), strconv.FormatInt(due, 10))
 		s.enlisted(id, due)

@@ -4,50 +4,72 @@ import (
 	"context"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
 	"happening/internal/booking"
 )
 
-// unsettled remembers the events whose settling failed.
+// unsettled remembers seats that were sold while Redis did not answer: the
+// holds on them have to end once it does. Counter and waitlist are brought up
+// to date by comparison.
 type unsettled struct {
-	failedMu sync.Mutex
-	failed   map[uuid.UUID]struct{}
-	more     bool
+	soldMu sync.Mutex
+	sold   map[uuid.UUID][]int32
+	seats  int
 }
 
-func (u *unsettled) note(id uuid.UUID) {
-	u.failedMu.Lock()
-	defer u.failedMu.Unlock()
-	if u.failed == nil {
-		u.failed = map[uuid.UUID]struct{}{}
-	}
-	if _, known := u.failed[id]; !known && len(u.failed) >= maxUnsettled {
-		u.more = true
+// missed remembers seats; where there are too many their holds end by the clock.
+func (u *unsettled) missed(id uuid.UUID, seats []int32) {
+	u.soldMu.Lock()
+	defer u.soldMu.Unlock()
+	if len(seats) == 0 || u.seats+len(seats) > maxUnsettled {
 		return
 	}
-	u.failed[id] = struct{}{}
-}
-
-// Unsettled gives and forgets the events of which a sale could not be settled,
-// for the mirror to be compared; more says that there were others.
-func (s *Store) Unsettled() (events []uuid.UUID, more bool) {
-	s.failedMu.Lock()
-	defer s.failedMu.Unlock()
-	for id := range s.failed {
-		events = append(events, id)
+	if u.sold == nil {
+		u.sold = map[uuid.UUID][]int32{}
 	}
-	more = s.more
-	s.failed, s.more = nil, false
-	return events, more
+	u.sold[id] = append(u.sold[id], seats...)
+	u.seats += len(seats)
 }
 
-// Settle implements booking.HoldStore: one script ends the holds on what was
-// sold, notes the version, and moves counter and waitlist on by the named
-// commands. Where these can't follow step by step they are written whole, a
-// long waitlist without the caller waiting for it.
-func (s *Store) Settle(ctx context.Context, sale booking.Sale) error {
+func (u *unsettled) take() map[uuid.UUID][]int32 {
+	u.soldMu.Lock()
+	defer u.soldMu.Unlock()
+	sold := u.sold
+	u.sold, u.seats = nil, 0
+	return sold
+}
+
+// settleMissed ends the holds on seats that were sold during an outage.
+func (s *Store) settleMissed(ctx context.Context) {
+	if s.away.Load() {
+		return
+	}
+	sold := s.take()
+	for id, seats := range sold {
+		// Version 0 is older than any: it touches holds and nothing else.
+		r, err := s.settle(ctx, bulkPatience, booking.Sale{EventID: id, Sold: seats})
+		if err != nil {
+			s.missed(id, seats)
+			continue
+		}
+		s.told(id, r.ended, r.changed)
+		s.bare(id, r)
+	}
+}
+
+// settled is what the script has answered.
+type settled struct {
+	ended   []group
+	changed []int32
+	people  []uuid.UUID // who holds nothing any more
+	whole   bool        // counter and waitlist have to be written whole
+	due     int64
+}
+
+func (s *Store) settle(ctx context.Context, within time.Duration, sale booking.Sale) (settled, error) {
 	args := make([]string, 0, 6+len(sale.Sold)+len(sale.Joined)+len(sale.Left))
 	args = append(args, strconv.FormatInt(sale.Version, 10), strconv.FormatInt(int64(sale.Taken), 10),
 		strconv.FormatInt(int64(sale.Available), 10),
@@ -62,29 +84,45 @@ func (s *Store) Settle(ctx context.Context, sale booking.Sale) error {
 		args = append(args, id.String())
 	}
 	keys := ownedKeys(sale.EventID)
-	answers, err := s.run(ctx, s.patience, call{script: settleScript, keys: keys, owned: keys, args: args})
+	answers, err := s.run(ctx, within, call{script: settleScript, keys: keys, owned: keys, args: args})
 	if err != nil {
-		s.note(sale.EventID)
-		return holdsAway(err)
+		return settled{}, err
 	}
 	r := reading(answers[0])
-	now := r.clock(s)
-	ended, changed, bare, whole := r.groups(), r.seats(), r.people(), r.number() == 1
-	due := r.number()
+	r.clock(s)
+	done := settled{ended: r.groups(), changed: r.seats(), people: r.people(), whole: r.number() == 1, due: r.number()}
 	if r.bad {
-		s.note(sale.EventID)
-		return holdsAway(errAnswer)
+		return settled{}, errAnswer
 	}
-	s.told(sale.EventID, now, ended, changed)
+	return done, nil
+}
+
+// bare gives back the places that people had among their events, when there is
+// time.
+func (s *Store) bare(eventID uuid.UUID, r settled) {
 	s.later(func(ctx context.Context) {
-		s.enlist(ctx, sale.EventID, due)
-		ends := make([]call, len(bare))
-		for i, person := range bare {
-			ends[i] = resettling(person, sale.EventID, 0, 0)
+		s.enlist(ctx, eventID, r.due)
+		ends := make([]call, len(r.people))
+		for i, person := range r.people {
+			ends[i] = resettling(person, eventID, 0, 0)
 		}
 		_, _ = s.run(ctx, bulkPatience, ends...) // else they end by themselves
 	})
-	if !whole || sale.Figures == nil {
+}
+
+// Settle implements booking.HoldStore: one script ends the holds on what was
+// sold, notes the version, and moves counter and waitlist on by the named
+// commands. Where these can't follow step by step they are written whole, a
+// long waitlist without the caller waiting for it.
+func (s *Store) Settle(ctx context.Context, sale booking.Sale) error {
+	r, err := s.settle(ctx, s.patience, sale)
+	if err != nil {
+		s.missed(sale.EventID, sale.Sold)
+		return holdsAway(err)
+	}
+	s.told(sale.EventID, r.ended, r.changed)
+	s.bare(sale.EventID, r)
+	if !r.whole || sale.Figures == nil {
 		return nil
 	}
 	figures := sale.Figures()
@@ -96,7 +134,6 @@ func (s *Store) Settle(ctx context.Context, sale booking.Sale) error {
 		return nil
 	}
 	if err := s.write(ctx, s.patience, figures, false, 0); err != nil {
-		s.note(sale.EventID)
 		return holdsAway(err)
 	}
 	return nil
@@ -127,8 +164,6 @@ func (s *Store) rebuild(f booking.Figures) {
 		f := s.waiting[f.EventID]
 		delete(s.waiting, f.EventID)
 		s.rebuildMu.Unlock()
-		if err := s.write(ctx, bulkPatience, f, false, 0); err != nil {
-			s.note(f.EventID)
-		}
+		_ = s.write(ctx, bulkPatience, f, false, 0) // else the next comparison does
 	})
 }

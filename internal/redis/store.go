@@ -39,8 +39,8 @@ const (
 	idleAfter      = 10 * time.Minute
 	// maxChores bounds what waits to be done without anybody waiting for it.
 	maxChores = 1_024
-	// maxUnsettled bounds the events whose settling failed, by id.
-	maxUnsettled = 4_096
+	// maxUnsettled bounds the remembered seats that were sold during an outage.
+	maxUnsettled = 100_000
 )
 
 // Options configures a Store.

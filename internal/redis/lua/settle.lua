@@ -42,7 +42,7 @@ end
 redis.call('HSETNX', LIVE, 'epoch', FRESH)
 note(version, true)
 -- Who only joins or leaves the waitlist changes no seat: no delta is owed.
-if sold > 0 or taken ~= 0 then redis.call('HSETNX', LIVE, 'p:' .. PROCESS, now) end
+if version > 0 and (sold > 0 or taken ~= 0) then redis.call('HSETNX', LIVE, 'p:' .. PROCESS, now) end
 redis.call('PEXPIRE', LIVE, LIVE_KEPT)
 
 -- step moves counter and waitlist from the version before; false: it can't.
