@@ -16,7 +16,7 @@ import (
 // Browser is what a person signs in with: it keeps cookies, follows redirects
 // and fills in forms.
 type Browser struct {
-	House *House
+	house *House
 	http  *http.Client
 	// Session is the cookie as it was set.
 	Session *http.Cookie
@@ -53,7 +53,7 @@ func (h *House) SignIn(email string) *Browser {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	b := &Browser{House: h}
+	b := &Browser{house: h}
 	b.http = &http.Client{Jar: jar, Timeout: RequestLimit, Transport: b}
 	said := h.Must("demo")
 	_, password, found := strings.Cut(said, "password: ")
@@ -79,19 +79,19 @@ func (h *House) SignIn(email string) *Browser {
 // Get opens a page, redirects followed.
 func (b *Browser) Get(t *testing.T, path string) string {
 	t.Helper()
-	res, err := b.http.Get(b.House.PublicURL() + path)
+	res, err := b.http.Get(b.house.PublicURL() + path)
 	return b.read(t, res, err)
 }
 
 // Post sends a form as a page of the site does.
 func (b *Browser) Post(t *testing.T, path string, form url.Values) string {
 	t.Helper()
-	r, err := http.NewRequest(http.MethodPost, b.House.PublicURL()+path, strings.NewReader(form.Encode()))
+	r, err := http.NewRequest(http.MethodPost, b.house.PublicURL()+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Origin", b.House.PublicURL())
+	r.Header.Set("Origin", b.house.PublicURL())
 	res, err := b.http.Do(r)
 	return b.read(t, res, err)
 }

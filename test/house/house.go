@@ -217,6 +217,22 @@ func Count(t *testing.T, db *pgx.Conn, sql string, args ...any) (n int) {
 	return n
 }
 
+// Numbers reads one number a row.
+func Numbers(t *testing.T, db *pgx.Conn, sql string, args ...any) []int {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), CommandLimit)
+	defer cancel()
+	rows, err := db.Query(ctx, sql, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
 // Exec runs a statement as the owner of everything.
 func Exec(t *testing.T, db *pgx.Conn, sql string) {
 	t.Helper()

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -33,10 +34,11 @@ type Order struct {
 
 // Ledger is what the clients were told of their orders.
 type Ledger struct {
-	mu     sync.Mutex
-	orders []*Order
-	keys   atomic.Int64
-	Acks   atomic.Int64
+	mu      sync.Mutex
+	orders  []*Order
+	keys    atomic.Int64
+	Acks    atomic.Int64
+	longest atomic.Int64 // of all waits for an answer, in nanoseconds
 	// acked gets a signal with every acknowledgement that somebody waits for.
 	acked chan struct{}
 }
@@ -70,7 +72,9 @@ func (l *Ledger) Order(who *Person, path string, body any) *Order {
 
 // Place sends an order, once, and notes what became of it.
 func (l *Ledger) Place(c *Client, o *Order) {
+	began := time.Now()
 	a, err := c.Do(context.Background(), o.Who, http.MethodPost, o.Path, o.Body, "Idempotency-Key: "+o.Key)
+	l.waited(time.Since(began))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -88,9 +92,34 @@ func (l *Ledger) Place(c *Client, o *Order) {
 		case l.acked <- struct{}{}:
 		default:
 		}
+	case o.Unknown && a.Code() == inFlight:
+		// Whoever had the first one in hand may be dead: still unknown.
 	default:
 		o.Refused, o.Unknown = a.Code(), false
 	}
+}
+
+func (l *Ledger) waited(took time.Duration) {
+	for {
+		longest := l.longest.Load()
+		if int64(took) <= longest || l.longest.CompareAndSwap(longest, int64(took)) {
+			return
+		}
+	}
+}
+
+// Longest is the longest that anybody has waited for an answer since it was
+// asked last.
+func (l *Ledger) Longest() time.Duration { return time.Duration(l.longest.Swap(0)) }
+
+// inFlight is the code of a refusal that says that the same request is being
+// answered elsewhere.
+const inFlight = "duplicate_request"
+
+// Insist sends an order until its outcome is known, as a good client does: the
+// same with the same key. It says whether that came to an end.
+func (l *Ledger) Insist(c *Client, o *Order) bool {
+	return Looked(SettleLimit, func() bool { l.Place(c, o); return !o.Unknown })
 }
 
 // AwaitAcks waits until as many more orders were acknowledged.
@@ -126,8 +155,7 @@ func (l *Ledger) Open() []*Order {
 func (l *Ledger) Resolve(t testing.TB, c *Client) {
 	t.Helper()
 	for _, o := range l.Open() {
-		l.Place(c, o)
-		if o.Unknown || o.Refused != "" {
+		if !l.Insist(c, o) || o.Refused != "" {
 			t.Errorf("order %s to %s, sent again with its key, is not resolved: refused %q", o.Key, o.Path, o.Refused)
 			continue
 		}

@@ -20,8 +20,6 @@ const (
 	StormEvents    = 8 // of each policy half
 	StormSeats     = 40
 	stormMaxParty  = 4
-	stormDuration  = 20 * time.Second
-	stormShort     = 5 * time.Second
 	stormMostOwned = 5 // bookings that one client keeps before it cancels again
 )
 
@@ -84,11 +82,7 @@ func WantRow(t *testing.T, what string, got []int, n int) {
 
 // Storm lets 64 clients book and give back at random, while the checker reads
 // over their shoulders.
-func Storm(t *testing.T, h *House, c *Client, l *Ledger, events []string) {
-	lasts := stormDuration
-	if testing.Short() {
-		lasts = stormShort
-	}
+func Storm(t *testing.T, h *House, c *Client, l *Ledger, events []string, lasts time.Duration) {
 	people := h.People("storm", stormClients)
 	ctx, cancel := context.WithTimeout(context.Background(), lasts)
 	defer cancel()

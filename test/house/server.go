@@ -14,7 +14,7 @@ import (
 
 // Server is a running `happening serve`.
 type Server struct {
-	House *House
+	house *House
 	cmd   *exec.Cmd
 	log   string // the file that takes its output
 	// Took is from the start of the process to the first "ready".
@@ -26,7 +26,7 @@ type Server struct {
 func (s *Server) Said() string {
 	text, err := os.ReadFile(s.log)
 	if err != nil {
-		s.House.t.Errorf("the server's output: %v", err)
+		s.house.t.Errorf("the server's output: %v", err)
 	}
 	return string(text)
 }
@@ -56,7 +56,7 @@ func (h *House) Serve(args ...string) *Server {
 // Launch starts a server and does not wait for it.
 func (h *House) Launch(args ...string) *Server {
 	h.t.Helper()
-	s := &Server{House: h, cmd: h.Command(context.Background(), append([]string{"serve"}, args...)...), Exited: make(chan struct{})}
+	s := &Server{house: h, cmd: h.Command(context.Background(), append([]string{"serve"}, args...)...), Exited: make(chan struct{})}
 	// A file, because a pipe would make Wait wait for PostgreSQL, too, which
 	// inherits it and outlives a killed server by a moment.
 	out, err := os.CreateTemp(h.t.TempDir(), "server-*.log")
@@ -85,7 +85,7 @@ func (s *Server) bury() {
 		select {
 		case <-s.Exited:
 		case <-time.After(SettleLimit):
-			s.House.t.Errorf("the server doesn't stop:\n%s", s.Said())
+			s.house.t.Errorf("the server doesn't stop:\n%s", s.Said())
 			s.Signal(syscall.SIGKILL)
 			<-s.Exited
 		}
@@ -93,15 +93,22 @@ func (s *Server) bury() {
 	said := s.Said()
 	for _, word := range []string{"panic", "DATA RACE", "fatal error"} {
 		if strings.Contains(said, word) {
-			s.House.t.Errorf("the server's output has %q:\n%s", word, said)
+			s.house.t.Errorf("the server's output has %q:\n%s", word, said)
 		}
 	}
-	if s.House.t.Failed() {
-		s.House.t.Logf("the server's output:\n%s", said)
+	if s.house.t.Failed() {
+		s.house.t.Logf("the server's output:\n%s", said)
 	}
-	if !Looked(SettleLimit, func() bool { return len(s.House.Processes()) == 0 }) {
-		s.House.t.Errorf("after the server's end these still run: %v", s.House.Processes())
+	if !Looked(SettleLimit, func() bool { return len(s.house.Processes()) == 0 }) {
+		s.house.t.Errorf("after the server's end these still run: %v", s.house.Processes())
 	}
+}
+
+// IsReady says whether bookings are possible.
+func (s *Server) IsReady() bool {
+	c := NewClient(s.house.API)
+	defer c.Close()
+	return c.Status("/readyz") == 200
 }
 
 // Ended says whether the process is gone.
@@ -117,15 +124,15 @@ func (s *Server) Ended() bool {
 // Signal signals the server's process group, as a terminal does.
 func (s *Server) Signal(sig syscall.Signal) {
 	if err := syscall.Kill(-s.cmd.Process.Pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
-		s.House.t.Errorf("signal %v: %v", sig, err)
+		s.house.t.Errorf("signal %v: %v", sig, err)
 	}
 }
 
 // Kill ends the server as a lost machine would: nothing of it runs on.
 func (s *Server) Kill() {
-	s.House.t.Helper()
+	s.house.t.Helper()
 	if err := s.cmd.Process.Kill(); err != nil {
-		s.House.t.Fatal(err)
+		s.house.t.Fatal(err)
 	}
 	<-s.Exited
 }
@@ -133,13 +140,13 @@ func (s *Server) Kill() {
 // Interrupt stops the server as Ctrl-C does and answers its exit status and
 // how long the stop took.
 func (s *Server) Interrupt() (status int, took time.Duration) {
-	s.House.t.Helper()
+	s.house.t.Helper()
 	began := time.Now()
 	s.Signal(syscall.SIGINT)
 	select {
 	case <-s.Exited:
 	case <-time.After(SettleLimit):
-		s.House.t.Fatalf("the server doesn't stop:\n%s", s.Said())
+		s.house.t.Fatalf("the server doesn't stop:\n%s", s.Said())
 	}
 	return s.cmd.ProcessState.ExitCode(), time.Since(began)
 }

@@ -34,11 +34,17 @@ func NewShop(t *testing.T) (*Shop, *Server) {
 	t.Helper()
 	h := New(t)
 	server := h.Serve()
+	return OpenShop(t, h), server
+}
+
+// OpenShop opens a shop in a house whose API answers.
+func OpenShop(t *testing.T, h *House) *Shop {
+	t.Helper()
 	c := NewClient(h.API)
 	t.Cleanup(c.Close)
 	admin := h.People("admin", 1)[0]
 	eventID := c.Event(t, admin, c.Organization(t, admin), killSeats, nil)
-	return &Shop{House: h, Client: c, Ledger: NewLedger(), EventID: eventID, People: h.People("kill", killClients)}, server
+	return &Shop{House: h, Client: c, Ledger: NewLedger(), EventID: eventID, People: h.People("kill", killClients)}
 }
 
 // Open lets the clients in until ctx ends. What a client does about an order of

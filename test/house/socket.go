@@ -16,6 +16,37 @@ import (
 // that sends none. A refusal has no connection but an answer.
 func DialSocket(t *testing.T, h *House, origin string, headers ...string) (*websocket.Conn, *http.Response) {
 	t.Helper()
+	return dialAt(t, strings.TrimPrefix(h.PublicURL(), "http://"), origin, headers...)
+}
+
+// OpenSocket opens a websocket at one server, which has to let it in, and says
+// when it has ended.
+func OpenSocket(t *testing.T, addr, origin string, headers ...string) (ended <-chan struct{}) {
+	t.Helper()
+	conn, res := dialAt(t, addr, origin, headers...)
+	if conn == nil {
+		t.Fatalf("the websocket is refused: %s", res.Status)
+	}
+	if err := conn.WriteJSON(map[string]any{"id": 1, "connect": map[string]any{}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := conn.ReadMessage(); err != nil {
+		t.Fatal(err)
+	}
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		for {
+			if _, _, err := conn.ReadMessage(); err != nil {
+				return
+			}
+		}
+	}()
+	return over
+}
+
+func dialAt(t *testing.T, addr, origin string, headers ...string) (*websocket.Conn, *http.Response) {
+	t.Helper()
 	header := http.Header{}
 	if origin != "" {
 		header.Set("Origin", origin)
@@ -25,7 +56,7 @@ func DialSocket(t *testing.T, h *House, origin string, headers ...string) (*webs
 		header.Set(name, value)
 	}
 	dialer := websocket.Dialer{HandshakeTimeout: RequestLimit}
-	conn, res, err := dialer.Dial("ws"+strings.TrimPrefix(h.PublicURL(), "http")+"/connection/websocket", header)
+	conn, res, err := dialer.Dial("ws://"+addr+"/connection/websocket", header)
 	if res == nil {
 		t.Fatal(err)
 	}

@@ -26,12 +26,13 @@ func TestConfigurationFaults(t *testing.T) {
 		"HAPPENING_LIMIT_PERSON":    "-1",
 		"HAPPENING_LIMIT_ADDRESS":   "-1",
 		"SMTP_URL":                  "http://mail.example.org",
-		"DATABASE_URL":              "postgres://elsewhere",
-		"REDIS_URL":                 "redis://elsewhere",
-		"AMQP_URL":                  "amqp://elsewhere",
-		"OIDC_ISSUER_URL":           "https://elsewhere",
-		"OIDC_CLIENT_ID":            "happening",
-		"OIDC_CLIENT_SECRET":        "geheim",
+		"DATABASE_URL":              "mysql://happening:geheim@elsewhere/happening",
+		"REDIS_URL":                 "memcached://happening:geheim@elsewhere",
+		"AMQP_URL":                  "http://happening:geheim@elsewhere",
+		"OIDC_ISSUER_URL":           "ftp://elsewhere",
+		"OIDC_CLIENT_ID":            "",
+		"OIDC_CLIENT_SECRET":        "",
+		"OIDC_LINK_VERIFIED_EMAIL":  "always",
 	}
 	for name, value := range wrong {
 		h.Env[name] = value
@@ -45,7 +46,7 @@ func TestConfigurationFaults(t *testing.T) {
 		for name := range wrong {
 			found := 0
 			for _, line := range lines {
-				if strings.Contains(line, name+": ") {
+				if strings.HasPrefix(line, "happening: "+name+":") || strings.HasPrefix(line, "happening: "+name+" ") {
 					found++
 				}
 			}

@@ -23,9 +23,7 @@ func TestKilledPostgres(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	closed := s.Open(ctx, func(o *house.Order) bool {
-		// As a good client does: the same order with the same key, until it is
-		// answered.
-		return house.Looked(house.SettleLimit, func() bool { s.Ledger.Place(s.Client, o); return !o.Unknown })
+		return s.Ledger.Insist(s.Client, o)
 	})
 	watcher := house.NewClient(s.House.API)
 	t.Cleanup(watcher.Close)

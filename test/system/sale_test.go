@@ -4,8 +4,14 @@ package system
 
 import (
 	"testing"
+	"time"
 
 	"happening/test/house"
+)
+
+const (
+	stormLasts = 20 * time.Second
+	stormShort = 5 * time.Second
 )
 
 // 2,000 people ask for 500 seats at the same moment: 500 get one each, nobody
@@ -22,12 +28,16 @@ func TestSale(t *testing.T) {
 	l := house.NewLedger()
 	t.Run("2000 for 500 at once", func(t *testing.T) { house.Rush(t, h, c, l, c.Event(t, admin, org, house.SaleSeats, nil)) })
 	t.Run("random booking and cancelling", func(t *testing.T) {
+		lasts := stormLasts
+		if testing.Short() {
+			lasts = stormShort
+		}
 		var events []string
 		for i := range house.StormEvents {
 			policy := []string{"strict", "fit"}[i%2]
 			events = append(events, c.Event(t, admin, org, house.StormSeats, map[string]any{"waitlist_policy": policy}))
 		}
-		house.Storm(t, h, c, l, events)
+		house.Storm(t, h, c, l, events, lasts)
 	})
 	h.Judge(l)
 }

@@ -1,0 +1,19 @@
+//go:build linux && engines && long
+
+package chaos
+
+import "time"
+
+// The full lengths of docs/reliability.md.
+const (
+	stormLasts    = time.Minute
+	killRounds    = 50
+	redisFrozen   = 30 * time.Second
+	redisRounds   = 20
+	brokerAway    = time.Minute
+	workerKills   = 10
+	factsWaiting  = 2_000
+	factsDrained  = 10_000
+	waitlistParty = 1_000
+	waitlistFreed = 300
+)

@@ -1,0 +1,19 @@
+//go:build linux && engines && !long
+
+package chaos
+
+import "time"
+
+// The short lengths, for every push; long_test.go has the full ones.
+const (
+	stormLasts    = 10 * time.Second
+	killRounds    = 4
+	redisFrozen   = 5 * time.Second
+	redisRounds   = 1
+	brokerAway    = 5 * time.Second
+	workerKills   = 3
+	factsWaiting  = 2_000
+	factsDrained  = 2_000
+	waitlistParty = 300
+	waitlistFreed = 100
+)
