@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -138,10 +138,13 @@ func (a *App) probe(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// warn logs a warning, if there is one.
+// warn logs warnings that were joined, a line each.
 func (a *App) warn(warning error) {
-	if warning != nil {
-		a.Log.Log(context.Background(), slog.LevelWarn, "app: "+warning.Error())
+	if warning == nil {
+		return
+	}
+	for line := range strings.Lines(warning.Error()) {
+		a.Log.Warn("app: " + strings.TrimSuffix(line, "\n"))
 	}
 }
 

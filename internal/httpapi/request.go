@@ -180,12 +180,18 @@ func (s *Server) handleAPI(routes http.Handler) http.Handler {
 	})
 }
 
+// backChannelPath is where an outside provider says who signed out there. All
+// its words come from one address, and one that is refused is a sign-out that
+// is lost; each costs a look at a signature.
+const backChannelPath = "/auth/backchannel-logout"
+
 // pages leads to the pages of a room that answers people in their browsers
-// itself. Their stylesheets are static files and not counted.
+// itself. Their stylesheets are static files and not counted, and neither is
+// what the provider says.
 func (s *Server) pages(room http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.secure(w.Header(), apiPolicy)
-		if path.Ext(r.URL.Path) != ".css" {
+		if path.Ext(r.URL.Path) != ".css" && r.URL.Path != backChannelPath {
 			if err := s.count(r); err != nil {
 				p := problemOf(r.Context(), err)
 				maps.Copy(w.Header(), p.header)
