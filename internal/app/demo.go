@@ -159,6 +159,10 @@ func (a *App) fillDemo(ctx context.Context) error {
 // new one. Those of a provider outside are in its realm with a password of its
 // own, and are met here by their ids there.
 func (a *App) demoPeople(ctx context.Context) ([]uuid.UUID, error) {
+	// Where the database is outside nothing has made the directory yet.
+	if err := os.MkdirAll(a.dataDir, 0o700); err != nil {
+		return nil, err
+	}
 	if a.provider == nil {
 		return a.demoPeopleOutside(ctx)
 	}
