@@ -1,4 +1,5 @@
 import { defineConfig } from '@playwright/test';
+import { realEngines } from './support/settings.ts';
 
 /** A test that takes longer hangs; the longest (the whole demo flow) needs about a minute. */
 const TEST_LIMIT_MS = 150_000;
@@ -7,6 +8,8 @@ const EXPECT_LIMIT_MS = 10_000;
 
 export default defineConfig({
   testDir: './specs',
+  // What only real engines can show is no test of the embedded ones.
+  testIgnore: realEngines() ? [] : ['**/engines/**'],
   outputDir: './test-results',
   // A figure of the flow is a delay in a browser: nothing else may run beside it.
   workers: 1,

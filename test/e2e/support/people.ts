@@ -1,5 +1,6 @@
 import type { Page } from '@playwright/test';
 import { expect } from './fixtures.ts';
+import type { Keycloak } from './keycloak.ts';
 import type { Mail, Server } from './server.ts';
 
 export interface Person {
@@ -21,7 +22,7 @@ export function person(name: string): Person {
   };
 }
 
-/** Goes the whole way from a visitor to a person signed in: sign-up, confirmation by mail, sign-in. */
+/** Goes the whole way from a visitor to a person signed in: sign-up at the provider, confirmation by mail, sign-in. */
 export async function signUp(page: Page, server: Server, who: Person, inspect: Inspect = nobody): Promise<void> {
   await page.goto('/');
   await page.getByRole('banner').getByRole('link', { name: 'Sign in' }).click();
@@ -29,6 +30,12 @@ export async function signUp(page: Page, server: Server, who: Person, inspect: I
   await inspect(page, 'sign in');
   await page.getByRole('link', { name: 'Create an account' }).click();
   await inspect(page, 'sign up');
+  if (server.keycloak) await signUpThere(page, server.keycloak, who, inspect);
+  else await signUpHere(page, server, who, inspect);
+  await signedInAfter(page, who);
+}
+
+async function signUpHere(page: Page, server: Server, who: Person, inspect: Inspect): Promise<void> {
   await page.getByLabel('Name').fill(who.name);
   await page.getByLabel('Email address').fill(who.email);
   await page.getByLabel('Password').fill(who.password);
@@ -41,7 +48,25 @@ export async function signUp(page: Page, server: Server, who: Person, inspect: I
   const password = page.getByLabel('Password');
   if (await password.isVisible()) await password.fill(who.password);
   await page.getByRole('button', { name: 'Confirm and continue' }).click();
-  await signedInAfter(page, who);
+}
+
+// Keycloak asks for the password behind the link of its mail, so that nobody
+// chooses one for an address of somebody else.
+async function signUpThere(page: Page, keycloak: Keycloak, who: Person, inspect: Inspect): Promise<void> {
+  const [firstName = '', lastName = ''] = who.name.split(' ');
+  await page.getByLabel('Email address').fill(who.email);
+  await page.getByLabel('First name').fill(firstName);
+  await page.getByLabel('Last name').fill(lastName);
+  await page.getByRole('button', { name: 'Create an account' }).click();
+  await expect(page.getByRole('heading', { name: 'Check your mail' })).toBeVisible();
+  await inspect(page, 'check your mail');
+  await expect.poll(() => keycloak.letters(who.email).length, `a mail of Keycloak to ${who.email}`).toBe(1);
+  await page.goto(linkIn(keycloak.letters(who.email)[0]));
+  await expect(page.getByRole('heading', { name: 'Choose a password' })).toBeVisible();
+  await inspect(page, 'choose a password');
+  await page.getByLabel('New password').fill(who.password);
+  await page.getByLabel('Password, once more').fill(who.password);
+  await page.getByRole('button', { name: 'Go on' }).click();
 }
 
 // Confirming in the browser in which one signed up signs in at once;
@@ -56,7 +81,7 @@ async function signedInAfter(page: Page, who: Person): Promise<void> {
   await expect(account).toBeVisible();
 }
 
-/** Signs a person in who has an account, and comes back to the path. */
+/** Signs a person in who has an account, at whichever provider, and comes back to the path. */
 export async function signIn(page: Page, who: Pick<Person, 'email' | 'password'>, path = '/'): Promise<void> {
   await page.goto(`/auth/login?return_to=${encodeURIComponent(path)}`);
   await fillSignIn(page, who);
@@ -66,7 +91,8 @@ export async function signIn(page: Page, who: Pick<Person, 'email' | 'password'>
 
 async function fillSignIn(page: Page, who: Pick<Person, 'email' | 'password'>): Promise<void> {
   await page.getByLabel('Email address').fill(who.email);
-  await page.getByLabel('Password').fill(who.password);
+  // Keycloak has a button beside it that shows the password.
+  await page.getByLabel('Password', { exact: true }).fill(who.password);
   await page.getByRole('button', { name: 'Sign in' }).click();
 }
 
@@ -91,8 +117,8 @@ export async function mailTo(server: Server, who: Pick<Person, 'email'>, subject
   return found as Mail;
 }
 
-function linkIn(mail: Mail): string {
-  const link = /https?:\/\/\S+/.exec(mail.text)?.[0];
-  if (!link) throw new Error(`no link in the mail "${mail.subject}":\n${mail.text}`);
+function linkIn(mail: { subject: string; text: string } | undefined): string {
+  const link = /https?:\/\/\S+/.exec(mail?.text ?? '')?.[0];
+  if (!link) throw new Error(`no link in the mail "${mail?.subject}":\n${mail?.text}`);
   return link;
 }

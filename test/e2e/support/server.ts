@@ -1,19 +1,19 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { execFile } from 'node:child_process';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { Balancer } from './balancer.ts';
+import { Engines } from './engines.ts';
+import { freePorts } from './ports.ts';
+import { BINARY, Process, ROOT } from './process.ts';
+import { realEngines } from './settings.ts';
 
-const ROOT = resolve(import.meta.dirname, '../../..');
-const BINARY = process.env.HAPPENING_BINARY || join(ROOT, 'bin/happening');
-
-const READY_LIMIT_MS = 30_000;
-const READY_POLL_MS = 50;
-/** The product promises to stop within 30 s; one that does not is killed and reported. */
-const STOP_LIMIT_MS = 35_000;
 const COMMAND_LIMIT_MS = 30_000;
+/** A token of the embedded provider lives for an hour. */
+const TOKEN_MS = 3_600_000;
+/** A token is not used so shortly before its end. */
+const TOKEN_MARGIN_MS = 60_000;
 
 export interface ServerOptions {
   /** Fill the database with the demo. */
@@ -22,6 +22,10 @@ export interface ServerOptions {
   env?: Record<string, string>;
   /** Keeps servers apart that are otherwise alike: specs with the same options share one. */
   label?: string;
+  /** How many processes serve behind one address; several need real engines. */
+  replicas?: number;
+  /** A Redis that the test may stop; with real engines only. */
+  ownRedis?: boolean;
 }
 
 export interface Mail {
@@ -32,49 +36,56 @@ export interface Mail {
   html: string;
 }
 
-/** A `happening serve` of its own: fresh data, free ports. */
+interface Replica {
+  client: number;
+  api: number;
+  ops: number;
+}
+
+/** A Happening of its own: fresh data, free ports, on the engines of the run. */
 export class Server {
-  private readonly tokens = new Map<string, string>();
+  private readonly tokens = new Map<string, { token: string; until: number }>();
+  private readonly processes: Process[] = [];
 
   private constructor(
     readonly url: string,
-    readonly opsUrl: string,
+    private readonly replicas: Replica[],
     private readonly data: string,
+    private readonly given: Engines | null,
+    private readonly balancer: Balancer | null,
     private readonly env: NodeJS.ProcessEnv,
-    private readonly child: ChildProcess,
-    private readonly output: { text: string },
   ) {}
 
   static async start(options: ServerOptions): Promise<Server> {
     const data = await mkdtemp(join(tmpdir(), 'happening-e2e-'));
     // As root PostgreSQL runs as another user, who must be able to pass through.
     await chmod(data, 0o711);
-    const [client, api, ops] = await freePorts(3);
-    const url = `http://localhost:${client}`;
+    const several = options.replicas ?? 1;
+    const balancer = several > 1 ? await Balancer.open() : null;
+    const replicas = await Promise.all(
+      Array.from({ length: several }, async () => {
+        const [client = 0, api = 0, ops = 0] = await freePorts(3);
+        return { client, api, ops };
+      }),
+    );
+    balancer?.sendTo(replicas.map(({ client }) => client));
+    const url = `http://localhost:${balancer?.port ?? replicas[0]?.client}`;
+    const given = realEngines()
+      ? await Engines.provide(url, { demo: options.demo ?? false, ownRedis: options.ownRedis ?? false })
+      : null;
     const env = {
       ...withoutSettings(process.env),
       HAPPENING_DATA: data,
-      HAPPENING_CLIENT_ADDR: `127.0.0.1:${client}`,
-      HAPPENING_API_ADDR: `127.0.0.1:${api}`,
-      HAPPENING_OPS_ADDR: `127.0.0.1:${ops}`,
       HAPPENING_PUBLIC_URL: url,
+      // Nobody balances load here who would have to notice first.
+      HAPPENING_DRAIN: '0s',
+      ...given?.env,
       ...options.env,
     };
-    const child = spawn(BINARY, ['serve', ...(options.demo ? ['--demo'] : [])], {
-      cwd: ROOT,
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    const output = { text: '' };
-    const keep = (chunk: Buffer) => {
-      output.text += chunk.toString();
-    };
-    child.stdout?.on('data', keep);
-    child.stderr?.on('data', keep);
-    child.on('error', (error) => keep(Buffer.from(`${BINARY}: ${error.message} (run "make build" first)\n`)));
-    const server = new Server(url, `http://127.0.0.1:${ops}`, data, env, child, output);
+    const server = new Server(url, replicas, data, given, balancer, env);
     try {
-      await server.ready(`http://127.0.0.1:${api}/readyz`);
+      // One after the other: the first makes the schema and the demo.
+      for (const replica of replicas) await server.run(replica, options.demo ?? false);
     } catch (error) {
       await server.stop().catch(() => undefined);
       throw error;
@@ -82,13 +93,36 @@ export class Server {
     return server;
   }
 
+  /** What the server has of the real engines. */
+  get engines(): Engines {
+    if (!this.given) throw new Error('this test needs real engines');
+    return this.given;
+  }
+
+  /** Keycloak, where people sign in there; null where the embedded provider asks them. */
+  get keycloak() {
+    return this.given?.keycloak ?? null;
+  }
+
+  /** Sends browsers to replicas. */
+  get router(): Balancer {
+    if (!this.balancer) throw new Error('there is one replica only');
+    return this.balancer;
+  }
+
+  /** Where operators look, at the first replica. */
+  get opsUrl(): string {
+    return `http://127.0.0.1:${this.replicas[0]?.ops}`;
+  }
+
   /** Everything that the server has said. */
   get log(): string {
-    return this.output.text;
+    return this.processes.map((each) => each.log).join('');
   }
 
   /** What the demo's people sign in with. */
   async demoPassword(): Promise<string> {
+    if (this.keycloak) return this.keycloak.password;
     return (await readFile(join(this.data, 'demo-password'), 'utf8')).trim();
   }
 
@@ -109,7 +143,7 @@ export class Server {
     });
   }
 
-  /** Calls the API as a person, who is made if need be, and answers the body. */
+  /** Calls the API as a person and answers the body. The embedded provider makes the person if need be. */
   async call<T>(email: string, method: string, path: string, body?: unknown): Promise<T> {
     const response = await fetch(`${this.url}/api${path}`, {
       method,
@@ -123,10 +157,12 @@ export class Server {
 
   private async token(email: string): Promise<string> {
     const known = this.tokens.get(email);
-    if (known) return known;
-    const [, token] = (await this.command('token', '--user', email)).trim().split(' ');
+    if (known && known.until > Date.now()) return known.token;
+    const { token, livesMs } = this.keycloak
+      ? await this.keycloak.token(email, this.keycloak.password)
+      : { token: (await this.command('token', '--user', email)).trim().split(' ')[1], livesMs: TOKEN_MS };
     if (!token) throw new Error(`no token for ${email}`);
-    this.tokens.set(email, token);
+    this.tokens.set(email, { token, until: Date.now() + livesMs - TOKEN_MARGIN_MS });
     return token;
   }
 
@@ -137,55 +173,47 @@ export class Server {
     return ((await response.json()) as { items: Mail[] }).items;
   }
 
-  /** Stops as an operator would, and removes the data. */
+  /** Stops as an operator would, and removes the data and what there is at the engines. */
   async stop(): Promise<void> {
-    try {
-      if (this.child.pid === undefined || this.child.exitCode !== null) return;
-      const ended = once(this.child, 'exit', { signal: AbortSignal.timeout(STOP_LIMIT_MS) });
-      this.child.kill('SIGTERM');
-      const [status] = (await ended.catch(() => {
-        this.child.kill('SIGKILL');
-        throw new Error(`the server does not stop\n${this.log}`);
-      })) as [number | null];
-      if (status !== 0) throw new Error(`the server stopped with status ${status}\n${this.log}`);
-    } finally {
-      await rm(this.data, { recursive: true, force: true, maxRetries: 5 });
+    const steps = [
+      ...this.processes.map((each) => () => each.stop()),
+      () => this.balancer?.close(),
+      () => this.given?.drop(),
+      () => rm(this.data, { recursive: true, force: true, maxRetries: 5 }),
+    ];
+    const faults: Error[] = [];
+    for (const step of steps) {
+      try {
+        await step();
+      } catch (error) {
+        faults.push(error as Error);
+      }
     }
+    if (faults.length > 0) throw new Error(faults.map(({ message }) => message).join('\n'));
   }
 
-  private async ready(url: string): Promise<void> {
-    const deadline = Date.now() + READY_LIMIT_MS;
-    while (Date.now() < deadline && this.child.exitCode === null && this.child.pid !== undefined) {
-      const answer = await fetch(url).catch(() => null);
-      if (answer?.ok) return;
-      await new Promise((resume) => setTimeout(resume, READY_POLL_MS));
-    }
-    throw new Error(`the server does not become ready\n${this.log}`);
+  private async run({ client, api, ops }: Replica, demo: boolean): Promise<void> {
+    const env = {
+      ...this.env,
+      HAPPENING_CLIENT_ADDR: `127.0.0.1:${client}`,
+      HAPPENING_API_ADDR: `127.0.0.1:${api}`,
+      HAPPENING_OPS_ADDR: `127.0.0.1:${ops}`,
+    };
+    this.processes.push(
+      await Process.start(demo ? ['--demo'] : [], env, `http://127.0.0.1:${api}/readyz`),
+    );
   }
 }
 
-// Whoever runs the tests may have a Happening of their own configured.
+// Whoever runs the tests may have a Happening of their own configured, and the
+// engines' settings of the run are those of a server's own share of them.
 function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const engines = ['DATABASE_URL', 'REDIS_URL', 'AMQP_URL', 'SMTP_URL'];
+  const engines = ['REDIS_URL', 'AMQP_URL', 'SMTP_URL'];
   return Object.fromEntries(
     Object.entries(env).filter(
       ([name]) =>
         name === 'HAPPENING_POSTGRES_BIN' ||
-        !(name.startsWith('HAPPENING_') || name.startsWith('OIDC_') || engines.includes(name)),
+        !(/^(HAPPENING|DATABASE|OIDC)_/.test(name) || engines.includes(name)),
     ),
   );
-}
-
-/** Ports that are free now. All are held until all are known, so that no two are the same. */
-async function freePorts(count: number): Promise<number[]> {
-  const holders = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const holder = createServer().listen(0, '127.0.0.1');
-      await once(holder, 'listening');
-      return holder;
-    }),
-  );
-  const ports = holders.map((holder) => (holder.address() as { port: number }).port);
-  await Promise.all(holders.map((holder) => new Promise((closed) => holder.close(closed))));
-  return ports;
 }
