@@ -20,6 +20,9 @@ readonly KEYCLOAK_SHA256=27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395
 # Keycloak is supported on these, best first; others may work and nobody tells.
 readonly KEYCLOAK_JAVAS=(25 21 17)
 readonly POSTGRES_MIN=15
+# Half the processor time until it answers; what runs for minutes only never
+# gains from the slower, better compiler.
+readonly KEYCLOAK_JAVA_OPTS=-XX:TieredStopAtLevel=1
 
 # How long an engine may take until it answers. Keycloak's first start makes
 # its database, which takes minutes where others keep the cores busy.
@@ -455,7 +458,7 @@ up_keycloak() {
   cp -r "$ROOT/deploy/keycloak/theme/happening" "$home/themes/happening"
 
   launch keycloak env \
-    JAVA_HOME="$java" HOME="$data" JAVA_OPTS_KC_HEAP="-Xms128m -Xmx768m" \
+    JAVA_HOME="$java" HOME="$data" JAVA_OPTS_KC_HEAP="-Xms128m -Xmx768m" JAVA_OPTS_APPEND="$KEYCLOAK_JAVA_OPTS" \
     KC_BOOTSTRAP_ADMIN_USERNAME="$KEYCLOAK_ADMIN" KC_BOOTSTRAP_ADMIN_PASSWORD="$KEYCLOAK_ADMIN_PASSWORD" \
     HAPPENING_OIDC_CLIENT_SECRET="$CLIENT_SECRET" \
     "$home/bin/kc.sh" start --optimized --import-realm --cache=local \
@@ -484,7 +487,7 @@ unpack_keycloak() {
   mv "$home.new/keycloak-$KEYCLOAK_VERSION" "$home"
   rmdir "$home.new"
   # A file for a database: what is tested here is Happening.
-  JAVA_HOME=$java "$home/bin/kc.sh" build --db=dev-file >>"$STATE/log/keycloak-build.log" 2>&1 ||
+  JAVA_HOME=$java JAVA_OPTS_APPEND=$KEYCLOAK_JAVA_OPTS "$home/bin/kc.sh" build --db=dev-file >>"$STATE/log/keycloak-build.log" 2>&1 ||
     fail "Keycloak could not be built; see $STATE/log/keycloak-build.log"
   # The server stays as it was unpacked; what changes lies with the other data.
   rm -rf "$home/data"
