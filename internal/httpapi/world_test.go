@@ -20,7 +20,6 @@ import (
 	"happening/internal/booking"
 	"happening/internal/event"
 	"happening/internal/idp"
-	"happening/internal/memory"
 	"happening/internal/notify"
 	"happening/internal/org"
 	"happening/internal/postgres"
@@ -63,8 +62,8 @@ func newWorld(t *testing.T, change ...func(*Deps)) *world {
 	ledger, err := postgres.NewLedger(ctx, w.db.ConnString)
 	must(t, err)
 	t.Cleanup(ledger.Close)
-	holds := memory.NewHolds(memory.HoldsOptions{Now: now})
-	alloc := booking.NewAllocator(ledger, holds, now, log, func(booking.Committed) {})
+	shared := coordinate(t, now, log)
+	alloc := booking.NewAllocator(ledger, shared.holds, now, log, func(booking.Committed) {}, shared.allocator...)
 	go alloc.Run()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -73,7 +72,7 @@ func newWorld(t *testing.T, change ...func(*Deps)) *world {
 	})
 	orgs := org.NewService(postgres.NewOrgStore(w.db.DB), publicURL, now)
 	people := user.NewService(postgres.NewUsers(w.db.DB), now)
-	w.bookings = booking.NewService(alloc, holds, postgres.NewBookingStore(w.db.DB), orgs, now, log)
+	w.bookings = booking.NewService(alloc, shared.holds, postgres.NewBookingStore(w.db.DB), orgs, now, log, shared.service...)
 	w.provider, err = idp.New(ctx, idp.Config{PublicURL: publicURL, Now: now, Logger: log}, postgres.NewProvider(w.db.DB))
 	must(t, err)
 	auth, err := signin.New(signin.Config{
@@ -84,7 +83,7 @@ func newWorld(t *testing.T, change ...func(*Deps)) *world {
 	must(t, err)
 	deps := Deps{
 		Bookings: w.bookings, Events: event.NewService(postgres.NewEventStore(w.db.DB), now), Orgs: orgs, People: people,
-		Notifications: notify.NewService(postgres.NewNotifyStore(w.db.DB), now), Seats: testSeats{holds},
+		Notifications: notify.NewService(postgres.NewNotifyStore(w.db.DB), now), Seats: testSeats{shared.holds},
 		Auth: auth, SignIn: auth.Handler(), IDP: w.provider.Handler(),
 		Ping: w.db.App.Ping, Ready: func() (bool, string) { return true, "" }, Away: postgres.Away, QueueLength: alloc.QueueLength,
 		Client: fstest.MapFS{
@@ -111,8 +110,21 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// coordination is what the processes share, and what being one of several
+// changes.
+type coordination struct {
+	holds     holdsAndVersions
+	allocator []booking.Option
+	service   []booking.ServiceOption
+}
+
+type holdsAndVersions interface {
+	booking.HoldStore
+	realtime.Versions
+}
+
 // testSeats reads the live map as the wiring does.
-type testSeats struct{ holds *memory.Holds }
+type testSeats struct{ holds holdsAndVersions }
 
 func (s testSeats) Snapshot(ctx context.Context, live *booking.Live) (SeatSnapshot, error) {
 	id := live.Event().EventID
