@@ -544,3 +544,20 @@ func TestNothingIsTrustedOverAConnection(t *testing.T) {
 		t.Fatalf("view %v, %v", views, err)
 	}
 }
+
+// TestCloseIsBounded closes while Redis does not answer, twice.
+func TestCloseIsBounded(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t)
+	o.works()
+	o.server.Freeze()
+	o.store.Hurried()
+	_, _ = o.store.View(t.Context(), []uuid.UUID{o.event})
+	begin := time.Now()
+	o.store.Close()
+	o.store.Close()
+	if took := time.Since(begin); took > 3*time.Second {
+		t.Fatalf("closing took %v", took)
+	}
+	o.bounded(slack)
+}

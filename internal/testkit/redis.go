@@ -39,8 +39,9 @@ type RedisServer struct {
 	program string
 	args    []string
 
-	mu  sync.Mutex
-	cmd *exec.Cmd
+	mu    sync.Mutex
+	cmd   *exec.Cmd
+	ended <-chan struct{} // closed once cmd is dead
 }
 
 // Redis starts a Redis on a free port, with further settings as on its command
@@ -86,11 +87,12 @@ func FreeAddress(t testing.TB) string {
 func (r *RedisServer) Start() {
 	r.t.Helper()
 	cmd := exec.Command(r.program, r.args...)
-	if err := cmd.Start(); err != nil {
+	ended, err := startBound(cmd)
+	if err != nil {
 		r.t.Fatalf("testkit: %v", err)
 	}
 	r.mu.Lock()
-	r.cmd = cmd
+	r.cmd, r.ended = cmd, ended
 	r.mu.Unlock()
 	Eventually(r.t, "a Redis that answers at "+r.Address, func() error {
 		conn, err := net.DialTimeout("tcp", r.Address, time.Second)
@@ -104,12 +106,12 @@ func (r *RedisServer) Start() {
 // Kill ends the server at once; it may be dead already.
 func (r *RedisServer) Kill() {
 	r.mu.Lock()
-	cmd := r.cmd
+	cmd, ended := r.cmd, r.ended
 	r.cmd = nil
 	r.mu.Unlock()
 	if cmd != nil {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		<-ended
 	}
 }
 
