@@ -336,7 +336,7 @@ func TestAloneWithoutRedis(t *testing.T) {
 	other := r.Prepare()
 	for name, args := range map[string][]string{"a second process": {"serve"}, "a part": {"serve", "--only", "api"}} {
 		got := other.Run(args...)
-		if lines := got.Lines(); got.Status != 1 || len(lines) != 1 || !strings.Contains(lines[0], "REDIS_URL") {
+		if lines := got.Faults(); got.Status != 1 || len(lines) != 1 || !strings.Contains(lines[0], "REDIS_URL") {
 			t.Errorf("%s without REDIS_URL: status %d, said %q", name, got.Status, got.Stderr)
 		}
 	}

@@ -120,7 +120,18 @@ func (r Result) Lines() []string {
 	return strings.Split(strings.TrimSpace(r.Stderr), "\n")
 }
 
-// Exec runs a command to its end.
+// Faults are the lines by which a command says why it ended; what it logged
+// before is none of them.
+func (r Result) Faults() (faults []string) {
+	for _, line := range r.Lines() {
+		if strings.HasPrefix(line, "happening: ") {
+			faults = append(faults, line)
+		}
+	}
+	return faults
+}
+
+// Run runs a command to its end.
 func (h *House) Run(args ...string) Result {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), CommandLimit)
