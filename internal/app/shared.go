@@ -56,11 +56,9 @@ func (a *App) sharedBookings() []booking.ServiceOption {
 	if !a.shared() {
 		return nil
 	}
-	newest := func(ctx context.Context, eventID uuid.UUID) (int64, error) {
-		stand, err := a.redis.Version(ctx, eventID)
-		return stand.Sale, err
+	return []booking.ServiceOption{
+		booking.WithSubmitLock(a.redis), booking.WithMirror(a.redis), booking.WithNewest(a.redis.Newest),
 	}
-	return []booking.ServiceOption{booking.WithSubmitLock(a.redis), booking.WithMirror(a.redis), booking.WithNewest(newest)}
 }
 
 // sharedSocket puts realtime on Redis where several processes share it.

@@ -3,12 +3,9 @@
 package httpapi
 
 import (
-	"context"
 	"log/slog"
 	"testing"
 	"time"
-
-	"github.com/google/uuid"
 
 	"happening/internal/booking"
 	"happening/internal/redis"
@@ -27,10 +24,7 @@ func coordinate(t *testing.T, now func() time.Time, log *slog.Logger) coordinati
 		holds: store, allocator: []booking.Option{booking.Shared()},
 		service: []booking.ServiceOption{
 			booking.WithSubmitLock(store), booking.WithMirror(store),
-			booking.WithNewest(func(ctx context.Context, eventID uuid.UUID) (int64, error) {
-				stand, err := store.Version(ctx, eventID)
-				return stand.Sale, err
-			}),
+			booking.WithNewest(store.Newest),
 		},
 	}
 }
