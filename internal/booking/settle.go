@@ -1,0 +1,147 @@
+package booking
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// settle makes a written batch visible and answers its callers.
+func (a *Allocator) settle(batch []*request, entries []*entry, out *Batch) {
+	var told []Committed
+	var sales []Sale
+	var sellers []*entry
+	at := 0 // the events written are some of the entries, in the same order
+	for i := range out.Events {
+		w := &out.Events[i]
+		for entries[at].id != w.EventID {
+			at++
+		}
+		if !w.Moved {
+			continue
+		}
+		e := entries[at]
+		e.mu.Lock()
+		e.inv.Version = w.Version + 1
+		if e.edited {
+			e.live.reset(e.inv)
+		} else {
+			e.live.advance(e.inv, e.changed)
+		}
+		changes := e.changed
+		e.changed = nil
+		news := Committed{Changes: changes, Moved: e.inv.moved(changes)}
+		e.mu.Unlock()
+		if e.edited {
+			news.Edited = &out.Edit.Event
+		}
+		sales = append(sales, e.sale(w, changes))
+		sellers = append(sellers, e)
+		told = append(told, news)
+	}
+	a.tellHolds(sales)
+	for i, e := range sellers {
+		told[i].Live = e.live.Event()
+	}
+	a.answerRefusals(batch)
+	for i := range told {
+		a.committed(told[i])
+	}
+}
+
+// tellHolds tells the holds' store what was sold, before the buyers are told:
+// who asks another process after the answer is decided on what it says. Where
+// the store is another machine, several events are told of at a time.
+func (a *Allocator) tellHolds(sales []Sale) {
+	ctx, cancel := a.holdsContext()
+	defer cancel()
+	var group errgroup.Group
+	group.SetLimit(settlesAtOnce)
+	for _, s := range sales {
+		if !a.shared || len(sales) == 1 {
+			a.tellHoldsOf(ctx, s)
+			continue
+		}
+		group.Go(func() error {
+			a.tellHoldsOf(ctx, s)
+			return nil
+		})
+	}
+	_ = group.Wait() // it has no errors: each is complained of
+}
+
+func (a *Allocator) tellHoldsOf(ctx context.Context, s Sale) {
+	if err := a.holds.Settle(ctx, s); err != nil {
+		a.complain("booking: holds could not be told of a sale", err)
+	}
+}
+
+// sale is what a written batch changed at the event, for the holds' store.
+func (e *entry) sale(w *EventWrite, changes []Change) Sale {
+	s := Sale{EventID: w.EventID, Version: w.Version + 1, Available: w.Available, Figures: e.figures}
+	for i := range changes {
+		c := &changes[i]
+		s.Sold = append(s.Sold, c.After.SeatNumbers...)
+		s.Taken += int32(len(c.After.SeatNumbers) - len(c.Before.SeatNumbers))
+		if c.Before.Status == Waiting && c.After.Status != Waiting {
+			s.Left = append(s.Left, c.UserID)
+		}
+		if c.Before.Status != Waiting && c.After.Status == Waiting {
+			s.Joined = append(s.Joined, c.UserID)
+		}
+	}
+	return s
+}
+
+// figures reads counter and waitlist as they are in memory.
+func (e *entry) figures() Figures {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f := Figures{EventID: e.id}
+	if e.inv == nil {
+		return f
+	}
+	f.Version, f.Available = e.inv.Version, e.inv.Available()
+	for _, p := range e.inv.waitlist {
+		f.Waitlist = append(f.Waitlist, p.UserID)
+	}
+	return f
+}
+
+// answerRefusals sends every caller its answer. A refusal is not the last
+// word for an order with a key: the key may have been used before this
+// process began.
+func (a *Allocator) answerRefusals(batch []*request) {
+	var refused []KeyOf
+	for _, r := range batch {
+		if r.answer.Err != nil && r.key.Value != "" {
+			refused = append(refused, r.keyOf)
+		}
+	}
+	if len(refused) > 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), keysTimeout)
+		found, err := a.ledger.FindKeys(ctx, refused)
+		cancel()
+		for _, r := range batch {
+			if r.answer.Err == nil || r.key.Value == "" {
+				continue
+			}
+			if err != nil {
+				r.answer = Answer{Err: ErrAway.After(time.Second).Because(err)}
+			} else if stored, ok := found[r.keyOf]; ok {
+				r.answer = replay(stored, r.key)
+			}
+		}
+	}
+	for _, r := range batch {
+		close(r.done)
+	}
+}
+
+func (a *Allocator) fail(batch []*request, err error) {
+	for _, r := range batch {
+		r.answer = Answer{Err: err}
+		close(r.done)
+	}
+}
