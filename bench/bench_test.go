@@ -20,8 +20,14 @@ func TestParseOptions(t *testing.T) {
 	if o, err = parseOptions(nil); err != nil || !o.does(partEvents) || o.people < 30_000 {
 		t.Errorf("%+v, %v", o, err)
 	}
-	_, err = parseOptions([]string{"-seconds", "0", "-only", "cold", "extra"})
-	for _, want := range []string{"-seconds", `"cold"`, `"extra"`} {
+	if o.does(partSockets) || o.does(partHolds) {
+		t.Error("what takes engines is measured without them")
+	}
+	if o, err = parseOptions([]string{"-engines"}); err != nil || !o.does(partHot) || !o.does(partSockets) || !o.does(partHolds) {
+		t.Errorf("%+v, %v", o, err)
+	}
+	_, err = parseOptions([]string{"-seconds", "0", "-only", "cold,holds", "extra"})
+	for _, want := range []string{"-seconds", `"cold"`, `"extra"`, "-engines"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("no word of %s in %v", want, err)
 		}
@@ -88,6 +94,42 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
+func TestTimesAreToldApart(t *testing.T) {
+	t.Parallel()
+	// This process stands for a server, an engine and the generator: what it
+	// burns shows in each of them, and in none that is not watched.
+	me := []int{os.Getpid()}
+	meter := newMeter(watched{servers: me, redis: me})
+	meter.start()
+	for burn := time.Now(); time.Since(burn) < 10*clockTick; {
+	}
+	u := meter.stop(10)
+	if u.Server == 0 || u.Redis == 0 || u.Generator == 0 || u.RabbitMQ != 0 || u.PostgreSQL != 0 || u.ServerEach < 1000 {
+		t.Errorf("%+v", u)
+	}
+}
+
+func TestSettingsOfOthersAreLeftOut(t *testing.T) {
+	t.Parallel()
+	got := unset([]string{"PATH=/bin", "DATABASE_URL=a", "DATABASE_APP_URL=b", "REDIS_URL=c", "AMQP_URL=d", "OIDC_CLIENT_ID=e", "HAPPENING_DRAIN=1s", "SMTP_URL=f"})
+	if !slices.Equal(got, []string{"PATH=/bin"}) {
+		t.Errorf("left %q", got)
+	}
+}
+
+func TestFiguresAreRead(t *testing.T) {
+	t.Parallel()
+	if got := residentOf("VmPeak:	 9 kB\nVmRSS:	  12 kB\n"); got != 12*1024 {
+		t.Errorf("resident %f", got)
+	}
+	if got := metricOf("# HELP go_x y\ngo_x_more 1\ngo_x 2.5e+06\n", "go_x"); got != 2.5e6 {
+		t.Errorf("metric %f", got)
+	}
+	if got := infoOf("# Server\r\nredis_version:7.0.15\r\n")["redis_version"]; got != "7.0.15" {
+		t.Errorf("version %q", got)
+	}
+}
+
 func TestHandlerServesUntilItsParentIsGone(t *testing.T) {
 	t.Parallel()
 	in, parent := io.Pipe()
@@ -117,12 +159,19 @@ func sampleReport() *report {
 		Floors: []floor{
 			{When: "before", Tool: "pgbench", Clients: 32, Rate: 9_000}, {When: "after", Tool: "pgbench", Clients: 64, Rate: 10_000},
 		},
-		Commit: &commit{P50: time.Millisecond}, Check: checked{Clean: true},
+		Commit: &commit{P50: time.Millisecond}, Worlds: []worldReport{
+			{Name: embedded, Check: checked{Clean: true}, Sockets: &sockets{Connections: 1000, HeapEach: 20_000}},
+			{Name: onAll, Check: checked{Clean: true}},
+		},
+		Snapshot: &snapshot{Seats: 20_000, Rate: 5000}, Holds: &holdsMemory{Seats: 20_000, Held: 1000, People: 500, Event: 90_000},
 		Rows: []row{
-			{Part: partHandler, Name: "trivial Go handler", Rate: 40_000},
-			{Part: partLone, Name: "lone caller", P50: 1500 * time.Microsecond},
-			{Part: partHot, Name: "hot event", Rate: 8_000, Problems: "3 × 429"},
-			{Part: partEvents, Name: "200 events", Rate: 2_000, Waiting: 4},
+			{Part: partHandler, World: embedded, Name: "trivial Go handler", Rate: 40_000},
+			{Part: partLone, World: embedded, Name: "lone caller", P50: 1500 * time.Microsecond},
+			{Part: partHot, World: embedded, Name: "hot event", Rate: 8_000, Problems: "3 × 429"},
+			{Part: partEvents, World: embedded, Name: "200 events", Rate: 2_000, Waiting: 4},
+			{Part: partLone, World: onAll, Name: "lone caller", Processes: 1, P50: 3 * time.Millisecond},
+			{Part: partHot, World: onAll, Name: "hot event", Processes: 3, Routing: spread, Rate: 4_000,
+				Usage: usage{Server: 1, ServerEach: 250}, Settled: &usage{RabbitMQEach: 77}, Drain: 1500 * time.Millisecond},
 		},
 	}
 	r.note("A remark.")
@@ -133,14 +182,15 @@ func sampleReport() *report {
 func TestReport(t *testing.T) {
 	t.Parallel()
 	r := sampleReport()
-	for i, want := range []string{"", "1.50 × one durable commit (p50)", "0.80 × pgbench, 0.20 × trivial handler", "0.20 × pgbench (something is wrong), 0.05 × trivial handler"} {
+	for i, want := range []string{"", "1.50 × one durable commit (p50)", "0.80 × pgbench, 0.20 × trivial handler", "0.20 × pgbench (something is wrong), 0.05 × trivial handler", "2.00 × embedded (p50)", "0.50 × embedded"} {
 		if got := strings.Join(r.ratios(r.Rows[i]), ", "); got != want {
 			t.Errorf("%s: %q, want %q", r.Rows[i].Name, got, want)
 		}
 	}
 	var out bytes.Buffer
 	r.print(&out)
-	for _, want := range []string{"A processor, 2 cores", "fsync=on", "10000         best", "3 × 429", "4 of the bookings wait", "A remark."} {
+	for _, want := range []string{"A processor, 2 cores", "fsync=on", "10000         best", "3 × 429", "4 of the bookings wait", "A remark.",
+		"hot event, PostgreSQL, Redis, RabbitMQ, 3 processes spread", "a map of 20000 seats", "1000 connections that look on, embedded", "1000 held seats of 500 people"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, &out)
 		}

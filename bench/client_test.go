@@ -82,8 +82,8 @@ func FuzzAnswer(f *testing.F) {
 
 // testLoop is a closed loop on one address with nothing to warm up.
 func testLoop(addr string, connections int) loop {
-	mix := newMix(addr, []person{{"u1", "t1"}, {"u2", "t2"}, {"u3", "t3"}}, []string{"e1"})
-	return loop{addr: addr, connections: connections, duration: 200 * time.Millisecond, append: mix.append}
+	mix := newMix([]string{addr}, []person{{"u1", "t1"}, {"u2", "t2"}, {"u3", "t3"}}, []string{"e1"}, byEvent)
+	return loop{addrs: []string{addr}, connections: connections, duration: 200 * time.Millisecond, append: mix.append}
 }
 
 func TestConnKeepsAndRenewsConnections(t *testing.T) {

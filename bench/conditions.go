@@ -21,6 +21,7 @@ type conditions struct {
 	Version    string            `json:"version"`
 	PostgreSQL string            `json:"postgresql"`
 	Settings   map[string]string `json:"settings"`
+	Engines    map[string]string `json:"engines,omitempty"` // versions of those outside
 }
 
 // tellingSettings are PostgreSQL's that a figure may be doubted for.

@@ -53,7 +53,7 @@ type commit struct {
 // floors measures the floor with every number of clients that the server has
 // connections for.
 func (r *runner) floors(ctx context.Context, when string) error {
-	db, err := openFloor(ctx, r.server.ownerURL)
+	db, err := openFloor(ctx, r.world.first().ownerURL)
 	if err != nil {
 		return fmt.Errorf("floor: %w", err)
 	}

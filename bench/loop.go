@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,18 +25,22 @@ const (
 // loop is a closed one: every connection sends its next request when it has
 // read the answer to the last.
 type loop struct {
-	addr        string
+	addrs       []string // of the servers; each connection is one to each that it has to do with
 	connections int
 	warmUp      time.Duration // not counted
 	duration    time.Duration // counted
-	append      func(buf []byte, random *rand.Rand) []byte
-	onWindow    func() // told when counting begins; may be nil
+	append      func(buf []byte, random *rand.Rand) (request []byte, server int)
+	want        int           // the status that is counted as done; 0: 201
+	pause       time.Duration // of every connection after each answer; 0: none
+	onWindow    func()        // told when counting begins; may be nil
 }
 
 // result is what was answered while it was counted.
 type result struct {
 	Elapsed   time.Duration
-	OK        int            // 201
+	OK        int            // 201, or what else is wanted
+	All       int            // as OK, warm-up and what came after the end included
+	Bytes     int            // of the bodies of OK
 	Waiting   int            // of OK: on the waitlist
 	Refused   map[string]int // other answers by status and code
 	Broken    map[string]int // no answer, by reason
@@ -85,8 +90,10 @@ func closedLoop(ctx context.Context, l loop) (result, error) {
 		w := &workers[i]
 		*w = worker{
 			loop: &l, begin: begin, end: end,
-			conn:   conn{addr: l.addr, expires: end.Add(answerPatience)},
 			random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		}
+		for _, addr := range l.addrs {
+			w.conns = append(w.conns, conn{addr: addr, expires: end.Add(answerPatience)})
 		}
 		running.Go(func() { w.run(ctx) })
 	}
@@ -110,6 +117,8 @@ func closedLoop(ctx context.Context, l loop) (result, error) {
 
 func (r *result) add(w *result) {
 	r.OK += w.OK
+	r.All += w.All
+	r.Bytes += w.Bytes
 	r.Waiting += w.Waiting
 	r.latencies = append(r.latencies, w.latencies...)
 	for name, n := range w.Refused {
@@ -124,19 +133,24 @@ func (r *result) add(w *result) {
 type worker struct {
 	loop       *loop
 	begin, end time.Time
-	conn       conn
+	conns      []conn
 	random     *rand.Rand
 	result     result
 }
 
 func (w *worker) run(ctx context.Context) {
-	defer w.conn.close()
+	defer func() {
+		for i := range w.conns {
+			w.conns[i].close()
+		}
+	}()
 	w.result = result{Refused: map[string]int{}, Broken: map[string]int{}}
 	buf := make([]byte, 0, 4<<10)
 	broken := 0
 	for sent := time.Now(); sent.Before(w.end) && ctx.Err() == nil; {
-		buf = w.loop.append(buf[:0], w.random)
-		got, err := w.conn.do(ctx, buf)
+		var server int
+		buf, server = w.loop.append(buf[:0], w.random)
+		got, err := w.conns[server].do(ctx, buf)
 		now := time.Now()
 		counted := now.After(w.begin) && !now.After(w.end)
 		switch {
@@ -149,11 +163,12 @@ func (w *worker) run(ctx context.Context) {
 			}
 		default:
 			broken = 0
-			if counted {
-				w.count(got, now.Sub(sent))
-			}
+			w.count(got, now.Sub(sent), counted)
 		}
-		sent = now
+		if sent = now; w.loop.pause > 0 {
+			time.Sleep(w.loop.pause)
+			sent = time.Now()
+		}
 	}
 }
 
@@ -164,13 +179,20 @@ var (
 	saysCode    = []byte(`"code":"`)
 )
 
-func (w *worker) count(a *answer, took time.Duration) {
-	if a.status == http.StatusCreated {
+func (w *worker) count(a *answer, took time.Duration, counted bool) {
+	if a.status == cmp.Or(w.loop.want, http.StatusCreated) {
+		if w.result.All++; !counted {
+			return
+		}
 		w.result.OK++
+		w.result.Bytes += len(a.body)
 		w.result.latencies = append(w.result.latencies, took)
 		if bytes.Contains(a.body, saysWaiting) {
 			w.result.Waiting++
 		}
+		return
+	}
+	if !counted {
 		return
 	}
 	name := fmt.Sprint(a.status)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -58,12 +59,13 @@ func TestPartySize(t *testing.T) {
 
 func TestMixMakesValidRequests(t *testing.T) {
 	t.Parallel()
-	mix := newMix("host:1", []person{{"u1", "t1"}, {"u2", "t2"}, {"u3", "t3"}}, []string{"e1", "e2"})
+	mix := newMix([]string{"host:1"}, []person{{"u1", "t1"}, {"u2", "t2"}, {"u3", "t3"}}, []string{"e1", "e2"}, byEvent)
 	random := rand.New(rand.NewPCG(1, 2))
 	keys, tokens, events := map[string]bool{}, map[string]int{}, map[string]bool{}
 	for range 30 {
-		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(string(mix.append(nil, random)))))
-		if err != nil {
+		text, server := mix.append(nil, random)
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(string(text))))
+		if err != nil || server != 0 {
 			t.Fatal(err)
 		}
 		body, err := io.ReadAll(r.Body)
@@ -92,6 +94,31 @@ func TestMixMakesValidRequests(t *testing.T) {
 	}
 	if len(events) != 2 {
 		t.Errorf("booked at %v", events)
+	}
+}
+
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	servers := []string{"host:1", "host:2", "host:3"}
+	for by, want := range map[route]map[string]int{
+		byEvent: {"host:1 e1": 1, "host:2 e2": 1, "host:3 e3": 1, "host:1 e4": 1},
+		spread: {"host:1 e1": 1, "host:2 e1": 1, "host:3 e1": 1, "host:1 e2": 1, "host:2 e2": 1, "host:3 e2": 1,
+			"host:1 e3": 1, "host:2 e3": 1, "host:3 e3": 1, "host:1 e4": 1, "host:2 e4": 1, "host:3 e4": 1},
+	} {
+		mix := newMix(servers, []person{{"u1", "t1"}}, []string{"e1", "e2", "e3", "e4"}, by)
+		random := rand.New(rand.NewPCG(1, 2))
+		got := map[string]int{}
+		for range 300 {
+			text, server := mix.append(nil, random)
+			_, event, _ := strings.Cut(string(text), `"event_id":"`)
+			if !strings.Contains(string(text), "Host: "+servers[server]+"\r\n") {
+				t.Fatalf("for server %d: %s", server, text)
+			}
+			got[servers[server]+" "+event[:2]] = 1
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%s: %v", by, got)
+		}
 	}
 }
 
@@ -133,6 +160,9 @@ func TestClosedLoopCounts(t *testing.T) {
 	if r.OK == 0 || r.Waiting == 0 || r.Waiting >= r.OK || len(r.latencies) != r.OK || len(r.Broken) != 0 ||
 		r.Refused["409 seats_held"] == 0 || r.Refused["429"] == 0 || len(r.Refused) != 2 {
 		t.Errorf("counted %+v", r)
+	}
+	if r.All < r.OK || r.All > n || r.Bytes == 0 {
+		t.Errorf("%d of %d in all, %d bytes", r.All, n, r.Bytes)
 	}
 	if r.Total() > n || r.rate() != float64(r.OK)/0.2 {
 		t.Errorf("%d of %d requests counted, %f a second", r.Total(), n, r.rate())

@@ -8,6 +8,11 @@
 // A run brings its own server on free ports with fresh data, removes both
 // afterwards, keeps what it measured in bench/out and ends with `happening
 // check`: a sale that broke a rule is not a result.
+//
+// With -engines the same sales are measured a second time on a PostgreSQL, a
+// Redis and a RabbitMQ of the run's own, by one process and by several, and
+// what each of them spends on a booking. Engines that the environment names
+// are never touched.
 package main
 
 import (
@@ -30,9 +35,15 @@ const (
 	partLone    = "lone"
 	partHot     = "hot"
 	partEvents  = "events"
+	// With -engines only, unless they are named.
+	partSockets = "sockets"
+	partHolds   = "holds"
 )
 
-var parts = []string{partFloor, partHandler, partLone, partHot, partEvents}
+var (
+	usualParts = []string{partFloor, partHandler, partLone, partHot, partEvents}
+	parts      = append(slices.Clone(usualParts), partSockets, partHolds)
+)
 
 // What is measured.
 const (
@@ -60,6 +71,7 @@ type options struct {
 	people      int
 	connections int
 	profile     bool
+	engines     bool
 }
 
 func (o *options) duration() time.Duration { return time.Duration(o.seconds) * time.Second }
@@ -67,7 +79,15 @@ func (o *options) duration() time.Duration { return time.Duration(o.seconds) * t
 // side is how long the floors and the lone caller are measured, each.
 func (o *options) side() time.Duration { return max(o.duration()/4, 2*time.Second) }
 
-func (o *options) does(part string) bool { return len(o.only) == 0 || slices.Contains(o.only, part) }
+func (o *options) does(part string) bool {
+	if len(o.only) == 0 {
+		return o.engines || slices.Contains(usualParts, part)
+	}
+	return slices.Contains(o.only, part)
+}
+
+// doesAny says whether one of the parts is measured.
+func (o *options) doesAny(parts ...string) bool { return slices.ContainsFunc(parts, o.does) }
 
 func parseOptions(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -82,6 +102,7 @@ func parseOptions(args []string) (o options, err error) {
 	flags.StringVar(&o.out, "out", "bench/out", "where results are kept")
 	flags.IntVar(&o.people, "people", defaultPeople, "how many different people book")
 	flags.IntVar(&o.connections, "connections", defaultConnections, "how many connections book at once")
+	flags.BoolVar(&o.engines, "engines", false, "measure also on PostgreSQL, Redis and RabbitMQ, which are started for it, by one process and by several")
 	flags.BoolVar(&o.profile, "profile", false, "keep CPU profiles of the server beside the results; costs a few per cent")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -99,6 +120,9 @@ func parseOptions(args []string) (o options, err error) {
 	for _, p := range o.only {
 		if !slices.Contains(parts, p) {
 			faults = append(faults, fmt.Errorf("-only: %q is none of %s", p, strings.Join(parts, ", ")))
+		}
+		if p == partHolds && !o.engines {
+			faults = append(faults, errors.New("-only: holds are measured in Redis, with -engines"))
 		}
 	}
 	return o, errors.Join(faults...)
@@ -138,50 +162,85 @@ func say(format string, args ...any) {
 }
 
 // run measures everything once. However it ends, nothing of it keeps running
-// and its data directory is gone.
-func run(ctx context.Context, o options) (err error) {
+// and its data directories are gone.
+func run(ctx context.Context, o options) error {
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return err
 	}
 	began := time.Now()
 	rep := &report{Started: began.UTC(), Seconds: o.seconds, Connections: o.connections, Load: loadAverage()}
-	srv, err := startServer(ctx, o)
-	if err != nil {
-		return err
+	measure := alone
+	if o.engines {
+		measure = compare
 	}
-	defer func() { err = errors.Join(err, srv.stop()) }()
-	if rep.Conditions, err = conditionsOf(ctx, srv); err != nil {
+	if err := measure(ctx, o, rep); err != nil {
 		return err
-	}
-	r := &runner{options: o, server: srv, report: rep}
-	if err := r.measure(ctx); err != nil {
-		return err
-	}
-	// The figures are told before the checker begins, which reads everything
-	// that was sold and takes its time.
-	rep.print(os.Stdout)
-	say("checking the books")
-	if rep.Check = srv.check(ctx); ctx.Err() != nil {
-		return ctx.Err()
 	}
 	rep.Took = time.Since(began).Seconds()
 	name, err := rep.save(o.out)
 	if err != nil {
 		return err
 	}
-	if !rep.Check.Clean {
-		return fmt.Errorf("happening check did not pass; the figures count for nothing:\n%s", rep.Check.Output)
+	for _, w := range rep.Worlds {
+		if !w.Check.Clean {
+			return fmt.Errorf("%s: happening check did not pass; the figures count for nothing:\n%s", w.Name, w.Check.Output)
+		}
+		fmt.Printf("\n%s: happening check found nothing (%.1f s)", w.Name, w.Check.Seconds)
 	}
-	fmt.Printf("\nhappening check: nothing found (%.1f s)\nkept in %s\n", rep.Check.Seconds, name)
+	fmt.Printf("\nkept in %s\n", name)
 	return nil
 }
 
-// runner measures the parts.
+// alone measures one process with everything embedded.
+func alone(ctx context.Context, o options, rep *report) (err error) {
+	w := &world{name: embedded}
+	defer func() { err = errors.Join(err, w.stop()) }()
+	if err := w.add(ctx, o, surroundings{}); err != nil {
+		return err
+	}
+	if rep.Conditions, err = conditionsOf(ctx, w.first()); err != nil {
+		return err
+	}
+	r := &runner{options: o, report: rep}
+	r.enter(w)
+	if err := r.measure(ctx); err != nil {
+		return err
+	}
+	// The figures are told before the checker begins, which reads everything
+	// that was sold and takes its time.
+	rep.print(os.Stdout)
+	return r.check(ctx)
+}
+
+// runner measures the parts in one world.
 type runner struct {
 	options
-	server *server
+	world  *world
 	report *report
 	people []person
+}
+
+// enter says where the next parts are measured.
+func (r *runner) enter(w *world) {
+	r.world = w
+	r.report.Worlds = append(r.report.Worlds, worldReport{Name: w.name})
+}
+
+// here is what there is to say of the world that was entered last.
+func (r *runner) here() *worldReport { return &r.report.Worlds[len(r.report.Worlds)-1] }
+
+// check ends a world.
+func (r *runner) check(ctx context.Context) error {
+	say("checking the books")
+	r.here().Check = r.world.first().check(ctx)
+	return ctx.Err()
+}
+
+// invite makes the people who book.
+func (r *runner) invite(ctx context.Context) (err error) {
+	say("making %d people", r.options.people)
+	r.people, err = r.world.first().tokens(ctx, "bench%d@load.test", r.options.people)
+	return err
 }
 
 func (r *runner) measure(ctx context.Context) error {
@@ -190,28 +249,34 @@ func (r *runner) measure(ctx context.Context) error {
 			return err
 		}
 	}
-	if r.does(partHandler) || r.does(partLone) || r.does(partHot) || r.does(partEvents) {
-		say("making %d people", r.options.people)
-		var err error
-		if r.people, err = r.server.tokens(ctx, "bench%d@load.test", r.options.people); err != nil {
+	if r.doesAny(partHandler, partLone, partHot, partEvents, partSockets, partHolds) {
+		if err := r.invite(ctx); err != nil {
 			return err
 		}
 	}
-	for _, p := range []struct {
-		name string
-		do   func(context.Context) error
-	}{
-		{partHandler, r.handler}, {partLone, r.lone}, {partHot, r.hot}, {partEvents, r.events},
-	} {
-		if !r.does(p.name) {
-			continue
-		}
-		if err := p.do(ctx); err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
-		}
+	if err := r.parts(ctx, partHandler, partHolds, partSockets, partLone, partHot, partEvents); err != nil {
+		return err
 	}
 	if r.does(partFloor) {
 		return r.floors(ctx, "after")
+	}
+	return nil
+}
+
+// parts measures those of the parts that are wanted.
+func (r *runner) parts(ctx context.Context, parts ...string) error {
+	does := map[string]func(context.Context) error{
+		partHandler: r.handler, partHolds: r.holds, partSockets: r.sockets, partLone: r.lone,
+		partHot:    func(ctx context.Context) error { return r.hot(ctx, byEvent) },
+		partEvents: func(ctx context.Context) error { return r.events(ctx, byEvent) },
+	}
+	for _, p := range parts {
+		if !r.does(p) {
+			continue
+		}
+		if err := does[p](ctx); err != nil {
+			return fmt.Errorf("%s: %w", p, err)
+		}
 	}
 	return nil
 }
@@ -225,57 +290,68 @@ func (r *runner) handler(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.stop()) }()
-	mix := newMix(h.addr, r.people, []string{"00000000-0000-7000-8000-000000000000"})
-	return r.sale(ctx, partHandler, "trivial Go handler", h.addr, mix, r.connections, r.side(), []int{h.pid()})
+	return r.sale(ctx, sale{
+		part: partHandler, name: "trivial Go handler", connections: r.connections, duration: r.side(),
+		addrs: []string{h.addr}, watched: &watched{servers: []int{h.pid()}}, events: []string{"00000000-0000-7000-8000-000000000000"},
+	})
 }
 
 // lone measures one caller beside one durable commit.
 func (r *runner) lone(ctx context.Context) error {
 	say("one durable commit, then a lone caller, %v each", r.side())
-	commit, err := commitFloor(ctx, r.server.ownerURL, r.side())
+	commit, err := commitFloor(ctx, r.world.first().ownerURL, r.side())
 	if err != nil {
 		return err
 	}
-	r.report.Commit = &commit
-	events, err := r.server.makeEvents(ctx, "Lone caller", 1, hotSeats)
-	if err != nil {
-		return err
+	if r.report.Commit == nil {
+		r.report.Commit = &commit
 	}
-	mix := newMix(r.server.apiAddr, r.people, events)
-	return r.sale(ctx, partLone, "lone caller", r.server.apiAddr, mix, 1, r.side(), nil)
+	return r.sellAt(ctx, sale{part: partLone, name: "lone caller", connections: 1, duration: r.side()}, "Lone caller", 1, hotSeats)
 }
 
-func (r *runner) hot(ctx context.Context) error {
+func (r *runner) hot(ctx context.Context, by route) error {
 	say("hot event, %d connections, %v", r.connections, r.duration())
-	events, err := r.server.makeEvents(ctx, "Hot event", 1, hotSeats)
-	if err != nil {
-		return err
-	}
-	mix := newMix(r.server.apiAddr, r.people, events)
-	return r.sale(ctx, partHot, "hot event", r.server.apiAddr, mix, r.connections, r.duration(), nil)
+	return r.sellAt(ctx, sale{part: partHot, name: "hot event", connections: r.connections, duration: r.duration(), route: by}, "Hot event", 1, hotSeats)
 }
 
-func (r *runner) events(ctx context.Context) error {
+func (r *runner) events(ctx context.Context, by route) error {
 	say("%d events, %d connections, %v", manyEvents, r.connections, r.duration())
-	events, err := r.server.makeEvents(ctx, "One of many", manyEvents, manySeats)
-	if err != nil {
-		return err
-	}
-	mix := newMix(r.server.apiAddr, r.people, events)
-	return r.sale(ctx, partEvents, fmt.Sprintf("%d events", manyEvents), r.server.apiAddr, mix, r.connections, r.duration(), nil)
+	return r.sellAt(ctx, sale{part: partEvents, name: fmt.Sprintf("%d events", manyEvents), connections: r.connections, duration: r.duration(), route: by},
+		"One of many", manyEvents, manySeats)
 }
 
-// sale runs a closed loop and takes its result down. pids are the processes
-// that answer; nil is the server with its PostgreSQL.
-func (r *runner) sale(ctx context.Context, part, name, addr string, mix *mix, connections int, d time.Duration, pids []int) error {
-	profile := r.profileDuring(ctx, part, d, pids == nil)
-	if pids == nil {
-		pids = []int{r.server.pid()}
+// sellAt sells at events made for it.
+func (r *runner) sellAt(ctx context.Context, s sale, name string, count, seats int) (err error) {
+	if s.events, err = r.world.first().makeEvents(ctx, name, count, seats); err != nil {
+		return err
 	}
-	meter := newMeter(pids[0])
+	return r.sale(ctx, s)
+}
+
+// sale is one measurement.
+type sale struct {
+	part, name  string
+	connections int
+	duration    time.Duration
+	events      []string
+	route       route
+	addrs       []string // nil: the servers of the world
+	watched     *watched // nil: the world's
+}
+
+// sale runs a closed loop and takes its result down.
+func (r *runner) sale(ctx context.Context, s sale) error {
+	ours := s.watched == nil
+	if ours {
+		w := r.world.watched()
+		s.watched, s.addrs = &w, r.world.addrs()
+	}
+	profile := r.profileDuring(ctx, s.part, s.duration, ours)
+	meter, whole := newMeter(*s.watched), newMeter(*s.watched)
+	whole.start()
 	result, err := closedLoop(ctx, loop{
-		addr: addr, connections: connections, warmUp: warmUp, duration: d, append: mix.append,
-		onWindow: meter.start,
+		addrs: s.addrs, connections: s.connections, warmUp: warmUp, duration: s.duration,
+		append: newMix(s.addrs, r.people, s.events, s.route).append, onWindow: meter.start,
 	})
 	usage := meter.stop(result.Total())
 	if profileErr := <-profile; profileErr != nil {
@@ -284,20 +360,32 @@ func (r *runner) sale(ctx context.Context, part, name, addr string, mix *mix, co
 	if err != nil {
 		return err
 	}
-	r.report.Rows = append(r.report.Rows, newRow(part, name, connections, result, usage))
+	row := newRow(s.part, s.name, s.connections, result, usage)
+	row.World, row.Processes = r.world.name, len(s.addrs)
+	if len(s.addrs) > 1 {
+		row.Routing = s.route
+	}
+	if ours && r.engines {
+		if row.Drain, err = r.world.drained(ctx); err != nil {
+			return err
+		}
+		settled := whole.stop(result.All)
+		row.Settled = &settled
+	}
+	r.report.Rows = append(r.report.Rows, row)
 	if result.OK == 0 {
 		return fmt.Errorf("nothing was booked: %s", result.problems())
 	}
 	return nil
 }
 
-// profileDuring has the server profile itself while a sale is counted.
+// profileDuring has the first server profile itself while a sale is counted.
 func (r *runner) profileDuring(ctx context.Context, part string, d time.Duration, server bool) <-chan error {
 	done := make(chan error, 1)
 	if !r.profile || !server {
 		done <- nil
 		return done
 	}
-	go func() { done <- r.server.saveProfile(ctx, part, d+warmUp) }()
+	go func() { done <- r.world.first().saveProfile(ctx, part, d+warmUp) }()
 	return done
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,40 +18,62 @@ const clockTick = 10 * time.Millisecond
 type usage struct {
 	Server     float64 `json:"server_cores"`
 	PostgreSQL float64 `json:"postgresql_cores"`
+	Redis      float64 `json:"redis_cores,omitempty"`
+	RabbitMQ   float64 `json:"rabbitmq_cores,omitempty"`
 	Generator  float64 `json:"generator_cores"`
 	Others     float64 `json:"other_cores"`
 	// Microseconds of processor time for one answered request.
 	ServerEach     float64 `json:"server_us_each"`
 	PostgreSQLEach float64 `json:"postgresql_us_each"`
+	RedisEach      float64 `json:"redis_us_each,omitempty"`
+	RabbitMQEach   float64 `json:"rabbitmq_us_each,omitempty"`
+	GeneratorEach  float64 `json:"generator_us_each,omitempty"`
+}
+
+// watched are the processes whose time is told apart.
+type watched struct {
+	servers []int // these alone; what they started is their PostgreSQL
+	// The engines outside: each process with all that it started.
+	postgres, redis, rabbitmq []int
 }
 
 // meter reads processor times from /proc. Shared machines disturb rates and
 // latencies; what a request costs they hardly do.
 type meter struct {
-	server  int // its descendants are PostgreSQL
+	watched watched
 	began   time.Time
 	at      times
 	started bool
 }
 
-type times struct{ server, postgres, self, busy time.Duration }
+type times struct{ server, postgres, redis, rabbitmq, self, busy time.Duration }
 
-func newMeter(server int) *meter { return &meter{server: server} }
+func newMeter(w watched) *meter { return &meter{watched: w} }
 
-func (m *meter) start() { m.began, m.at, m.started = time.Now(), readTimes(m.server), true }
+func (m *meter) start() { m.began, m.at, m.started = time.Now(), readTimes(m.watched), true }
 
 func (m *meter) stop(requests int) (u usage) {
-	now, elapsed := readTimes(m.server), time.Since(m.began).Seconds()
+	now, elapsed := readTimes(m.watched), time.Since(m.began).Seconds()
 	if !m.started || elapsed <= 0 {
 		return u
 	}
-	cores := func(a, b time.Duration) float64 { return max((b-a).Seconds()/elapsed, 0) }
-	u.Server, u.PostgreSQL, u.Generator = cores(m.at.server, now.server), cores(m.at.postgres, now.postgres), cores(m.at.self, now.self)
-	u.Others = max(cores(m.at.busy, now.busy)-u.Server-u.PostgreSQL-u.Generator, 0)
-	if requests > 0 {
-		u.ServerEach = u.Server * elapsed * 1e6 / float64(requests)
-		u.PostgreSQLEach = u.PostgreSQL * elapsed * 1e6 / float64(requests)
+	each := func(cores float64) float64 {
+		if requests == 0 {
+			return 0
+		}
+		return cores * elapsed * 1e6 / float64(requests)
 	}
+	cores := func(a, b time.Duration) (float64, float64) {
+		c := max((b-a).Seconds()/elapsed, 0)
+		return c, each(c)
+	}
+	u.Server, u.ServerEach = cores(m.at.server, now.server)
+	u.PostgreSQL, u.PostgreSQLEach = cores(m.at.postgres, now.postgres)
+	u.Redis, u.RedisEach = cores(m.at.redis, now.redis)
+	u.RabbitMQ, u.RabbitMQEach = cores(m.at.rabbitmq, now.rabbitmq)
+	u.Generator, u.GeneratorEach = cores(m.at.self, now.self)
+	busy, _ := cores(m.at.busy, now.busy)
+	u.Others = max(busy-u.Server-u.PostgreSQL-u.Redis-u.RabbitMQ-u.Generator, 0)
 	return u
 }
 
@@ -61,35 +84,33 @@ type process struct {
 	reaped      time.Duration // of children that ended
 }
 
-func readTimes(server int) (t times) {
-	children := map[int][]process{}
+func readTimes(w watched) (t times) {
+	all, children := map[int]process{}, map[int][]int{}
 	files, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is well-formed
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			continue // it ended meanwhile
 		}
-		p, ok := parseStat(string(text))
-		if !ok {
-			continue
-		}
-		switch p.pid {
-		case server:
-			t.server = p.own
-		case os.Getpid():
-			t.self = p.own
-		}
-		children[p.parent] = append(children[p.parent], p)
-	}
-	below := []int{server}
-	for len(below) > 0 {
-		parent := below[0]
-		below = below[1:]
-		for _, p := range children[parent] {
-			t.postgres += p.own + p.reaped
-			below = append(below, p.pid)
+		if p, ok := parseStat(string(text)); ok {
+			all[p.pid] = p
+			children[p.parent] = append(children[p.parent], p.pid)
 		}
 	}
+	t.self = all[os.Getpid()].own
+	var started []int
+	for _, pid := range w.servers {
+		t.server += all[pid].own
+		started = append(started, children[pid]...)
+	}
+	tree := func(roots []int) (sum time.Duration) {
+		for below := slices.Clone(roots); len(below) > 0; below = below[1:] {
+			sum += all[below[0]].own + all[below[0]].reaped
+			below = append(below, children[below[0]]...)
+		}
+		return sum
+	}
+	t.postgres, t.redis, t.rabbitmq = tree(append(started, w.postgres...)), tree(w.redis), tree(w.rabbitmq)
 	if text, err := os.ReadFile("/proc/stat"); err == nil {
 		t.busy = parseBusy(string(text))
 	}

@@ -18,13 +18,37 @@ type person struct {
 type mix struct {
 	people []person
 	events []string
-	head   []byte // up to the token
+	heads  [][]byte // for each server, up to the token
+	route  route
 	turn   atomic.Uint64
 }
 
-func newMix(addr string, people []person, events []string) *mix {
-	head := "POST /bookings HTTP/1.1\r\nHost: " + addr + "\r\nContent-Type: application/json\r\nAuthorization: Bearer "
-	return &mix{people: people, events: events, head: []byte(head)}
+// route says how requests are shared out among several servers.
+type route string
+
+const (
+	// byEvent sends all requests of an event to one server, as a balancer does
+	// that hashes the event's id; it is also what a single server has.
+	byEvent route = "by event"
+	// spread sends every request to the next server.
+	spread route = "spread"
+)
+
+// pick says which of n servers is asked the turn-th time, about the event of
+// that number.
+func (r route) pick(turn uint64, event, n int) int {
+	if r == spread {
+		return int(turn % uint64(n))
+	}
+	return event % n
+}
+
+func newMix(addrs []string, people []person, events []string, route route) *mix {
+	m := &mix{people: people, events: events, route: route}
+	for _, addr := range addrs {
+		m.heads = append(m.heads, []byte("POST /bookings HTTP/1.1\r\nHost: "+addr+"\r\nContent-Type: application/json\r\nAuthorization: Bearer "))
+	}
+	return m
 }
 
 // partySize draws 1, 2, 3 or 4 with 50, 30, 10 and 10 per cent.
@@ -41,12 +65,14 @@ func partySize(draw int) int {
 	}
 }
 
-// append writes the next request behind buf; it may be called by many at once,
-// each with a source of its own.
-func (m *mix) append(buf []byte, random *rand.Rand) []byte {
-	p := &m.people[(m.turn.Add(1)-1)%uint64(len(m.people))]
-	event := m.events[random.IntN(len(m.events))]
-	buf = append(buf, m.head...)
+// append writes the next request behind buf and says which server it is for;
+// it may be called by many at once, each with a source of its own.
+func (m *mix) append(buf []byte, random *rand.Rand) ([]byte, int) {
+	turn := m.turn.Add(1) - 1
+	p := &m.people[turn%uint64(len(m.people))]
+	number := random.IntN(len(m.events))
+	event, server := m.events[number], m.route.pick(turn, number, len(m.heads))
+	buf = append(buf, m.heads[server]...)
 	buf = append(buf, p.token...)
 	buf = append(buf, "\r\nIdempotency-Key: "...)
 	var key [16]byte
@@ -64,5 +90,5 @@ func (m *mix) append(buf []byte, random *rand.Rand) []byte {
 	buf = append(buf, event...)
 	buf = append(buf, `","seats":`...)
 	buf = append(buf, byte('0'+partySize(random.IntN(100))))
-	return append(buf, '}')
+	return append(buf, '}'), server
 }

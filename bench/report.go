@@ -19,23 +19,35 @@ const suspicious = 0.3
 
 // report is everything that a run has to say.
 type report struct {
-	Started     time.Time  `json:"started"`
-	Took        float64    `json:"took_seconds"`
-	Load        string     `json:"load_average_at_start"`
-	Seconds     int        `json:"seconds"`
-	Connections int        `json:"connections"`
-	Conditions  conditions `json:"conditions"`
-	Floors      []floor    `json:"floors"`
-	Commit      *commit    `json:"one_durable_commit,omitempty"`
-	Rows        []row      `json:"sales"`
-	Check       checked    `json:"check"`
-	Notes       []string   `json:"notes,omitempty"`
+	Started     time.Time     `json:"started"`
+	Took        float64       `json:"took_seconds"`
+	Load        string        `json:"load_average_at_start"`
+	Seconds     int           `json:"seconds"`
+	Connections int           `json:"connections"`
+	Conditions  conditions    `json:"conditions"`
+	Floors      []floor       `json:"floors"`
+	Commit      *commit       `json:"one_durable_commit,omitempty"`
+	Rows        []row         `json:"sales"`
+	Worlds      []worldReport `json:"worlds"`
+	Snapshot    *snapshot     `json:"snapshot,omitempty"`
+	Holds       *holdsMemory  `json:"redis_memory,omitempty"`
+	Notes       []string      `json:"notes,omitempty"`
+}
+
+// worldReport is what there is to say of one world as a whole.
+type worldReport struct {
+	Name    string   `json:"name"`
+	Sockets *sockets `json:"sockets,omitempty"`
+	Check   checked  `json:"check"`
 }
 
 // row is one sale.
 type row struct {
 	Part        string         `json:"part"`
 	Name        string         `json:"name"`
+	World       string         `json:"world"`
+	Processes   int            `json:"processes"`
+	Routing     route          `json:"routing,omitempty"`
 	Connections int            `json:"connections"`
 	Seconds     float64        `json:"seconds"`
 	Booked      int            `json:"booked"`
@@ -48,6 +60,10 @@ type row struct {
 	Broken      map[string]int `json:"broken,omitempty"`
 	Problems    string         `json:"-"`
 	Usage       usage          `json:"usage"`
+	// What the sale cost from its beginning until everybody was told of it,
+	// for each booking, and how long that took after its end.
+	Settled *usage        `json:"settled,omitempty"`
+	Drain   time.Duration `json:"drain_ns,omitempty"`
 }
 
 func newRow(part, name string, connections int, r result, u usage) row {
@@ -74,17 +90,29 @@ func (r *report) best() (f floor, ok bool) {
 	return slices.MaxFunc(r.Floors, func(a, b floor) int { return cmp.Compare(a.Rate, b.Rate) }), true
 }
 
-func (r *report) row(part string) (row, bool) {
-	i := slices.IndexFunc(r.Rows, func(w row) bool { return w.Part == part })
+// like finds the row of the same part in the embedded world.
+func (r *report) like(part string) (row, bool) {
+	i := slices.IndexFunc(r.Rows, func(w row) bool { return w.Part == part && w.World == embedded })
 	if i < 0 {
 		return row{}, false
 	}
 	return r.Rows[i], true
 }
 
-// ratios compares every sale with the floors that were measured beside it.
+// ratios compares every sale with the floors that were measured beside it, and
+// one on engines outside with the same sale embedded.
 func (r *report) ratios(w row) []string {
 	var list []string
+	if w.World != embedded {
+		e, ok := r.like(w.Part)
+		switch {
+		case ok && w.Part == partLone && e.P50 > 0:
+			list = append(list, fmt.Sprintf("%.2f × embedded (p50)", float64(w.P50)/float64(e.P50)))
+		case ok && w.Part != partLone && e.Rate > 0:
+			list = append(list, fmt.Sprintf("%.2f × embedded", w.Rate/e.Rate))
+		}
+		return list
+	}
 	if w.Part == partLone {
 		if r.Commit != nil && r.Commit.P50 > 0 {
 			list = append(list, fmt.Sprintf("%.2f × one durable commit (p50)", float64(w.P50)/float64(r.Commit.P50)))
@@ -99,7 +127,7 @@ func (r *report) ratios(w row) []string {
 		}
 		list = append(list, text)
 	}
-	if h, ok := r.row(partHandler); ok && w.Part != partHandler && h.Rate > 0 {
+	if h, ok := r.like(partHandler); ok && w.Part != partHandler && h.Rate > 0 {
 		list = append(list, fmt.Sprintf("%.2f × trivial handler", w.Rate/h.Rate))
 	}
 	return list
@@ -127,10 +155,15 @@ func (r *report) print(out io.Writer) {
 	for _, name := range slices.Sorted(maps.Keys(c.Settings)) {
 		fmt.Fprintf(out, " %s=%s", name, c.Settings[name])
 	}
-	fmt.Fprintf(out, "\nload average at the start %s; server, PostgreSQL and generator share the machine; %d connections, %d s a sale, %v of warm-up not counted\n\n",
+	for _, name := range slices.Sorted(maps.Keys(c.Engines)) {
+		fmt.Fprintf(out, "\n%s %s", name, c.Engines[name])
+	}
+	fmt.Fprintf(out, "\nload average at the start %s; servers, engines and generator share the machine; %d connections, %d s a sale, %v of warm-up not counted\n\n",
 		r.Load, r.Connections, r.Seconds, warmUp)
 	r.printFloors(out)
 	r.printRows(out)
+	r.printCosts(out)
+	r.printWatching(out)
 	if len(r.Notes) > 0 {
 		fmt.Fprintf(out, "\n%s\n", strings.Join(r.Notes, "\n"))
 	}
@@ -164,18 +197,72 @@ func (r *report) printRows(out io.Writer) {
 		if w.Waiting > 0 {
 			problems += fmt.Sprintf("; %d of the bookings wait", w.Waiting)
 		}
-		fmt.Fprintf(t, "%s\t%d\t%.0f\t%s\t%s\t%s\t%s\t%s\n", w.Name, w.Connections, w.Rate,
+		fmt.Fprintf(t, "%s\t%d\t%.0f\t%s\t%s\t%s\t%s\t%s\n", w.title(), w.Connections, w.Rate,
 			milliseconds(w.P50), milliseconds(w.P95), milliseconds(w.P99), strings.Join(r.ratios(w), ", "), problems)
 	}
 	_ = t.Flush()
+}
+
+// title names a row and, where it isn't the usual one, its world.
+func (w row) title() string {
+	title := w.Name
+	if w.World != embedded {
+		title += ", " + w.World
+	}
+	if w.Processes > 1 {
+		title += fmt.Sprintf(", %d processes %s", w.Processes, w.Routing)
+	}
+	return title
+}
+
+// printCosts tells who used the processors, and what a booking cost whom.
+func (r *report) printCosts(out io.Writer) {
 	if len(r.Rows) == 0 || r.Rows[0].Usage == (usage{}) {
 		return
 	}
 	fmt.Fprintln(out)
-	fmt.Fprintln(t, "processors\tserver\tPostgreSQL\tgenerator\tothers\tserver µs each\tPostgreSQL µs each")
+	t := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(t, "processors\tserver\tPostgreSQL\tRedis\tRabbitMQ\tgenerator\tothers\tserver µs each\tPostgreSQL\tRedis\tRabbitMQ\tgenerator")
 	for _, w := range r.Rows {
 		u := w.Usage
-		fmt.Fprintf(t, "%s\t%.2f\t%.2f\t%.2f\t%.2f\t%.0f\t%.0f\n", w.Name, u.Server, u.PostgreSQL, u.Generator, u.Others, u.ServerEach, u.PostgreSQLEach)
+		fmt.Fprintf(t, "%s\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\n", w.title(),
+			u.Server, u.PostgreSQL, u.Redis, u.RabbitMQ, u.Generator, u.Others,
+			u.ServerEach, u.PostgreSQLEach, u.RedisEach, u.RabbitMQEach, u.GeneratorEach)
 	}
 	_ = t.Flush()
+	if !slices.ContainsFunc(r.Rows, func(w row) bool { return w.Settled != nil }) {
+		return
+	}
+	fmt.Fprintln(out)
+	fmt.Fprintln(t, "until everybody was told\tserver µs each\tPostgreSQL\tRedis\tRabbitMQ\ttold after")
+	for _, w := range r.Rows {
+		if u := w.Settled; u != nil {
+			fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%.0f\t%.0f\t%.1f s\n", w.title(), u.ServerEach, u.PostgreSQLEach, u.RedisEach, u.RabbitMQEach, w.Drain.Seconds())
+		}
+	}
+	_ = t.Flush()
+}
+
+// printWatching tells what looking on and holding cost.
+func (r *report) printWatching(out io.Writer) {
+	if s := r.Snapshot; s != nil {
+		fmt.Fprintf(out, "\na map of %d seats over HTTP: %.0f a second, p99 %s, %.0f bytes, %.0f µs of the server each\n",
+			s.Seats, s.Rate, milliseconds(s.P99), s.Bytes, s.ServerEach)
+	}
+	for _, w := range r.Worlds {
+		if s := w.Sockets; s != nil {
+			r.printSockets(out, w.Name, s)
+		}
+	}
+	if h := r.Holds; h != nil {
+		fmt.Fprintf(out, "\n%d held seats of %d people at an event with %d: %.0f bytes in Redis for the event (%.0f without holds), %.0f a person, %.0f for each held seat\n",
+			h.Held, h.People, h.Seats, h.Event, h.Bare, h.Person, h.PerHold)
+	}
+}
+
+func (r *report) printSockets(out io.Writer, world string, s *sockets) {
+	fmt.Fprintf(out, "\n%d connections that look on, %s: each %.0f bytes of heap and stacks, %.0f of resident memory, %.0f of Redis; idle %.1f µs a second of the server, %.1f of Redis\n",
+		s.Connections, world, s.HeapEach, s.RSSEach, s.RedisEach, s.IdleEach, s.IdleRedisEach)
+	fmt.Fprintf(out, "  with %.0f bookings a second: %.1f messages a second to each, %.0f bytes, %.1f µs of the server for one message to one; %d connections lost\n",
+		s.Bookings, s.Deltas, s.DeltaBytes, s.DeliveryEach, s.Lost)
 }

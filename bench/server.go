@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -31,8 +33,9 @@ const (
 	maxSetupAnswer = 1 << 20
 )
 
-// server is a `happening serve` with data of its own.
+// server is a `happening serve` with data of its own, or on engines outside.
 type server struct {
+	surroundings
 	binary   string
 	dir      string // everything that the run keeps
 	out      string
@@ -47,10 +50,17 @@ type server struct {
 	operator person
 }
 
+// surroundings are what a server is told of others; zero: it stands alone.
+type surroundings struct {
+	name      string   // of its log
+	engines   []string // environment that names engines outside
+	publicURL string   // of the first process where this is another one; empty: its own
+}
+
 // startServer starts one and waits until it takes bookings. Nothing is left
 // behind where that fails.
-func startServer(ctx context.Context, o options) (*server, error) {
-	s := &server{out: o.out, ended: make(chan struct{})}
+func startServer(ctx context.Context, o options, in surroundings) (*server, error) {
+	s := &server{surroundings: in, out: o.out, ended: make(chan struct{})}
 	var err error
 	if s.binary, err = builtBinary(ctx, o.binary); err != nil {
 		return nil, err
@@ -121,16 +131,13 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	s.apiAddr, s.opsAddr = addrs[1], addrs[2]
-	// Nothing of the caller's surroundings may change what is measured.
-	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, "HAPPENING_") && !strings.HasPrefix(e, "SMTP_URL=") {
-			s.env = append(s.env, e)
-		}
+	if s.publicURL == "" {
+		s.publicURL = "http://" + addrs[0]
 	}
-	s.env = append(s.env,
-		"HAPPENING_CLIENT_ADDR="+addrs[0], "HAPPENING_API_ADDR="+s.apiAddr, "HAPPENING_OPS_ADDR="+s.opsAddr,
-		"HAPPENING_PUBLIC_URL=http://"+addrs[0], "HAPPENING_DATA="+filepath.Join(s.dir, "data"))
-	if s.log, err = os.Create(filepath.Join(s.out, "server.log")); err != nil {
+	s.env = slices.Concat(unset(os.Environ()), s.engines, []string{
+		"HAPPENING_CLIENT_ADDR=" + addrs[0], "HAPPENING_API_ADDR=" + s.apiAddr, "HAPPENING_OPS_ADDR=" + s.opsAddr,
+		"HAPPENING_PUBLIC_URL=" + s.publicURL, "HAPPENING_DATA=" + filepath.Join(s.dir, "data")})
+	if s.log, err = os.Create(filepath.Join(s.out, cmp.Or(s.name, "server")+".log")); err != nil {
 		return err
 	}
 	say("starting the server, data in %s", s.dir)
@@ -146,6 +153,17 @@ func (s *server) start(ctx context.Context) error {
 		close(s.ended)
 	}()
 	return nil
+}
+
+// settings are the beginnings of the variables that Happening reads.
+var settings = []string{"HAPPENING_", "DATABASE_", "REDIS_URL=", "AMQP_URL=", "OIDC_", "SMTP_URL="}
+
+// unset leaves out what would change what is measured, and what names engines
+// that are somebody else's.
+func unset(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(e string) bool {
+		return slices.ContainsFunc(settings, func(s string) bool { return strings.HasPrefix(e, s) })
+	})
 }
 
 func (s *server) pid() int { return s.cmd.Process.Pid }
