@@ -21,6 +21,8 @@ const (
 	calm = 2 * time.Second
 	// watchers look on, spread over the replicas.
 	watchers = 6
+	// clients book at the same time.
+	clients = 64
 )
 
 // reconciled brings Redis's figures to PostgreSQL's and wants that nothing
@@ -79,7 +81,7 @@ func wantServed(t *testing.T, r *house.Replicas) {
 func TestRollingRestart(t *testing.T) {
 	r := house.NewReplicas(t, func(env map[string]string) { env["HAPPENING_DRAIN"] = "2s" })
 	r.StartMany(replicas)
-	s := house.OpenShop(t, r.House)
+	s := house.OpenShop(t, r.House, clients)
 	var all []*house.Watcher
 	for range watchers {
 		all = append(all, house.Watch(t, r.House.API, nil, s.EventID))
@@ -168,7 +170,7 @@ func wantMaps(t *testing.T, h *house.House, all []*house.Watcher, eventID string
 func TestKilledReplicas(t *testing.T) {
 	r := house.NewReplicas(t, nil)
 	r.StartMany(replicas)
-	s := house.OpenShop(t, r.House)
+	s := house.OpenShop(t, r.House, clients)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var unsure, unresolved atomic.Int64
@@ -266,12 +268,12 @@ func TestReplicasShareRates(t *testing.T) {
 	const rate = 5 // a second; twice as many at once
 	r := house.NewReplicas(t, func(env map[string]string) { env["HAPPENING_LIMIT_PERSON"] = "5" })
 	r.StartMany(2)
-	clients := []*house.Client{house.NewClient(r.All[0].API), house.NewClient(r.All[1].API)}
+	doors := []*house.Client{house.NewClient(r.All[0].API), house.NewClient(r.All[1].API)}
 	who := r.House.People("hasty", 1)[0]
 	let, began := 0, time.Now()
 	const asked = 40
 	for i := range asked {
-		if a := clients[i%2].Get(t, who, "/users/me"); a.Status == http.StatusOK {
+		if a := doors[i%2].Get(t, who, "/users/me"); a.Status == http.StatusOK {
 			let++
 		} else if a.Status != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" {
 			t.Errorf("over the limit: %s", a)
@@ -283,7 +285,7 @@ func TestReplicasShareRates(t *testing.T) {
 	if let > most {
 		t.Errorf("%d requests were let through in %v, at most %d may be", let, took, most)
 	}
-	for _, c := range clients {
+	for _, c := range doors {
 		c.Close()
 	}
 }

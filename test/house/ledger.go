@@ -38,6 +38,8 @@ type Ledger struct {
 	orders  []*Order
 	keys    atomic.Int64
 	Acks    atomic.Int64
+	lastAck time.Time
+	silence time.Duration
 	longest atomic.Int64 // of all waits for an answer, in nanoseconds
 	// acked gets a signal with every acknowledgement that somebody waits for.
 	acked chan struct{}
@@ -87,6 +89,7 @@ func (l *Ledger) Place(c *Client, o *Order) {
 			return
 		}
 		o.Told, o.Unknown = &told, false
+		l.heard(time.Now())
 		l.Acks.Add(1)
 		select {
 		case l.acked <- struct{}{}:
@@ -97,6 +100,25 @@ func (l *Ledger) Place(c *Client, o *Order) {
 	default:
 		o.Refused, o.Unknown = a.Code(), false
 	}
+}
+
+// heard notes how long it was since anybody was acknowledged anything; the
+// ledger is locked.
+func (l *Ledger) heard(now time.Time) {
+	if !l.lastAck.IsZero() {
+		l.silence = max(l.silence, now.Sub(l.lastAck))
+	}
+	l.lastAck = now
+}
+
+// Silence is the longest time in which nobody was acknowledged anything since
+// it was asked last.
+func (l *Ledger) Silence() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	silence := l.silence
+	l.silence = 0
+	return silence
 }
 
 func (l *Ledger) waited(took time.Duration) {

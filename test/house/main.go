@@ -37,7 +37,7 @@ var Binary string
 // every package that moves into a house:
 //
 //	func TestMain(m *testing.M) { house.Main(m) }
-func Main(m *testing.M) {
+func Main(m interface{ Run() int }) {
 	if os.Getenv(hiddenEnv) != "" {
 		fmt.Fprintln(os.Stderr, "hide:", hideAndRun())
 		os.Exit(1)
@@ -45,7 +45,7 @@ func Main(m *testing.M) {
 	os.Exit(buildAndRun(m))
 }
 
-func buildAndRun(m *testing.M) int {
+func buildAndRun(m interface{ Run() int }) int {
 	dir, err := os.MkdirTemp("", "happening-binary-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -18,6 +18,8 @@ const (
 	// KillRate is the least rate, in acknowledged orders a second, at which a
 	// kill counts as one in the middle of a sale.
 	KillRate = 100
+	// busyTries is how often the sale may take another run at that.
+	busyTries = 4
 )
 
 // Shop is a sale under way: clients that book, and now and then cancel.
@@ -34,17 +36,17 @@ func NewShop(t *testing.T) (*Shop, *Server) {
 	t.Helper()
 	h := New(t)
 	server := h.Serve()
-	return OpenShop(t, h), server
+	return OpenShop(t, h, killClients), server
 }
 
-// OpenShop opens a shop in a house whose API answers.
-func OpenShop(t *testing.T, h *House) *Shop {
+// OpenShop opens a shop for as many clients in a house whose API answers.
+func OpenShop(t *testing.T, h *House, clients int) *Shop {
 	t.Helper()
 	c := NewClient(h.API)
 	t.Cleanup(c.Close)
 	admin := h.People("admin", 1)[0]
 	eventID := c.Event(t, admin, c.Organization(t, admin), killSeats, nil)
-	return &Shop{House: h, Client: c, Ledger: NewLedger(), EventID: eventID, People: h.People("kill", killClients)}
+	return &Shop{House: h, Client: c, Ledger: NewLedger(), EventID: eventID, People: h.People("kill", clients)}
 }
 
 // Open lets the clients in until ctx ends. What a client does about an order of
@@ -72,14 +74,22 @@ func (s *Shop) Open(ctx context.Context, unsure func(*Order) bool) (closed func(
 	return clients.Wait
 }
 
-// Busy waits until the sale is in full swing and insists that it is.
+// Busy waits until the sale is in full swing and insists that it is. It is
+// given a few tries, since what was broken before may hold clients up, and the
+// machine may be busy with other tests.
 func (s *Shop) Busy(t *testing.T) {
 	t.Helper()
-	began := time.Now()
-	s.Ledger.AwaitAcks(t, KillAcks)
-	if rate := KillAcks / time.Since(began).Seconds(); rate < KillRate {
-		t.Errorf("the sale goes on at %.0f orders a second; it takes %d to show anything", rate, KillRate)
+	var rates []int
+	for range busyTries {
+		began := time.Now()
+		s.Ledger.AwaitAcks(t, KillAcks)
+		rate := int(KillAcks / time.Since(began).Seconds())
+		if rate >= KillRate {
+			return
+		}
+		rates = append(rates, rate)
 	}
+	t.Errorf("the sale goes on at %d orders a second; it takes %d to show anything", rates, KillRate)
 }
 
 // GoHome is for clients whose server is gone.

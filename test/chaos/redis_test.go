@@ -1,0 +1,249 @@
+//go:build linux && engines
+
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/redis/rueidis"
+
+	"happening/internal/testkit"
+	"happening/test/house"
+)
+
+const (
+	// saleRate is how many orders a second are sent while Redis is broken.
+	saleRate = 150
+	// leastRate is how many a second have to be acknowledged over the whole sale.
+	leastRate = 100
+	// breakAfter is how many are acknowledged before it is broken.
+	breakAfter = 2 * saleRate
+	// sellOn is for how long the sale goes on after Redis is whole again.
+	sellOn = 3 * time.Second
+	// answered is the longest that a sale may stand still.
+	answered = time.Second
+	// mended is by when the keys are right again.
+	mended = 10 * time.Second
+	// cancelEach is which of a client's bookings it cancels again.
+	cancelEach = 7
+)
+
+// damage is one way to break Redis in the middle of a sale.
+type damage struct {
+	name string
+	// lasts is for how long Redis is away; 0: not at all.
+	lasts time.Duration
+	begin func(s *redisSale)
+	end   func(s *redisSale)
+}
+
+var damages = []damage{
+	{"flushed", 0, func(s *redisSale) { s.server.Do(s.redis, "FLUSHALL") }, nil},
+	{"frozen", redisFrozen, func(s *redisSale) { s.server.Freeze() }, func(s *redisSale) { s.server.Thaw() }},
+	{"killed, restarted empty", 2 * time.Second, func(s *redisSale) { s.server.Kill() }, func(s *redisSale) { s.server.Start() }},
+	{"counter too high", 0, func(s *redisSale) { s.server.Do(s.redis, "INCRBY", s.counter(), "1000") }, nil},
+	{"counter too low", 0, func(s *redisSale) { s.server.Do(s.redis, "SET", s.counter(), "0") }, nil},
+	{"counter gone", 0, func(s *redisSale) { s.server.Do(s.redis, "DEL", s.counter()) }, nil},
+}
+
+// redisSale is a sale over two replicas on a Redis of its own.
+type redisSale struct {
+	t       *testing.T
+	r       *house.Replicas
+	server  *testkit.RedisServer
+	redis   rueidis.Client
+	c       *house.Client
+	db      *pgx.Conn
+	admin   *house.Person
+	org     string
+	people  []*house.Person
+	l       *house.Ledger
+	eventID string
+}
+
+func newRedisSale(t *testing.T) *redisSale {
+	t.Helper()
+	server := testkit.Redis(t)
+	r := house.NewReplicas(t, func(env map[string]string) { env["REDIS_URL"] = server.URL })
+	r.StartMany(2)
+	c := house.NewClient(r.House.API)
+	t.Cleanup(c.Close)
+	admin := r.House.People("admin", 1)[0]
+	return &redisSale{
+		t: t, r: r, server: server, redis: server.Client(), c: c, db: r.House.Database(),
+		admin: admin, org: c.Organization(t, admin), people: r.House.People("buyer", clients), l: house.NewLedger(),
+	}
+}
+
+// counter is the key of the event's remaining capacity.
+func (s *redisSale) counter() string { return "event:{" + s.eventID + "}:slots" }
+
+// Redis is broken in each way in the middle of a sale: every seat is sold, none
+// twice; the sale doesn't stand still for a second; the map says that it isn't
+// live, and is again; the keys are right again by themselves.
+func TestBrokenRedis(t *testing.T) {
+	s := newRedisSale(t)
+	for range redisRounds {
+		for _, d := range damages {
+			t.Run(d.name, func(t *testing.T) { s.breaks(t, d) })
+		}
+	}
+	s.r.House.Judge(s.l)
+	wantServed(t, s.r)
+}
+
+// breaks sells one event out, over the damage.
+func (s *redisSale) breaks(t *testing.T, d damage) {
+	seats := int((d.lasts + sellOn).Seconds()*saleRate) + breakAfter
+	s.eventID = s.c.Event(t, s.admin, s.org, seats, nil)
+	watcher := house.Watch(t, s.r.House.API, nil, s.eventID)
+	s.l.Silence()
+	s.l.Longest()
+	began := time.Now()
+	before := s.l.Acks.Load()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	soldOut := s.sell(ctx)
+	s.l.AwaitAcks(t, breakAfter)
+	d.begin(s)
+	if d.lasts > 0 {
+		s.away(t, d.lasts)
+		d.end(s)
+	}
+	whole := time.Now()
+	s.rightSoon(t)
+	right := time.Since(whole)
+	house.Await(t, "the map is live", mended, func() bool { return mapOf(t, s.c, s.eventID).Live })
+	soldOut()
+	took := time.Since(began)
+	rate := float64(s.l.Acks.Load()-before) / took.Seconds()
+	silence, longest := s.l.Silence(), s.l.Longest()
+	t.Logf("%d seats sold out in %v at %.0f orders a second; the longest silence %v, the longest answer %v; the counter was right %v after Redis was whole",
+		seats, took.Round(time.Millisecond), rate, silence.Round(time.Millisecond), longest.Round(time.Millisecond), right.Round(time.Millisecond))
+	if rate < leastRate {
+		t.Errorf("the sale went on at %.0f orders a second; it takes %d to show anything", rate, leastRate)
+	}
+	if silence > answered {
+		t.Errorf("nobody was answered for %v", silence)
+	}
+	sold := house.Numbers(t, s.db, `SELECT seat_no FROM booking_seats WHERE event_id = $1 AND status = 'booked'`, s.eventID)
+	house.WantRow(t, "seats sold", sold, seats)
+	house.Await(t, "the watcher sees the event sold out", mended, func() bool { return watcher.Sees(house.Sold(t, s.db, s.eventID)) })
+	s.rightSoon(t)
+	wantNoDifference(t, s.r.House)
+}
+
+// sell lets clients book seat by seat, and now and then cancel again, at the
+// sale's rate, until each was told that all are sold. It answers a function
+// that waits for that.
+func (s *redisSale) sell(ctx context.Context) (soldOut func()) {
+	pace := time.NewTicker(time.Second / saleRate)
+	var clients sync.WaitGroup
+	for _, p := range s.people {
+		clients.Go(func() {
+			for n := 1; ctx.Err() == nil; n++ {
+				<-pace.C
+				o := s.l.Order(p, "/bookings", map[string]any{"event_id": s.eventID, "seats": 1, "on_full": "refuse"})
+				if s.l.Place(s.c, o); o.Refused == "sold_out" {
+					return
+				}
+				if o.Told != nil && n%cancelEach == 0 {
+					s.l.Place(s.c, s.l.Cancel(p, o.Told.ID))
+				}
+			}
+		})
+	}
+	return func() { clients.Wait(); pace.Stop() }
+}
+
+// away looks at what people see while Redis is away, for as long as that
+// lasts.
+func (s *redisSale) away(t *testing.T, lasts time.Duration) {
+	t.Helper()
+	over := time.After(lasts)
+	house.Await(t, "the map says that it is not live", lasts, func() bool { return !mapOf(t, s.c, s.eventID).Live })
+	longest, puts := time.Duration(0), 0
+	for {
+		select {
+		case <-over:
+			t.Logf("while Redis was away holds were refused %d times, after %v at most", puts, longest.Round(time.Millisecond))
+			return
+		default:
+		}
+		began := time.Now()
+		a := s.c.Send(t, s.admin, http.MethodPut, "/events/"+s.eventID+"/holds", map[string]any{"seat_numbers": []int{1}})
+		puts++
+		longest = max(longest, time.Since(began))
+		if a.Status != http.StatusServiceUnavailable || a.Code() != "holds_unavailable" || a.Header.Get("Retry-After") == "" {
+			t.Errorf("a hold while Redis is away: %s", a)
+		}
+		if m := mapOf(t, s.c, s.eventID); m.Live {
+			t.Error("the map says that it is live while Redis is away")
+		}
+	}
+}
+
+// rightSoon waits until the counter is PostgreSQL's, in the middle of a sale:
+// not outside of what PostgreSQL had before and after it was read.
+func (s *redisSale) rightSoon(t *testing.T) {
+	t.Helper()
+	available := func() int {
+		return house.Count(t, s.db, `SELECT available_slots FROM events WHERE id = $1`, s.eventID)
+	}
+	house.Await(t, "the counter in Redis is right", mended, func() bool {
+		before := available()
+		// The last figure told may be one that PostgreSQL had while it was told.
+		text := s.server.Do(s.redis, "GET", s.counter())
+		after := available()
+		n, err := strconv.Atoi(text)
+		return err == nil && n >= min(before, after)-tolerance && n <= max(before, after)+tolerance
+	})
+}
+
+// tolerance is how many seats may be sold or freed between a commit and the
+// moment at which Redis is told of it, at the sale's rate.
+const tolerance = saleRate / 2
+
+// The control of the row above: `reconcile` tells a wrong counter right after
+// it was written, and a waitlist that is not PostgreSQL's, and mends both.
+func TestReconcileTellsWhatDiffers(t *testing.T) {
+	s := newRedisSale(t)
+	s.eventID = s.c.Event(t, s.admin, s.org, 3, nil)
+	for _, p := range s.people[:5] {
+		s.l.Place(s.c, s.l.Book(p, s.eventID, 1))
+	}
+	// The repair of the two replicas would be at it within seconds, and is
+	// where it shows that they are gone.
+	for _, p := range s.r.All {
+		p.Terminate()
+	}
+	wantNoDifference(t, s.r.House)
+	for what, command := range map[string][]string{
+		"a counter too high": {"SET", s.counter(), "7"},
+		"a counter too low":  {"DECRBY", s.counter(), "2"},
+		"one who waits lost": {"LPOP", strings.Replace(s.counter(), ":slots", ":waitlist", 1)},
+		"nothing left":       {"FLUSHALL"},
+	} {
+		s.server.Do(s.redis, command...)
+		said := s.r.House.Must("reconcile")
+		if !strings.Contains(said, s.eventID) || !strings.Contains(said, "1 events differed") {
+			t.Errorf("%s is not told: %s", what, said)
+		}
+		wantNoDifference(t, s.r.House)
+		if got := s.server.Do(s.redis, "GET", s.counter()); got != "0" {
+			t.Errorf("%s: the counter is mended to %q", what, got)
+		}
+		if got := s.server.Do(s.redis, "LLEN", strings.Replace(s.counter(), ":slots", ":waitlist", 1)); got != fmt.Sprint(2) {
+			t.Errorf("%s: the waitlist is mended to %q", what, got)
+		}
+	}
+	s.r.House.Judge(s.l)
+}
