@@ -19,9 +19,15 @@ interface Channel {
   live: boolean;
 }
 
+/** The server's word that the session of this browser is over. */
+const SESSION_OVER = 3500;
+/** Who is refused for another reason, or again, tries again after this. */
+const REFUSED_PAUSE_MS = 10_000;
+
 const channels = new Map<string, Channel>();
 const watchers = new Set<() => void>();
 const reconnectHandlers = new Set<() => void>();
+const refusalHandlers = new Set<() => Promise<unknown>>();
 let state: ConnectionState = 'idle';
 let client: Promise<Centrifuge> | null = null;
 
@@ -40,6 +46,16 @@ export function onReconnect(handler: () => void): () => void {
   return () => reconnectHandlers.delete(handler);
 }
 
+/**
+ * Asks, each time the server refuses the connection, for who is signed in:
+ * somebody may have been signed out elsewhere. The connection is tried again
+ * once that is known.
+ */
+export function onRefusal(handler: () => Promise<unknown>): () => void {
+  refusalHandlers.add(handler);
+  return () => refusalHandlers.delete(handler);
+}
+
 function setState(next: ConnectionState): void {
   if (state === next) return;
   state = next;
@@ -55,9 +71,20 @@ async function open(): Promise<Centrifuge> {
   const { Centrifuge: Client } = await import('centrifuge');
   const c = new Client(endpoint());
   let wasConnected = false;
+  let refusals = 0;
   c.on('connecting', () => setState(wasConnected ? 'lost' : 'connecting'));
-  c.on('disconnected', () => setState('lost'));
+  // We never leave by ourselves: the server has refused us, and the library
+  // gives up where that is no matter of the moment.
+  c.on('disconnected', async ({ code }: { code: number }) => {
+    setState('lost');
+    refusals++;
+    await Promise.allSettled([...refusalHandlers].map((ask) => ask()));
+    // Asking has told the browser to forget a session that is over.
+    const pause = code === SESSION_OVER && refusals === 1 ? 0 : REFUSED_PAUSE_MS;
+    setTimeout(() => c.connect(), pause);
+  });
   c.on('connected', () => {
+    refusals = 0;
     setState('connected');
     if (wasConnected) for (const handler of reconnectHandlers) handler();
     wasConnected = true;

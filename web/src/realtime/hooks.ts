@@ -1,7 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import { keys } from '@/api/keys';
-import { connectionState, listen, onReconnect, watchConnection } from './connection';
+import { connectionState, listen, onReconnect, onRefusal, watchConnection } from './connection';
 import { readEventMessages, readUserMessages, type SeatDelta, type UserMessage } from './messages';
 
 export interface EventHandlers {
@@ -59,6 +59,7 @@ export function useUserChannel(userId: string | undefined, onMessage: (message: 
 export function useRefetchAfterReconnect(): void {
   const cache = useQueryClient();
   useEffect(() => onReconnect(() => void cache.invalidateQueries()), [cache]);
+  useEffect(() => onRefusal(() => cache.invalidateQueries({ queryKey: keys.me })), [cache]);
 }
 
 const GRACE_MS = 4000;
