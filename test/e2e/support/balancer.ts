@@ -9,6 +9,7 @@ const COOKIE = 'e2e_replica';
 export class Balancer {
   private targets: number[] = [];
   private readonly sockets = new Set<Socket>();
+  private readonly upgraded = new Map<number, number>();
 
   private constructor(private readonly server: Server) {}
 
@@ -43,11 +44,12 @@ export class Balancer {
         for (let i = 0; i < answer.rawHeaders.length; i += 2) {
           headers.push(`${answer.rawHeaders[i]}: ${answer.rawHeaders[i + 1]}`);
         }
+        const replica = replicaOf(from);
+        balancer.upgraded.set(replica, (balancer.upgraded.get(replica) ?? 0) + 1);
         socket.write(`HTTP/1.1 101 Switching Protocols\r\n${headers.join('\r\n')}\r\n\r\n`);
         other.on('error', end);
         other.on('close', end);
         socket.on('close', () => other.destroy());
-        other.write('');
         if (first.length > 0) socket.write(first);
         other.pipe(socket).pipe(other);
       });
@@ -65,6 +67,11 @@ export class Balancer {
     this.targets = ports;
   }
 
+  /** How many sockets a replica was given so far. */
+  socketsOf(replica: number): number {
+    return this.upgraded.get(replica) ?? 0;
+  }
+
   /** Lets a browser meet one replica and no other, counted from 0. */
   async pin(context: BrowserContext, replica: number): Promise<void> {
     await context.addCookies([{ name: COOKIE, value: String(replica), url: `http://localhost:${this.port}` }]);
@@ -76,14 +83,18 @@ export class Balancer {
   }
 
   private onward(from: IncomingMessage) {
-    const named = new RegExp(`${COOKIE}=(\\d+)`).exec(from.headers.cookie ?? '')?.[1];
     return {
       host: '127.0.0.1',
-      port: this.targets[Number(named ?? 0)] ?? this.targets[0],
+      port: this.targets[replicaOf(from)],
       method: from.method,
       path: from.url,
       headers: from.rawHeaders,
       setDefaultHeaders: false,
     };
   }
+}
+
+// Who has no cookie, such as a script, comes to the first.
+function replicaOf(from: IncomingMessage): number {
+  return Number(new RegExp(`${COOKIE}=(\\d+)`).exec(from.headers.cookie ?? '')?.[1] ?? 0);
 }

@@ -24,15 +24,26 @@ export interface BookingBody {
 }
 
 /** Creates an event of the demo's organization. */
-export async function demoEvent(
+export function demoEvent(
   server: Server,
   name: string,
   totalSlots: number,
   more: Record<string, unknown> = {},
 ): Promise<EventBody> {
-  const { items } = await server.call<{ items: { id: string }[] }>(ORGANIZER, 'GET', '/organizations');
+  return createEvent(server, ORGANIZER, name, totalSlots, more);
+}
+
+/** Creates an event of the first organization of somebody. */
+export async function createEvent(
+  server: Server,
+  organizer: string,
+  name: string,
+  totalSlots: number,
+  more: Record<string, unknown> = {},
+): Promise<EventBody> {
+  const { items } = await server.call<{ items: { id: string }[] }>(organizer, 'GET', '/organizations');
   const starts = Date.now() + 2 * DAY_MS;
-  return server.call(ORGANIZER, 'POST', '/events', {
+  return server.call(organizer, 'POST', '/events', {
     org_id: items[0]?.id,
     name,
     description: '',

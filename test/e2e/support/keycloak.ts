@@ -112,10 +112,17 @@ export class Keycloak {
   }
 
   async idOf(email: string): Promise<string> {
-    const found = (await this.ask('GET', `/users?exact=true&email=${encodeURIComponent(email)}`)) as { id: string }[];
-    const [one] = found;
-    if (!one || found.length > 1) throw new Error(`${found.length} people at Keycloak with ${email}`);
+    const [one] = await this.find(email);
+    if (!one) throw new Error(`nobody at Keycloak has ${email}`);
     return one.id;
+  }
+
+  async knows(email: string): Promise<boolean> {
+    return (await this.find(email)).length > 0;
+  }
+
+  private async find(email: string): Promise<{ id: string }[]> {
+    return (await this.ask('GET', `/users?exact=true&email=${encodeURIComponent(email)}`)) as { id: string }[];
   }
 
   /** An access token of a person, and for how many milliseconds it is good. */
@@ -131,9 +138,14 @@ export class Keycloak {
     return { token: access_token, livesMs: expires_in * 1000 };
   }
 
-  /** The sessions that a person has at Keycloak, with when each was last used. */
-  async sessionsOf(userId: string): Promise<{ id: string; lastAccess: number }[]> {
-    return (await this.ask('GET', `/users/${userId}/sessions`)) as { id: string; lastAccess: number }[];
+  /** How many sessions a person has at Keycloak. */
+  async sessionsOf(userId: string): Promise<number> {
+    return ((await this.ask('GET', `/users/${userId}/sessions`)) as unknown[]).length;
+  }
+
+  /** Which events of a type Keycloak has kept; the realm must have been told to keep them. */
+  async events(type: string): Promise<{ type: string; userId?: string }[]> {
+    return (await this.ask('GET', `/events?type=${type}`)) as { type: string; userId?: string }[];
   }
 
   /** Ends all sessions of a person from Keycloak's side, which tells the applications. */
@@ -146,8 +158,17 @@ export class Keycloak {
     await this.ask('PUT', '', { realm: this.realmName, ...settings });
   }
 
-  /** Lets Keycloak tell the application of sign-outs at another address; empty: not at all. */
-  async tellSignOutsAt(url: string): Promise<void> {
+  /** Lets Keycloak tell the application of sign-outs, as the realm's file has it. */
+  tellSignOuts(publicUrl: string): Promise<void> {
+    return this.tellSignOutsAt(`${publicUrl}/auth/backchannel-logout`);
+  }
+
+  /** Lets Keycloak keep its sign-outs from the application. */
+  keepSignOuts(): Promise<void> {
+    return this.tellSignOutsAt('');
+  }
+
+  private async tellSignOutsAt(url: string): Promise<void> {
     const client = await this.ownClient();
     const attributes = { ...(client.attributes as Json), 'backchannel.logout.url': url };
     await this.ask('PUT', `/clients/${client.id}`, { ...client, attributes });
