@@ -171,7 +171,7 @@ func sampleReport() *report {
 			{Part: partEvents, World: embedded, Name: "200 events", Rate: 2_000, Waiting: 4},
 			{Part: partLone, World: onAll, Name: "lone caller", Processes: 1, P50: 3 * time.Millisecond},
 			{Part: partHot, World: onAll, Name: "hot event", Processes: 3, Routing: spread, Rate: 4_000,
-				Usage: usage{Server: 1, ServerEach: 250}, Settled: &usage{RabbitMQEach: 77}, Drain: 1500 * time.Millisecond},
+				Usage: usage{Server: 1, ServerEach: 250}, Settled: &settled{usage: usage{RabbitMQEach: 77}, Drain: 1500 * time.Millisecond}},
 		},
 	}
 	r.note("A remark.")

@@ -232,7 +232,11 @@ func (r *runner) here() *worldReport { return &r.report.Worlds[len(r.report.Worl
 // check ends a world.
 func (r *runner) check(ctx context.Context) error {
 	say("checking the books")
-	r.here().Check = r.world.first().check(ctx)
+	here, err := r.here(), error(nil)
+	if here.Heap, here.RSS, err = r.world.first().memory(ctx); err != nil {
+		return err
+	}
+	here.Check = r.world.first().check(ctx)
 	return ctx.Err()
 }
 
@@ -347,6 +351,14 @@ func (r *runner) sale(ctx context.Context, s sale) error {
 		s.watched, s.addrs = &w, r.world.addrs()
 	}
 	profile := r.profileDuring(ctx, s.part, s.duration, ours)
+	settles := ours && r.engines
+	var before written
+	var err error
+	if settles {
+		if before, err = r.world.written(ctx); err != nil {
+			return err
+		}
+	}
 	meter, whole := newMeter(*s.watched), newMeter(*s.watched)
 	whole.start()
 	result, err := closedLoop(ctx, loop{
@@ -365,18 +377,30 @@ func (r *runner) sale(ctx context.Context, s sale) error {
 	if len(s.addrs) > 1 {
 		row.Routing = s.route
 	}
-	if ours && r.engines {
-		if row.Drain, err = r.world.drained(ctx); err != nil {
+	if settles {
+		if row.Settled, err = r.settle(ctx, whole, result.All, before); err != nil {
 			return err
 		}
-		settled := whole.stop(result.All)
-		row.Settled = &settled
 	}
 	r.report.Rows = append(r.report.Rows, row)
 	if result.OK == 0 {
 		return fmt.Errorf("nothing was booked: %s", result.problems())
 	}
 	return nil
+}
+
+// settle waits until everybody was told of a sale and says what all of it cost.
+func (r *runner) settle(ctx context.Context, whole *meter, bookings int, before written) (*settled, error) {
+	drain, err := r.world.drained(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &settled{usage: whole.stop(bookings), Drain: drain}
+	after, err := r.world.written(ctx)
+	if bookings > 0 {
+		s.KeptEach, s.LogEach = (after.kept-before.kept)/float64(bookings), (after.log-before.log)/float64(bookings)
+	}
+	return s, err
 }
 
 // profileDuring has the first server profile itself while a sale is counted.

@@ -38,7 +38,10 @@ type report struct {
 type worldReport struct {
 	Name    string   `json:"name"`
 	Sockets *sockets `json:"sockets,omitempty"`
-	Check   checked  `json:"check"`
+	// Of the first server when everything was sold, in bytes.
+	Heap  float64 `json:"heap_bytes"`
+	RSS   float64 `json:"rss_bytes"`
+	Check checked `json:"check"`
 }
 
 // row is one sale.
@@ -60,10 +63,17 @@ type row struct {
 	Broken      map[string]int `json:"broken,omitempty"`
 	Problems    string         `json:"-"`
 	Usage       usage          `json:"usage"`
-	// What the sale cost from its beginning until everybody was told of it,
-	// for each booking, and how long that took after its end.
-	Settled *usage        `json:"settled,omitempty"`
-	Drain   time.Duration `json:"drain_ns,omitempty"`
+	Settled     *settled       `json:"settled,omitempty"`
+}
+
+// settled is what a sale cost from its beginning until everybody was told of
+// it, warm-up and mails included, for each booking.
+type settled struct {
+	usage
+	Drain time.Duration `json:"drain_ns"` // from its end until then
+	// Bytes of PostgreSQL's files and of its log.
+	KeptEach float64 `json:"kept_bytes_each"`
+	LogEach  float64 `json:"log_bytes_each"`
 }
 
 func newRow(part, name string, connections int, r result, u usage) row {
@@ -234,10 +244,11 @@ func (r *report) printCosts(out io.Writer) {
 		return
 	}
 	fmt.Fprintln(out)
-	fmt.Fprintln(t, "until everybody was told\tserver µs each\tPostgreSQL\tRedis\tRabbitMQ\ttold after")
+	fmt.Fprintln(t, "until everybody was told\tserver µs each\tPostgreSQL\tRedis\tRabbitMQ\ttold after\tbytes kept each\tof log")
 	for _, w := range r.Rows {
 		if u := w.Settled; u != nil {
-			fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%.0f\t%.0f\t%.1f s\n", w.title(), u.ServerEach, u.PostgreSQLEach, u.RedisEach, u.RabbitMQEach, w.Drain.Seconds())
+			fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%.0f\t%.0f\t%.1f s\t%.0f\t%.0f\n", w.title(),
+				u.ServerEach, u.PostgreSQLEach, u.RedisEach, u.RabbitMQEach, u.Drain.Seconds(), u.KeptEach, u.LogEach)
 		}
 	}
 	_ = t.Flush()

@@ -65,6 +65,20 @@ func (w *world) watched() watched {
 	return all
 }
 
+// written is what PostgreSQL keeps and what it has written to its log, in bytes.
+type written struct{ kept, log float64 }
+
+// written asks PostgreSQL.
+func (w *world) written(ctx context.Context) (n written, err error) {
+	conn, err := pgx.Connect(ctx, w.first().ownerURL)
+	if err != nil {
+		return n, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	err = conn.QueryRow(ctx, `SELECT pg_database_size(current_database()), pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::float8`).Scan(&n.kept, &n.log)
+	return n, err
+}
+
 // drained waits until everybody was told of everything, so that the next sale
 // begins on a quiet house, and says how long that took.
 func (w *world) drained(ctx context.Context) (time.Duration, error) {
