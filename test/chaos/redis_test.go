@@ -102,7 +102,7 @@ func TestBrokenRedis(t *testing.T) {
 
 // breaks sells one event out, over the damage.
 func (s *redisSale) breaks(t *testing.T, d damage) {
-	seats := int((d.lasts + sellOn).Seconds()*saleRate) + breakAfter
+	seats := int((d.lasts+sellOn).Seconds()*saleRate) + breakAfter
 	s.eventID = s.c.Event(t, s.admin, s.org, seats, nil)
 	watcher := house.Watch(t, s.r.House.API, nil, s.eventID)
 	s.l.Silence()
@@ -142,8 +142,8 @@ func (s *redisSale) breaks(t *testing.T, d damage) {
 }
 
 // sell lets clients book seat by seat, and now and then cancel again, at the
-// sale's rate, until each was told that all are sold. It answers a function
-// that waits for that.
+// sale's rate, until each waits because all are sold; whatever is cancelled
+// after that goes to those who wait. It answers a function that waits for that.
 func (s *redisSale) sell(ctx context.Context) (soldOut func()) {
 	pace := time.NewTicker(time.Second / saleRate)
 	var clients sync.WaitGroup
@@ -151,11 +151,16 @@ func (s *redisSale) sell(ctx context.Context) (soldOut func()) {
 		clients.Go(func() {
 			for n := 1; ctx.Err() == nil; n++ {
 				<-pace.C
-				o := s.l.Order(p, "/bookings", map[string]any{"event_id": s.eventID, "seats": 1, "on_full": "refuse"})
-				if s.l.Place(s.c, o); o.Refused == "sold_out" {
+				o := s.l.Book(p, s.eventID, 1)
+				s.l.Place(s.c, o)
+				if o.Told == nil {
+					s.t.Errorf("a booking was refused: %q, unknown %v", o.Refused, o.Unknown)
 					return
 				}
-				if o.Told != nil && n%cancelEach == 0 {
+				if o.Told.Status == "waiting" {
+					return
+				}
+				if n%cancelEach == 0 {
 					s.l.Place(s.c, s.l.Cancel(p, o.Told.ID))
 				}
 			}
