@@ -5,6 +5,7 @@ import { expect } from './fixtures.ts';
 declare global {
   interface Window {
     happeningLoaded?: boolean;
+    happeningRang?: number;
     happeningPointers?: string[];
     happeningPressed?: number;
     happeningSeen?: Record<string, number>;
@@ -74,5 +75,23 @@ export async function watchSeat(page: Page, number: number, state: string): Prom
   return async () => {
     await page.waitForFunction((k) => window.happeningSeen?.[k] !== undefined, key);
     return page.evaluate((k) => window.happeningSeen?.[k] ?? Number.NaN, key);
+  };
+}
+
+/** Notes when the bell first tells of something unread, by the machine's clock. */
+export async function watchBell(page: Page): Promise<() => Promise<number>> {
+  await page.evaluate(() => {
+    const look = () => {
+      if (!document.querySelector('[aria-label$="unread"]')) return;
+      window.happeningRang = Date.now();
+      observer.disconnect();
+    };
+    const observer = new MutationObserver(look);
+    observer.observe(document.body, { subtree: true, childList: true, attributeFilter: ['aria-label'] });
+    look();
+  });
+  return async () => {
+    await page.waitForFunction(() => window.happeningRang !== undefined);
+    return (await page.evaluate(() => window.happeningRang)) ?? Number.NaN;
   };
 }
