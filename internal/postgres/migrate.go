@@ -190,6 +190,7 @@ func schemaVersion(ctx context.Context, q querier) (have, want int64, err error)
 const (
 	codeNoTable       = "42P01"
 	codeNoPrivilege   = "42501"
+	codeReadOnly      = "25006"
 	codeNoConnection  = "53300"
 	codeStarting      = "57P03"
 	codeRoleExists    = "42710"

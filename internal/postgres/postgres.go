@@ -139,15 +139,20 @@ func (db *DB) Time(ctx context.Context) (time.Time, error) {
 // Away says whether an error means that the database can't be reached or
 // doesn't serve now, which is not a defect of ours.
 func Away(err error) bool {
+	// Who is not let in finds nobody, whatever the server says of it: a
+	// password may have been changed, or a role be taken away.
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) {
+		return true
+	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		// Class 57 is operator intervention, 53 insufficient resources, 08 the
-		// connection.
-		return strings.HasPrefix(pg.Code, "57") || strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "08")
+		// connection. A server that was made a standby takes no writes.
+		return strings.HasPrefix(pg.Code, "57") || strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "08") || pg.Code == codeReadOnly
 	}
-	var connect *pgconn.ConnectError
 	var network net.Error
-	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF)
+	return errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // Empty says whether no organization was ever made here.
