@@ -1,8 +1,11 @@
 import { defineConfig } from '@playwright/test';
 import { realEngines } from './support/settings.ts';
 
-/** A test that takes longer hangs; the longest (the whole demo flow) needs about a minute. */
-const TEST_LIMIT_MS = 150_000;
+/**
+ * A test that takes longer hangs. The longest (the whole demo flow) needs about
+ * a minute, and 144 s have been seen where the cores had much else to do.
+ */
+const TEST_LIMIT_MS = 300_000;
 /** Everything that a screen shows after a step appears within this, on a busy machine too. */
 const EXPECT_LIMIT_MS = 10_000;
 

@@ -74,7 +74,9 @@ export class Balancer {
 
   /** Lets a browser meet one replica and no other, counted from 0. */
   async pin(context: BrowserContext, replica: number): Promise<void> {
-    await context.addCookies([{ name: COOKIE, value: String(replica), url: `http://localhost:${this.port}` }]);
+    await context.addCookies([
+      { name: COOKIE, value: String(replica), url: `http://localhost:${this.port}` },
+    ]);
   }
 
   async close(): Promise<void> {

@@ -122,7 +122,9 @@ export class Keycloak {
   }
 
   private async find(email: string): Promise<{ id: string }[]> {
-    return (await this.ask('GET', `/users?exact=true&email=${encodeURIComponent(email)}`)) as { id: string }[];
+    return (await this.ask('GET', `/users?exact=true&email=${encodeURIComponent(email)}`)) as {
+      id: string;
+    }[];
   }
 
   /** An access token of a person, and for how many milliseconds it is good. */
@@ -184,11 +186,14 @@ export class Keycloak {
     const sessions = (await this.ask('GET', `/clients/${id}/user-sessions?max=500`)) as { id: string }[];
     // Nobody is there any more to be told of their end.
     await this.ask('DELETE', `/clients/${id}`);
-    for (const session of sessions) await this.ask('DELETE', `/sessions/${session.id}`).catch(() => undefined);
+    for (const session of sessions)
+      await this.ask('DELETE', `/sessions/${session.id}`).catch(() => undefined);
   }
 
   private async ownClient(): Promise<Json & { id: string }> {
-    const [client] = (await this.ask('GET', `/clients?clientId=${this.clientId}`)) as (Json & { id: string })[];
+    const [client] = (await this.ask('GET', `/clients?clientId=${this.clientId}`)) as (Json & {
+      id: string;
+    })[];
     if (!client) throw new Error(`Keycloak has no client ${this.clientId}`);
     return client;
   }

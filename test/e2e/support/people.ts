@@ -23,7 +23,12 @@ export function person(name: string): Person {
 }
 
 /** Goes the whole way from a visitor to a person signed in: sign-up at the provider, confirmation by mail, sign-in. */
-export async function signUp(page: Page, server: Server, who: Person, inspect: Inspect = nobody): Promise<void> {
+export async function signUp(
+  page: Page,
+  server: Server,
+  who: Person,
+  inspect: Inspect = nobody,
+): Promise<void> {
   await page.goto('/');
   await page.getByRole('banner').getByRole('link', { name: 'Sign in' }).click();
   await expect(page.getByRole('heading', { name: 'Welcome back' })).toBeVisible();

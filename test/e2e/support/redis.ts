@@ -70,7 +70,8 @@ export class RedisProcess {
   }
 
   async drop(): Promise<void> {
-    if (this.child.pid === undefined || this.child.exitCode !== null || this.child.signalCode !== null) return;
+    if (this.child.pid === undefined || this.child.exitCode !== null || this.child.signalCode !== null)
+      return;
     const ended = once(this.child, 'exit');
     this.child.kill('SIGKILL');
     await ended;

@@ -147,7 +147,10 @@ export class Server {
   async call<T>(email: string, method: string, path: string, body?: unknown): Promise<T> {
     const response = await fetch(`${this.url}/api${path}`, {
       method,
-      headers: { Authorization: `Bearer ${await this.token(email)}`, ...(body ? { 'Content-Type': 'application/json' } : {}) },
+      headers: {
+        Authorization: `Bearer ${await this.token(email)}`,
+        ...(body ? { 'Content-Type': 'application/json' } : {}),
+      },
       ...(body ? { body: JSON.stringify(body) } : {}),
     });
     const text = await response.text();
@@ -199,9 +202,7 @@ export class Server {
       HAPPENING_API_ADDR: `127.0.0.1:${api}`,
       HAPPENING_OPS_ADDR: `127.0.0.1:${ops}`,
     };
-    this.processes.push(
-      await Process.start(demo ? ['--demo'] : [], env, `http://127.0.0.1:${api}/readyz`),
-    );
+    this.processes.push(await Process.start(demo ? ['--demo'] : [], env, `http://127.0.0.1:${api}/readyz`));
   }
 }
 

@@ -11,7 +11,8 @@ export async function run(program: string, ...args: string[]): Promise<string> {
     return stdout.trim();
   } catch (error) {
     const { code, stderr, message } = error as { code?: unknown; stderr?: string; message: string };
-    if (code === 'ENOENT') throw new Error(`${program} is not installed; deploy/README.md names the packages`);
+    if (code === 'ENOENT')
+      throw new Error(`${program} is not installed; deploy/README.md names the packages`);
     throw new Error(`${program}: ${stderr || message}`);
   }
 }

@@ -60,7 +60,8 @@ test('a seat that is held at one replica is seen held at the other', async ({ se
 
   await test.step('who leaves is not counted any more', async () => {
     await pages.visitor.close();
-    for (const page of [pages.first, pages.second]) await expect(page.getByText('2 looking now')).toBeVisible();
+    for (const page of [pages.first, pages.second])
+      await expect(page.getByText('2 looking now')).toBeVisible();
   });
 });
 
@@ -92,7 +93,9 @@ test('a promotion at one replica rings the bell at the other', async ({ server, 
   });
   await bell.click();
   await expect(
-    page.getByRole('dialog', { name: 'Notifications' }).getByRole('button', { name: `You are in: ${event.name}` }),
+    page
+      .getByRole('dialog', { name: 'Notifications' })
+      .getByRole('button', { name: `You are in: ${event.name}` }),
   ).toBeVisible();
   await neverReloaded();
 });
