@@ -122,8 +122,8 @@ func TestFiguresAreRead(t *testing.T) {
 	if got := residentOf("VmPeak:	 9 kB\nVmRSS:	  12 kB\n"); got != 12*1024 {
 		t.Errorf("resident %f", got)
 	}
-	if got := metricOf("# HELP go_x y\ngo_x_more 1\ngo_x 2.5e+06\n", "go_x"); got != 2.5e6 {
-		t.Errorf("metric %f", got)
+	if got := memoryStat("heap profile: 1: 2\n# Stack = 1048576 / 2097152\n# HeapInuse = 5\n", "Stack"); got != 1<<20 {
+		t.Errorf("stack %f", got)
 	}
 	if got := infoOf("# Server\r\nredis_version:7.0.15\r\n")["redis_version"]; got != "7.0.15" {
 		t.Errorf("version %q", got)

@@ -301,10 +301,7 @@ func (c *crowd) leave() {
 // memory is what the server uses after a collection, in bytes: heap and
 // stacks, and what the system counts.
 func (s *server) memory(ctx context.Context) (heap, rss float64, err error) {
-	if _, err := s.get(ctx, "http://"+s.opsAddr+"/debug/pprof/heap?gc=1"); err != nil {
-		return 0, 0, err
-	}
-	text, err := s.get(ctx, "http://"+s.opsAddr+"/metrics")
+	text, err := s.get(ctx, "http://"+s.opsAddr+"/debug/pprof/heap?gc=1&debug=1")
 	if err != nil {
 		return 0, 0, err
 	}
@@ -312,15 +309,15 @@ func (s *server) memory(ctx context.Context) (heap, rss float64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	heap = metricOf(string(text), "go_memstats_heap_inuse_bytes") + metricOf(string(text), "go_memstats_stack_inuse_bytes")
-	return heap, residentOf(string(status)), nil
+	return memoryStat(string(text), "HeapInuse") + memoryStat(string(text), "Stack"), residentOf(string(status)), nil
 }
 
-// metricOf reads one figure of a server's metrics; 0 where it is missing.
-func metricOf(text, name string) float64 {
+// memoryStat reads one figure of those at the end of a heap profile as text,
+// such as "# Stack = 1048576 / 1048576"; 0 where it is missing.
+func memoryStat(text, name string) float64 {
 	for line := range strings.Lines(text) {
-		if value, ok := strings.CutPrefix(line, name+" "); ok {
-			figure, _ := strconv.ParseFloat(strings.TrimSpace(value), 64)
+		if f := strings.Fields(line); len(f) > 3 && f[0] == "#" && f[1] == name && f[2] == "=" {
+			figure, _ := strconv.ParseFloat(f[3], 64)
 			return figure
 		}
 	}
