@@ -208,6 +208,7 @@ func (s *letters) inHand(t *testing.T) int {
 // Poison, published by hand and found in the outbox, ends in the dead letters
 // after a few tries, while others are told as ever.
 func TestPoison(t *testing.T) {
+	t.Parallel()
 	const orders = 400
 	s := newLetters(t, orders+1)
 	// A fact that the database refuses to tell.

@@ -200,6 +200,7 @@ func TestKilledReplicas(t *testing.T) {
 
 // What one replica was told holds at the others at once.
 func TestReplicasShare(t *testing.T) {
+	t.Parallel()
 	r := house.NewReplicas(t, nil)
 	r.StartMany(2)
 	a, b := house.NewClient(r.All[0].API), house.NewClient(r.All[1].API)
@@ -265,6 +266,7 @@ func mapOf(t *testing.T, c *house.Client, eventID string) house.Map {
 
 // A person's requests are counted over all replicas.
 func TestReplicasShareRates(t *testing.T) {
+	t.Parallel()
 	const rate = 5 // a second; twice as many at once
 	r := house.NewReplicas(t, func(env map[string]string) { env["HAPPENING_LIMIT_PERSON"] = "5" })
 	r.StartMany(2)
@@ -298,6 +300,7 @@ const (
 
 // A sign-out at one replica ends the session and its websocket at the other.
 func TestSignOutReachesReplicas(t *testing.T) {
+	t.Parallel()
 	r := house.NewReplicas(t, nil)
 	first := r.Start("--demo")
 	second := r.Start()
@@ -333,6 +336,7 @@ func TestSignOutReachesReplicas(t *testing.T) {
 // A second process is refused where the processes could not work together, in
 // one line.
 func TestAloneWithoutRedis(t *testing.T) {
+	t.Parallel()
 	r := house.NewReplicas(t, func(env map[string]string) { delete(env, "REDIS_URL") })
 	first := r.Start()
 	other := r.Prepare()

@@ -113,6 +113,7 @@ func noProvider(t *testing.T, h *house.House) {
 // `config check`, all of it at once, a line each, without a password, and
 // nothing is started.
 func TestEnginesFaults(t *testing.T) {
+	t.Parallel()
 	for _, f := range []fault{
 		{"PostgreSQL: nobody there", nobodyThere("DATABASE_URL"), [][]string{{"DATABASE_URL", "no PostgreSQL answers"}}},
 		{"PostgreSQL: wrong password", wrongPassword("DATABASE_URL"), [][]string{{"DATABASE_URL", "password"}}},
@@ -136,6 +137,7 @@ func TestEnginesFaults(t *testing.T) {
 		}},
 	} {
 		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
 			h := house.New(t)
 			h.Must("migrate")
 			f.spoil(t, h)
