@@ -48,6 +48,7 @@ type Balancer struct {
 type balanced struct {
 	name        string
 	ready       atomic.Bool
+	asked       atomic.Bool // and has not answered yet
 	client, api http.Handler
 	look        *Client
 }
@@ -105,19 +106,15 @@ func (b *Balancer) all() []*balanced {
 func (b *Balancer) watch(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	busy := map[string]*atomic.Bool{}
 	var looks sync.WaitGroup
 	defer looks.Wait()
 	for {
 		for _, s := range b.all() {
-			if busy[s.name] == nil {
-				busy[s.name] = &atomic.Bool{}
-			}
-			if !busy[s.name].CompareAndSwap(false, true) {
-				continue
+			if !s.asked.CompareAndSwap(false, true) {
+				continue // it hasn't answered yet
 			}
 			looks.Go(func() {
-				defer busy[s.name].Store(false)
+				defer s.asked.Store(false)
 				s.ready.Store(s.look.Status("/readyz") == http.StatusOK)
 			})
 		}
