@@ -6,7 +6,7 @@
 // # Keys
 //
 // The braces are written: all keys of one event lie in one slot of a cluster.
-// Every key has an end, which use moves on.
+// Every key but happening:store has an end, which use moves on.
 //
 //	event:{E}:holds     hash: seat → holder, end and beginning in milliseconds
 //	event:{E}:people    hash: holder → pins, seats, ages of ended holds (msgpack)
@@ -20,6 +20,8 @@
 //	listening:USER      there while the person is connected, and a little longer
 //	holds:due           sorted: event → when somebody should end holds there
 //	limit:NAME:KEY      a bucket of a rate limit
+//	happening:store     the name of this database, see Identity
+//	happening:pulse     written to see whether Redis takes writes
 //
 // # How holds end
 //
