@@ -63,6 +63,9 @@ func linkPerson(ctx context.Context, tx pgx.Tx, s user.Sighting) (user.Person, e
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return user.Person{}, fmt.Errorf("find identity: %w", err)
 	}
+	if s.Linking == user.LinkVerifiedEmail && !s.Claims.EmailVerified {
+		return user.Person{}, user.ErrAddressUnverified
+	}
 	id, err = holderToLink(ctx, tx, s)
 	switch {
 	case errors.Is(err, fault.ErrNotFound):

@@ -82,8 +82,22 @@ func TestAnAddressTakesNobodyOver(t *testing.T) {
 	}
 	// Nor does an address count that the other provider didn't verify.
 	claims.EmailVerified = false
-	if got, err := people.Resolve(ctx, "https://b", "2", claims, user.LinkVerifiedEmail); err != nil || got.ID == owner.ID || got.EmailVerified {
+	got, err := people.Resolve(ctx, "https://b", "2", claims, user.NoLinking)
+	if err != nil || got.ID == owner.ID || got.EmailVerified {
 		t.Errorf("an unverified newcomer is %+v, %v", got, err)
+	}
+	// While people move such a one waits for the proof, whether the address is
+	// known here or not; who is known already stays who it is.
+	for _, address := range []string{claims.Email, "unknown@example.org", ""} {
+		if _, err := people.Resolve(ctx, "https://b", "3", user.Claims{Email: address}, user.LinkVerifiedEmail); !errors.Is(err, user.ErrAddressUnverified) {
+			t.Errorf("an unverified newcomer as %q: %v", address, err)
+		}
+	}
+	if _, err := people.Lookup(ctx, "https://b", "3"); !errors.Is(err, fault.ErrNotFound) {
+		t.Errorf("a refused newcomer is known: %v", err)
+	}
+	if again, err := people.Resolve(ctx, "https://b", "2", claims, user.LinkVerifiedEmail); err != nil || again != got {
+		t.Errorf("the known one became %+v, %v", again, err)
 	}
 	if again, err := people.Get(ctx, owner.ID); err != nil || again != owner {
 		t.Errorf("the owner became %+v, %v", again, err)

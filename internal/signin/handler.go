@@ -142,6 +142,9 @@ func (a *Authenticator) callback(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, user.ErrNotLinked):
 		a.failUnlinked(w, r, err)
 		return
+	case errors.Is(err, user.ErrAddressUnverified):
+		a.fail(w, r, http.StatusForbidden, user.ErrAddressUnverified.Message+" Then sign in again. Nothing was changed here.", err)
+		return
 	default:
 		a.fail(w, r, http.StatusInternalServerError, "Something went wrong on our side.", err)
 		return

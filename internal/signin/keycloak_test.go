@@ -298,8 +298,8 @@ func rotatesItsKeys(t *testing.T, site *keycloakSite) {
 func peopleMoveToIt(t *testing.T, site *keycloakSite) {
 	ctx := context.Background()
 	h, k := site.open(t, linking)
-	// Whoever can't prove the address gets nothing of it, even where the realm
-	// lets people in without.
+	// Whoever can't prove the address is nobody, even where the realm lets
+	// people in without.
 	k.Change("", map[string]any{"verifyEmail": false})
 	t.Cleanup(func() { k.Change("", map[string]any{"verifyEmail": true}) })
 	email := someone()
@@ -308,9 +308,9 @@ func peopleMoveToIt(t *testing.T, site *keycloakSite) {
 		t.Fatal(err)
 	}
 	id := k.Person(email, false)
-	eve := h.signedInAtKeycloak(email)
-	if p, err := h.auth.Session(ctx, h.session(eve)); err != nil || p.UserID == owner.ID {
-		t.Errorf("unverified: %+v, %v", p, err)
+	eve := h.browser()
+	if got := eve.atKeycloak(email); got.status != http.StatusForbidden || h.session(eve) != "" || h.count(`SELECT count(*) FROM users`) != 1 {
+		t.Errorf("unverified: %d %s", got.status, got.url)
 	}
 	k.Admin(http.MethodDelete, "/users/"+id, nil, nil)
 	k.Person(email, true)

@@ -75,6 +75,20 @@ func TestMovingToAnotherProvider(t *testing.T) {
 						if p, err := h.auth.Session(ctx, h.session(b)); err != nil || p.UserID != owner.ID {
 							t.Errorf("once it is on: %+v, %v", p, err)
 						}
+					case link: // somebody who can't prove the address yet is the person once it is proven
+						if err == nil || identities != 0 || people != 1 || h.session(b) != "" {
+							t.Errorf("refused: %+v, %v, %d identities, %d people", p, err, identities, people)
+						}
+						if way == "by token" && !errors.Is(err, user.ErrAddressUnverified) {
+							t.Errorf("refused: %v", err)
+						}
+						if way == "by browser" && (got.status != http.StatusForbidden || !strings.Contains(got.body, "Confirm your e-mail address")) {
+							t.Errorf("page: %d %s", got.status, got.body)
+						}
+						b, _ := h.came(o, "ada", "ada@example.org", true)
+						if p, err := h.auth.Session(ctx, h.session(b)); err != nil || p.UserID != owner.ID {
+							t.Errorf("once it is proven: %+v, %v", p, err)
+						}
 					default: // somebody who could not prove the address gets nothing of it
 						if err != nil || p.UserID == owner.ID || people != 2 || h.count(`SELECT count(*) FROM user_audit`) != 0 {
 							t.Errorf("unverified: %+v, %v, %d people", p, err, people)
@@ -93,20 +107,42 @@ func TestMovingToAnotherProvider(t *testing.T) {
 // Whoever registered the address first, unverified, is not linked later either:
 // a known identity stays whose it was.
 func TestAKnownIdentityIsNeverLinked(t *testing.T) {
-	h, o := openOutside(t, linking)
+	h, o := openOutside(t)
 	ctx := context.Background()
 	owner, err := h.people.Resolve(ctx, idp.IdentityKey, "1", user.Claims{Email: "ada@example.org", EmailVerified: true}, user.NoLinking)
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.came(o, "eve", "ada@example.org", false)
-	b, _ := h.came(o, "eve", "ada@example.org", true)
-	p, err := h.auth.Session(ctx, h.session(b))
-	if err != nil || p.UserID == owner.ID {
-		t.Errorf("%+v, %v", p, err)
+	h.auth = h.relyingOn(o, linking)
+	for _, verified := range []bool{false, true} {
+		b, _ := h.came(o, "eve", "ada@example.org", verified)
+		p, err := h.auth.Session(ctx, h.session(b))
+		if err != nil || p.UserID == owner.ID {
+			t.Errorf("%+v, %v", p, err)
+		}
+		if person, err := h.people.Get(ctx, p.UserID); err != nil || person.EmailVerified {
+			t.Errorf("%+v, %v", person, err)
+		}
 	}
-	if person, err := h.people.Get(ctx, p.UserID); err != nil || person.EmailVerified {
-		t.Errorf("%+v, %v", person, err)
+}
+
+// Whether a person with the address is here can't be told from the refusal.
+func TestARefusalForAnUnverifiedAddressTellsNothing(t *testing.T) {
+	h, o := openOutside(t, linking)
+	if _, err := h.people.Resolve(context.Background(), idp.IdentityKey, "1", user.Claims{Email: "ada@example.org", EmailVerified: true}, user.NoLinking); err != nil {
+		t.Fatal(err)
+	}
+	var pages [2]page
+	for i, email := range []string{"ada@example.org", "nobody@example.org"} {
+		o.signsIn("eve", email, false)
+		pages[i] = h.browser().get("/auth/login")
+	}
+	if pages[0].status != http.StatusForbidden || pages[0].status != pages[1].status || pages[0].body != pages[1].body {
+		t.Errorf("known: %d %s\nunknown: %d %s", pages[0].status, pages[0].body, pages[1].status, pages[1].body)
+	}
+	if n := h.count(`SELECT count(*) FROM users`); n != 1 {
+		t.Errorf("%d people", n)
 	}
 }
 

@@ -124,8 +124,8 @@ type Config struct {
 	ClientID     string
 	ClientSecret string
 	// LinkVerifiedEmail makes an unknown identity with a verified address one
-	// of the person who holds that address and was brought by another provider;
-	// see user.LinkVerifiedEmail.
+	// of the person who holds that address and was brought by another provider,
+	// and lets none in without; see user.LinkVerifiedEmail.
 	LinkVerifiedEmail bool
 	PublicURL         string       // without a path
 	HTTPClient        *http.Client // reaches the provider; nil: the usual one

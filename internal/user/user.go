@@ -59,7 +59,9 @@ const (
 	// would be a member of nothing, and could not be made one with the first.
 	NoLinking Linking = iota
 	// LinkVerifiedEmail makes it an identity of that person, once per person
-	// and issuer, and records so.
+	// and issuer, and records so. An unknown identity without a verified
+	// address is refused with ErrAddressUnverified: made a person of its own,
+	// it could not be linked any more once its address is verified.
 	LinkVerifiedEmail
 )
 
@@ -67,6 +69,12 @@ const (
 // another provider so far. Nothing was changed.
 var ErrNotLinked = fault.New(fault.Forbidden, "identity_not_linked",
 	"There is an account with your address from the sign-in service that was used here before. It is not connected with the new one yet.")
+
+// ErrAddressUnverified says that a newcomer must have an address verified by
+// the provider first. It is the answer to every newcomer without, so that it
+// tells nobody whether the address is known here. Nothing was changed.
+var ErrAddressUnverified = fault.New(fault.Forbidden, "address_unverified",
+	"Confirm your e-mail address at the sign-in service first.")
 
 // Sighting is somebody seen at a provider.
 type Sighting struct {
@@ -86,8 +94,9 @@ type Store interface {
 	// brought up to the claims; a new one gets NewID. It may be called by
 	// many at once with one identity and makes one person. For an unknown
 	// identity whose verified address a person holds verified who has no
-	// identity of the issuer yet, Linking decides. An address that somebody
-	// else holds verified stays unverified here.
+	// identity of the issuer yet, and for one without a verified address,
+	// Linking decides. An address that somebody else holds verified stays
+	// unverified here.
 	LinkPerson(ctx context.Context, s Sighting) (Person, error)
 	Person(ctx context.Context, id uuid.UUID) (Person, error)
 	Memberships(ctx context.Context, id uuid.UUID) ([]Membership, error)
