@@ -104,7 +104,7 @@ func NewLedger(ctx context.Context, connString func(role string) string) (*Ledge
 	} else {
 		l.unprepared = ledgerStatements
 	}
-	if l.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
+	if l.pool, err = new(failover).pool(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("postgres: ledger: %w", err)
 	}
 	return l, nil

@@ -31,45 +31,58 @@ const (
 type DB struct {
 	App    *pgxpool.Pool // requests
 	System *pgxpool.Pool // allocator batches, relay, jobs, checker
+
+	failover *failover
 }
 
 // Open connects both roles. connString gives the connection string for a
 // role; a pool_max_conns in it is what one process may take as this role.
 // Connections are made lazily; Ping tells whether the database answers.
 func Open(ctx context.Context, connString func(role string) string) (*DB, error) {
-	app, err := open(ctx, connString(AppRole), appShare)
+	away := new(failover)
+	app, err := open(ctx, away, connString(AppRole), appShare)
 	if err != nil {
 		return nil, err
 	}
-	system, err := open(ctx, connString(SystemRole), systemShare)
+	system, err := open(ctx, away, connString(SystemRole), systemShare)
 	if err != nil {
 		app.Close()
 		return nil, err
 	}
-	return &DB{App: app, System: system}, nil
+	return &DB{App: app, System: system, failover: away}, nil
 }
 
 // open makes a pool; share says how many of the connections that the string
 // allows are its own.
-func open(ctx context.Context, connString string, share func(bound int32) int32) (*pgxpool.Pool, error) {
+func open(ctx context.Context, away *failover, connString string, share func(bound int32) int32) (*pgxpool.Pool, error) {
 	cfg, err := poolConfig(connString, "happening", share)
 	if err != nil {
 		return nil, err
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	pool, err := away.pool(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: open: %w", err)
 	}
 	return pool, nil
 }
 
-// Ping makes one round trip as the request role.
+// Ping makes one round trip as the request role and fails, in one line, where
+// the server does not answer or takes no writes.
 func (db *DB) Ping(ctx context.Context) error {
-	var one int
-	if err := db.App.QueryRow(ctx, "SELECT 1").Scan(&one); err != nil {
-		return fmt.Errorf("postgres: ping: %w", err)
+	var standby, readOnly bool
+	err := db.App.QueryRow(ctx, `SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::bool`).Scan(&standby, &readOnly)
+	switch {
+	case err != nil:
+		return fmt.Errorf("postgres: ping: %w", inOneLine(err))
+	case standby:
+		err = fmt.Errorf("postgres: ping: %w: it is a standby, or was made one; trying whether its address leads to another", errOnlyReads)
+	case readOnly:
+		err = fmt.Errorf("postgres: ping: %w: default_transaction_read_only is on", errOnlyReads)
+	default:
+		return nil
 	}
-	return nil
+	db.failover.leave()
+	return err
 }
 
 // Close closes both pools after their connections came home.
@@ -142,7 +155,7 @@ func Away(err error) bool {
 	// Who is not let in finds nobody, whatever the server says of it: a
 	// password may have been changed, or a role be taken away.
 	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) {
+	if errors.As(err, &connect) || errors.Is(err, errOnlyReads) {
 		return true
 	}
 	var pg *pgconn.PgError

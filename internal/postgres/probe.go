@@ -432,3 +432,12 @@ func refused(pg *pgconn.PgError, where, login, database string) string {
 
 // oneLine is an error's text without line breaks.
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
+// flat is an error that is told in one line, whatever the driver made of it.
+type flat struct{ error }
+
+func (f flat) Error() string { return oneLine(f.error) }
+func (f flat) Unwrap() error { return f.error }
+
+// inOneLine gives the same error with a text of one line.
+func inOneLine(err error) error { return flat{err} }
