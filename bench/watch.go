@@ -28,6 +28,7 @@ const (
 	pacedPause    = 60 * time.Millisecond
 	watchPatience = 30 * time.Second
 	settleFor     = 2 * time.Second
+	idleFor       = 20 * time.Second
 )
 
 // sockets is what people who look on cost one server. Bytes are of one
@@ -101,6 +102,8 @@ func (r *runner) watched(ctx context.Context, events []string) (s *sockets, busy
 		return nil, busy, err
 	}
 	redis := w.redisMemory(ctx)
+	// What the house spends with nobody in it is not the connections'.
+	empty := r.idle(ctx)
 	crowd, err := gather(ctx, w.first(), r.people[:min(watchers, len(r.people))], events[0])
 	if err != nil {
 		return nil, busy, err
@@ -114,11 +117,9 @@ func (r *runner) watched(ctx context.Context, events []string) (s *sockets, busy
 	n := float64(len(crowd.conns))
 	s = &sockets{Connections: len(crowd.conns), HeapEach: (heapAfter - heap) / n, RSSEach: (rssAfter - rss) / n,
 		RedisEach: (w.redisMemory(ctx) - redis) / n}
-	meter := newMeter(w.watched())
-	meter.start()
-	wait(ctx, r.side())
-	use := meter.stop(0)
-	s.serverIdle, s.IdleEach, s.IdleRedisEach = use.Server, use.Server*1e6/n, use.Redis*1e6/n
+	use := r.idle(ctx)
+	s.serverIdle = max(use.Server-empty.Server, 0)
+	s.IdleEach, s.IdleRedisEach = s.serverIdle*1e6/n, max(use.Redis-empty.Redis, 0)*1e6/n
 	crowd.count.Store(0)
 	crowd.bytes.Store(0)
 	began := time.Now()
@@ -132,6 +133,15 @@ func (r *runner) watched(ctx context.Context, events []string) (s *sockets, busy
 	}
 	s.Lost = crowd.lost.Load()
 	return s, busy, nil
+}
+
+// idle is what is spent while nobody does anything, over a few of the rounds
+// in which who looks on is told to Redis.
+func (r *runner) idle(ctx context.Context) usage {
+	meter := newMeter(r.world.watched())
+	meter.start()
+	wait(ctx, max(r.side(), idleFor))
+	return meter.stop(0)
 }
 
 // paced books steadily and slowly, so that the maps change all the time and
