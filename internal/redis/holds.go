@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,6 +22,10 @@ type picture struct {
 	revision   int64
 	count      int64 // of the entries in Redis, of which some may not be ours
 	holders    map[int32]uuid.UUID
+	// ends is when each of them ends, unpinned, in Redis's milliseconds; until
+	// is when the first is left out even if Redis still has it; zero: never.
+	ends  map[int32]int64
+	until int64
 }
 
 // View implements booking.HoldStore: one small script for each event, all of
@@ -46,10 +51,10 @@ func (s *Store) View(ctx context.Context, eventIDs []uuid.UUID) ([]booking.HoldV
 	views := make([]booking.HoldView, len(eventIDs))
 	for i, id := range eventIDs {
 		r := reading(answers[i])
-		r.clock(s)
+		now := r.clock(s)
 		s.told(id, r.groups(), nil)
 		views[i].SaleVersion = r.number()
-		next := base[i].advance(&r)
+		next := base[i].advance(&r, now)
 		if r.bad {
 			return nil, holdsAway(errAnswer)
 		}
@@ -64,9 +69,10 @@ func (s *Store) View(ctx context.Context, eventIDs []uuid.UUID) ([]booking.HoldV
 // errAnswer says that a script answered something else than it should.
 var errAnswer = errors.New("redis: an answer can't be read")
 
-// advance reads the rest of a view's answer and gives the picture that it
-// makes of this one; the same where nothing has changed.
-func (p *picture) advance(r *answer) *picture {
+// advance reads the rest of a view's answer, given at now by Redis's clock, and
+// gives the picture that it makes of this one; the same where nothing has
+// changed.
+func (p *picture) advance(r *answer, now int64) *picture {
 	const (
 		same = iota
 		changes
@@ -75,36 +81,55 @@ func (p *picture) advance(r *answer) *picture {
 	next := &picture{generation: p.generation, epoch: r.text(), revision: r.number(), count: r.number()}
 	switch kind := r.number(); kind {
 	case same:
-		return p
+		if p.until == 0 || now < p.until {
+			return p
+		}
+		next.holders, next.ends = maps.Clone(p.holders), maps.Clone(p.ends)
 	case changes:
 		seats, values := r.list(), r.list()
 		if len(seats) != len(values) {
 			r.bad = true
 			return p
 		}
-		next.holders = maps.Clone(p.holders)
+		next.holders, next.ends = maps.Clone(p.holders), maps.Clone(p.ends)
 		if next.holders == nil {
-			next.holders = map[int32]uuid.UUID{}
+			next.holders, next.ends = map[int32]uuid.UUID{}, map[int32]int64{}
 		}
 		for i := range seats {
-			next.set(seats[i], values[i])
+			next.set(seats[i], values[i], now)
 		}
 	case all:
 		pairs := r.list()
-		next.holders = make(map[int32]uuid.UUID, len(pairs)/2)
+		next.holders, next.ends = make(map[int32]uuid.UUID, len(pairs)/2), make(map[int32]int64, len(pairs)/2)
 		for i := 0; i+1 < len(pairs); i += 2 {
-			next.set(pairs[i], pairs[i+1])
+			next.set(pairs[i], pairs[i+1], now)
 		}
 	default:
 		r.bad = true
 	}
+	next.leaveOut(now)
 	return next
+}
+
+// leaveOut takes out the holds that have ended long ago. Redis's scripts end
+// holds; should one of them be forgotten there, it keeps nobody from buying.
+func (p *picture) leaveOut(now int64) {
+	for seat, end := range p.ends {
+		switch last := end + booking.PinMax.Milliseconds(); {
+		case last <= now:
+			delete(p.holders, seat)
+			delete(p.ends, seat)
+		case p.until == 0 || last < p.until:
+			p.until = last
+		}
+	}
 }
 
 const uuidLength = 36
 
-// set takes over one entry; what is not ours is left out.
-func (p *picture) set(seat, value rueidis.RedisMessage) {
+// set takes over one entry; what is not ours is left out, and with it what
+// ends later than any hold may, as in the scripts.
+func (p *picture) set(seat, value rueidis.RedisMessage, now int64) {
 	text, err := seat.ToString()
 	if err != nil {
 		return
@@ -114,13 +139,21 @@ func (p *picture) set(seat, value rueidis.RedisMessage) {
 		return
 	}
 	delete(p.holders, int32(number))
+	delete(p.ends, int32(number))
 	entry, err := value.ToString() // an error where the seat is free
-	if err != nil || len(entry) < uuidLength {
+	if err != nil || len(entry) <= uuidLength {
 		return
 	}
-	if holder, err := uuid.Parse(entry[:uuidLength]); err == nil {
-		p.holders[int32(number)] = holder
+	holder, err := uuid.Parse(entry[:uuidLength])
+	if err != nil {
+		return
 	}
+	stop, _, _ := strings.Cut(entry[uuidLength+1:], " ")
+	end, err := strconv.ParseInt(stop, 10, 64)
+	if err != nil || end > now+(booking.HoldMaxAge+booking.PinMax).Milliseconds() {
+		return
+	}
+	p.holders[int32(number)], p.ends[int32(number)] = holder, end
 }
 
 // Place implements booking.HoldStore. The limit of events spans slots: the
@@ -165,6 +198,9 @@ func (s *Store) Place(ctx context.Context, p booking.Placement) (booking.Placed,
 		placed.ExpiresAt = s.when(now, first)
 	}
 	s.told(p.EventID, ended, changed)
+	if first > 0 && first < reserved { // the greatest age ends it sooner
+		s.event(p.EventID).enlisted.Store(0)
+	}
 	s.enlist(ctx, p.EventID, due)
 	if behind {
 		if fresh {
@@ -185,12 +221,12 @@ func (s *Store) reservation(p booking.Placement) []call {
 	calls := []call{{script: reserveScript, keys: []string{personKey(p.UserID)}, owned: []string{personKey(p.UserID)}, args: []string{
 		p.EventID.String(), strconv.FormatInt(ttl, 10), strconv.Itoa(booking.HoldMaxEvents),
 	}}}
-	now := s.redisNow()
-	if k := s.event(p.EventID); k.enlisted.Load() <= now {
+	k, now := s.event(p.EventID), s.redisNow()
+	if until := k.enlisted.Load(); until <= now || until > now+ttl {
 		k.enlisted.Store(now + ttl)
-		calls = append(calls, s.enlisting(p.EventID, ttl))
 	}
-	return calls
+	// Always, whatever was enlisted before: the store may have forgotten it.
+	return append(calls, s.enlisting(p.EventID, ttl))
 }
 
 func (s *Store) enlisting(eventID uuid.UUID, soon int64) call {

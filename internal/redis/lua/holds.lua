@@ -11,17 +11,30 @@ local function parse(value)
   local user, stop, first = string.match(value, '^(%S+) (%d+) (%d+)$')
   if not user then return nil end
   stop, first = tonumber(stop), tonumber(first)
-  -- No hold ends later than its greatest age; such a value is not ours.
-  if stop > now + MAX_AGE then return nil end
+  -- No hold ends later than its greatest age, but for the clock of a server
+  -- that took over from another's; any other value is not ours.
+  if stop > now + MAX_AGE + PIN_MAX then return nil end
   return user, stop, first
 end
 
+local function record(user)
+  local raw = redis.call('HGET', PEOPLE, user)
+  if not raw then return nil end
+  local fine, r = pcall(cmsgpack.unpack, raw)
+  if fine and type(r) == 'table' then return r end
+end
+
+local adopt, adopted
+
 local function load(user)
   local p = {user = user, pins = 0, pinned = 0, seats = {}, past = {}, held = 0, touched = 0}
-  local raw = redis.call('HGET', PEOPLE, user)
-  if not raw then return p end
-  local fine, r = pcall(cmsgpack.unpack, raw)
-  if not fine or type(r) ~= 'table' then return p end
+  local r = record(user)
+  if not r and not adopted and redis.call('ZSCORE', DUE, user) then
+    -- Whom the clock has something for, has a record: the records were lost.
+    adopt()
+    r = record(user)
+  end
+  if not r then return p end
   p.pins, p.pinned = tonumber(r[1]) or 0, tonumber(r[2]) or 0
   if type(r[3]) == 'table' and #r[3] > 0 then
     -- The seat itself says who holds it; a record that claims more is wrong.
@@ -32,6 +45,11 @@ local function load(user)
         if owner == user then
           p.seats[seat] = {first = first, stop = stop}
           p.held = p.held + 1
+        elseif not owner then
+          -- Left there it would lead nowhere: nobody would ever end it.
+          redis.call('HDEL', HOLDS, seat)
+          changed[#changed + 1] = seat
+          ended[#ended + 1] = {user, seat}
         end
       end
     end
@@ -88,6 +106,33 @@ local function save(p)
   end
   redis.call('HSET', PEOPLE, p.user, cmsgpack.pack({p.pins, p.pinned, seats, past}))
   redis.call('ZADD', DUE, due, p.user)
+end
+
+-- adopt gives holds that no record leads to, because a key was evicted or
+-- deleted by hand, their records back, so that they end like any others; with
+-- overdue only those that should have ended. What is no hold is deleted.
+adopt = function(overdue)
+  adopted = true
+  local all, people = redis.call('HGETALL', HOLDS), {}
+  for i = 1, #all, 2 do
+    local seat = string.match(all[i], '^%d+$') and tonumber(all[i])
+    local user, stop, first = parse(all[i + 1])
+    if not user or not seat then
+      redis.call('HDEL', HOLDS, all[i])
+      if seat then changed[#changed + 1] = seat end
+    elseif not overdue or now >= stop + PIN_MAX then
+      local p = people[user]
+      if not p then
+        p = load(user)
+        people[user] = p
+      end
+      if not p.seats[seat] then
+        p.seats[seat] = {first = first, stop = stop}
+        p.held = p.held + 1
+      end
+    end
+  end
+  for _, p in pairs(people) do save(p) end
 end
 
 -- expire applies the clock to everybody who is due, up to a bound; what is

@@ -1,7 +1,7 @@
 -- ARGV: person. Answers {now, ended, first end, seats}.
 expire()
-finish()
 local p = load(ARGV[4])
+finish()
 local low, seats = 0, {}
 for seat, t in pairs(p.seats) do
   seats[#seats + 1] = seat

@@ -7,8 +7,8 @@ local settled = tonumber(redis.call('HGET', LIVE, 'sale')) or 0
 if #ARGV > 6 and sale > 0 and sale < settled then
   return {now, ended, 1, {}, {}, 0, 0, {}, finish()}
 end
-local own = #changed
 local p = load(user)
+local own = #changed
 if #ARGV == 6 and p.held == 0 then
   return {now, ended, 0, {}, {}, 0, 0, {}, finish()}
 end

@@ -1,6 +1,8 @@
 -- KEYS: the person's events. ARGV: event, until when, how many others at most.
 -- Answers {allowed, new, until}.
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+-- No hold ends so late: the clock was set back since.
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '(' .. now + MAX_AGE + 2 * PIN_MAX, '+inf')
 local till = now + tonumber(ARGV[5])
 local known = redis.call('ZSCORE', KEYS[1], ARGV[4])
 if not known and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[6]) then return {0, 0, 0} end
