@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -175,4 +176,14 @@ func (db *DB) Empty(ctx context.Context) (bool, error) {
 		return false, fmt.Errorf("postgres: %w", err)
 	}
 	return empty, nil
+}
+
+// Installation names this database: made with its schema, kept for good, and
+// carried along by a backup.
+func (db *DB) Installation(ctx context.Context) (uuid.UUID, error) {
+	var id uuid.UUID
+	if err := db.System.QueryRow(ctx, "SELECT id FROM installation").Scan(&id); err != nil {
+		return uuid.Nil, fmt.Errorf("postgres: installation: %w", err)
+	}
+	return id, nil
 }

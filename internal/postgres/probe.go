@@ -266,7 +266,7 @@ var (
 	needed = map[string][][2]string{
 		AppRole: {{"events", "SELECT"}, {"events", "UPDATE"}, {"bookings", "SELECT"}, {"sessions", "INSERT"}, {"audit_log", "INSERT"}},
 		SystemRole: {{"events", "UPDATE"}, {"bookings", "INSERT"}, {"booking_seats", "UPDATE"}, {"booking_history", "INSERT"},
-			{"event_changes", "DELETE"}, {"outbox", "UPDATE"}, {"leases", "UPDATE"}, {"replicas", "DELETE"}},
+			{"event_changes", "DELETE"}, {"outbox", "UPDATE"}, {"leases", "UPDATE"}, {"replicas", "DELETE"}, {"installation", "SELECT"}},
 	}
 	// appendOnly may only be added to, by either role.
 	appendOnly = []string{"booking_history", "audit_log"}

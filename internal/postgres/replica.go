@@ -35,11 +35,18 @@ const (
 // tolerate each other. Its text is for the operator.
 var ErrOtherCopy = errors.New("another copy is running on this database")
 
+// errOtherRedis is an ErrOtherCopy that may pass: a Redis that was flushed has
+// a new name, which the processes learn one after another.
+var errOtherRedis = fmt.Errorf("%w", ErrOtherCopy)
+
 // Replica is a process on this database. StartedAt and SeenAt are told by the
 // database's clock.
 type Replica struct {
 	ID          uuid.UUID
 	Coordinated bool // holds and limits are shared through Redis
+	// Coordinator names that Redis, by something that is kept in it. Empty: not
+	// told, which goes together with any.
+	Coordinator string
 	Host        string
 	PID         int
 	Version     string
@@ -49,22 +56,25 @@ type Replica struct {
 
 // Presence is a process's place among the replicas.
 type Presence struct {
-	db     *DB
-	me     Replica
-	log    *slog.Logger
-	every  time.Duration
-	cancel context.CancelFunc
-	done   chan struct{}
-	lost   chan struct{}
-	leave  sync.Once
+	db       *DB
+	log      *slog.Logger
+	every    time.Duration
+	patience time.Duration
+	cancel   context.CancelFunc
+	done     chan struct{}
+	lost     chan struct{}
+	leave    sync.Once
+
+	mu sync.Mutex
+	me Replica // its Coordinator changes
 }
 
 // Register takes a place among the replicas. Without coordination a process
-// tolerates no other, and with it none that is without: then Register waits
-// until the other's signs of life have lapsed, which is how a killed process
-// ends, and is ErrOtherCopy if they don't. alone says that the caller holds a
-// lock which proves that no other process can be there, so that the rows of
-// killed ones need not be waited for.
+// tolerates no other, and with it none that is without or that lives with
+// another Redis: then Register waits until the other's signs of life have
+// lapsed, which is how a killed process ends, and is ErrOtherCopy if they
+// don't. alone says that the caller holds a lock which proves that no other
+// process can be there, so that the rows of killed ones need not be waited for.
 func (db *DB) Register(ctx context.Context, me Replica, alone bool, log *slog.Logger) (*Presence, error) {
 	return db.register(ctx, me, alone, log, replicaEvery, replicaPatience)
 }
@@ -85,7 +95,7 @@ func (db *DB) register(ctx context.Context, me Replica, alone bool, log *slog.Lo
 		if !waiting {
 			waiting = true
 			log.Info("postgres: another copy was seen on this database a moment ago; waiting whether it lives",
-				"host", other.Host, "pid", other.PID, "at most", patience)
+				"host", other.Host, "pid", other.PID, "another Redis", errors.Is(err, errOtherRedis), "at most", patience)
 		}
 		select {
 		case <-ctx.Done():
@@ -96,7 +106,7 @@ func (db *DB) register(ctx context.Context, me Replica, alone bool, log *slog.Lo
 		}
 	}
 	beat, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	p := &Presence{db: db, me: me, log: log, every: every, cancel: cancel, done: make(chan struct{}), lost: make(chan struct{})}
+	p := &Presence{db: db, me: me, log: log, every: every, patience: patience, cancel: cancel, done: make(chan struct{}), lost: make(chan struct{})}
 	go p.beat(beat)
 	return p, nil
 }
@@ -118,18 +128,18 @@ func (db *DB) enter(ctx context.Context, me Replica, alone bool) (other Replica,
 		}
 		if _, err := tx.Exec(ctx, `
 			DELETE FROM replicas
-			WHERE id <> $1
-			  AND ($2
-			    OR (seen_at <= clock_timestamp() - $4::interval AND NOT ($3 AND coordinated))
-			    OR seen_at <= clock_timestamp() - $5::interval
-			    OR seen_at > clock_timestamp() + $5::interval)`,
-			me.ID, alone, me.Coordinated, ReplicaFresh, replicaKept); err != nil {
+			WHERE id <> $3
+			  AND ($4
+			    OR (seen_at <= clock_timestamp() - $5::interval AND NOT `+tolerated+`)
+			    OR seen_at <= clock_timestamp() - $6::interval
+			    OR seen_at > clock_timestamp() + $6::interval)`,
+			me.Coordinated, me.Coordinator, me.ID, alone, ReplicaFresh, replicaKept); err != nil {
 			return err
 		}
 		rows, err := tx.Query(ctx, `
 			SELECT `+replicaColumns+` FROM replicas
-			WHERE id <> $1 AND NOT ($2 AND coordinated)
-			ORDER BY seen_at DESC LIMIT 1`, me.ID, me.Coordinated)
+			WHERE id <> $3 AND NOT `+tolerated+`
+			ORDER BY coordinated, seen_at DESC LIMIT 1`, me.Coordinated, me.Coordinator, me.ID)
 		if err != nil {
 			return err
 		}
@@ -140,10 +150,10 @@ func (db *DB) enter(ctx context.Context, me Replica, alone bool) (other Replica,
 			return err
 		}
 		_, err = tx.Exec(ctx, `
-			INSERT INTO replicas (id, coordinated, host, pid, version, started_at, seen_at)
-			VALUES ($1, $2, $3, $4, $5, coalesce($6, clock_timestamp()), clock_timestamp())
-			ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp()`,
-			me.ID, me.Coordinated, me.Host, me.PID, me.Version, nilIfZeroTime(me.StartedAt))
+			INSERT INTO replicas (id, coordinated, coordinator, host, pid, version, started_at, seen_at)
+			VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, clock_timestamp()), clock_timestamp())
+			ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, coordinator = excluded.coordinator`,
+			me.ID, me.Coordinated, me.Coordinator, me.Host, me.PID, me.Version, nilIfZeroTime(me.StartedAt))
 		return err
 	})
 	if err != nil && !errors.Is(err, ErrOtherCopy) {
@@ -152,7 +162,14 @@ func (db *DB) enter(ctx context.Context, me Replica, alone bool) (other Replica,
 	return other, err
 }
 
+// tolerated is the condition on a row that a process, coordinated as $1 and $2
+// say, goes together with.
+const tolerated = `($1 AND coordinated AND (coordinator = $2 OR coordinator = '' OR $2 = ''))`
+
 func otherCopy(me, other Replica) error {
+	if me.Coordinated && other.Coordinated {
+		return fmt.Errorf("%w (host %s, process %d) and uses another Redis: give all the same REDIS_URL, database number included", errOtherRedis, other.Host, other.PID)
+	}
 	if me.Coordinated {
 		return fmt.Errorf("%w (host %s, process %d) without REDIS_URL: stop it, or give it the same REDIS_URL", ErrOtherCopy, other.Host, other.PID)
 	}
@@ -166,11 +183,11 @@ func nilIfZeroTime(t time.Time) *time.Time {
 	return &t
 }
 
-const replicaColumns = `id, coordinated, host, pid, version, started_at, seen_at`
+const replicaColumns = `id, coordinated, coordinator, host, pid, version, started_at, seen_at`
 
 func scanReplica(row pgx.CollectableRow) (Replica, error) {
 	var r Replica
-	err := row.Scan(&r.ID, &r.Coordinated, &r.Host, &r.PID, &r.Version, &r.StartedAt, &r.SeenAt)
+	err := row.Scan(&r.ID, &r.Coordinated, &r.Coordinator, &r.Host, &r.PID, &r.Version, &r.StartedAt, &r.SeenAt)
 	r.StartedAt, r.SeenAt = r.StartedAt.UTC(), r.SeenAt.UTC()
 	return r, err
 }
@@ -201,6 +218,7 @@ func (p *Presence) beat(ctx context.Context) {
 	tick := time.NewTicker(p.every)
 	defer tick.Stop()
 	failing := false
+	var apart time.Time // since when the others have another Redis
 	for {
 		select {
 		case <-ctx.Done():
@@ -210,7 +228,12 @@ func (p *Presence) beat(ctx context.Context) {
 		err := p.sign(ctx)
 		switch {
 		case err == nil:
-			failing = false
+			failing, apart = false, time.Time{}
+		case errors.Is(err, errOtherRedis) && (apart.IsZero() || time.Since(apart) < p.patience):
+			if apart.IsZero() {
+				apart = time.Now()
+				p.log.Warn("postgres: this process was taken for dead and can't come back yet; trying on", "why", err, "at most", p.patience)
+			}
 		case errors.Is(err, ErrOtherCopy):
 			p.log.Error("postgres: this process was taken for dead and replaced", "why", err)
 			close(p.lost)
@@ -226,19 +249,45 @@ func (p *Presence) beat(ctx context.Context) {
 // was away. Beside other coordinated processes it comes back; one that is
 // alone was replaced, even if its successor has left since.
 func (p *Presence) sign(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, replicaTimeout)
-	defer cancel()
-	tag, err := p.db.System.Exec(ctx, `UPDATE replicas SET seen_at = clock_timestamp() WHERE id = $1`, p.me.ID)
+	me := p.self()
+	found, err := p.write(ctx, me)
 	switch {
-	case err != nil:
+	case err != nil || found:
 		return err
-	case tag.RowsAffected() == 1:
-		return nil
-	case !p.me.Coordinated:
+	case !me.Coordinated:
 		return fmt.Errorf("%w, or was while this one was away", ErrOtherCopy)
 	}
-	_, err = p.db.enter(ctx, p.me, false)
+	_, err = p.db.enter(ctx, me, false)
 	return err
+}
+
+func (p *Presence) self() Replica {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.me
+}
+
+// write renews the process's row; found says that there is one.
+func (p *Presence) write(ctx context.Context, me Replica) (found bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, replicaTimeout)
+	defer cancel()
+	tag, err := p.db.System.Exec(ctx, `
+		UPDATE replicas SET seen_at = clock_timestamp(), coordinator = $2 WHERE id = $1`, me.ID, me.Coordinator)
+	return tag.RowsAffected() == 1, err
+}
+
+// Coordinate tells the others which Redis this process uses from now on: one
+// that was flushed has a new name. After an error, and over a sign of life that
+// was under way, the next one tells it.
+func (p *Presence) Coordinate(ctx context.Context, id string) error {
+	p.mu.Lock()
+	p.me.Coordinator = id
+	me := p.me
+	p.mu.Unlock()
+	if _, err := p.write(ctx, me); err != nil {
+		return fmt.Errorf("postgres: coordinate: %w", err)
+	}
+	return nil
 }
 
 // Leave ends the signs of life and takes the row away, so that the next start
@@ -249,7 +298,7 @@ func (p *Presence) Leave(ctx context.Context) (err error) {
 		<-p.done
 		ctx, cancel := context.WithTimeout(ctx, replicaTimeout)
 		defer cancel()
-		if _, err = p.db.System.Exec(ctx, `DELETE FROM replicas WHERE id = $1`, p.me.ID); err != nil {
+		if _, err = p.db.System.Exec(ctx, `DELETE FROM replicas WHERE id = $1`, p.self().ID); err != nil {
 			err = fmt.Errorf("postgres: leave: %w", err)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"happening/internal/postgres"
 	"happening/internal/testkit"
@@ -152,5 +153,124 @@ func TestAReplacedProcessHearsOfIt(t *testing.T) {
 	case <-shared.Lost():
 	case <-time.After(takeover):
 		t.Fatal("it goes on beside one that is alone")
+	}
+}
+
+// at is a coordinated process with the Redis of that name.
+func at(coordinator string) postgres.Replica {
+	me := process(true)
+	me.Coordinator = coordinator
+	return me
+}
+
+// otherRedis is what a process is told that has another Redis than the rest.
+const otherRedis = "(host host-a, process 4711) and uses another Redis: give all the same REDIS_URL, database number included"
+
+func TestCoordinatedProcessesShareOneRedis(t *testing.T) {
+	for _, tt := range []struct {
+		first, second string
+		together      bool
+	}{
+		{"a", "a", true},
+		{"a", "b", false},
+		{"", "b", true}, // the previous binary
+		{"a", "", true},
+	} {
+		db := testkit.NewDB(t)
+		if _, err := register(t, db, at(tt.first)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := register(t, db, at(tt.second))
+		if tt.together != (err == nil) || err != nil && (!errors.Is(err, postgres.ErrOtherCopy) || !strings.Contains(err.Error(), otherRedis)) {
+			t.Errorf("%q beside %q: %v", tt.second, tt.first, err)
+		}
+	}
+}
+
+// TestARedisThatWasFlushedHasANewName starts a process that knows the new name
+// while another doesn't yet.
+func TestARedisThatWasFlushedHasANewName(t *testing.T) {
+	db := testkit.NewDB(t)
+	first, err := register(t, db, at("old"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, entered := newTold(), make(chan error, 1)
+	go func() {
+		p, err := db.RegisterQuickly(context.Background(), at("new"), log.log(), quickBeat, takeover)
+		if err == nil {
+			err = p.Leave(context.Background())
+		}
+		entered <- err
+	}()
+	log.await(t, "waiting whether it lives")
+	if err := first.Coordinate(t.Context(), "new"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-entered; err != nil {
+		t.Error(err)
+	}
+	there, err := db.Replicas(t.Context())
+	if err != nil || len(there) != 1 || there[0].Coordinator != "new" {
+		t.Errorf("%+v, %v", there, err)
+	}
+}
+
+// TestAFrozenProcessComesBackToItsRedisOnly sweeps the row of a process away,
+// and lets another one with another Redis stand there when it wakes up.
+func TestAFrozenProcessComesBackToItsRedisOnly(t *testing.T) {
+	for _, learns := range []bool{true, false} {
+		db := testkit.NewDB(t)
+		me, log := at("old"), newTold()
+		p, err := db.RegisterQuickly(t.Context(), me, log.log(), quickBeat, quickPatience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = p.Leave(context.Background()) })
+		db.AsOwner(t, "UPDATE replicas SET id = gen_random_uuid(), coordinator = 'new', seen_at = clock_timestamp() + interval '30 seconds'")
+		log.await(t, "can't come back yet")
+		if !learns {
+			select {
+			case <-p.Lost():
+			case <-time.After(takeover):
+				t.Fatal("it goes on beside one with another Redis")
+			}
+			continue
+		}
+		if err := p.Coordinate(t.Context(), "new"); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), takeover)
+		defer cancel()
+		for there := []postgres.Replica(nil); len(there) != 2; {
+			if there, err = db.Replicas(ctx); err != nil {
+				t.Fatalf("it did not come back: %v", err)
+			}
+		}
+	}
+}
+
+func TestAnInstallationHasOneName(t *testing.T) {
+	db := testkit.NewDB(t)
+	id, err := db.Installation(t.Context())
+	if err != nil || id == uuid.Nil {
+		t.Fatalf("%s, %v", id, err)
+	}
+	var seen uuid.UUID
+	if err := db.App.QueryRow(t.Context(), "SELECT id FROM installation").Scan(&seen); err != nil || seen != id {
+		t.Errorf("requests see %s instead of %s, %v", seen, id, err)
+	}
+	if _, err := db.System.Exec(t.Context(), "UPDATE installation SET id = gen_random_uuid()"); err == nil {
+		t.Error("a plain role may rename it")
+	}
+	owner, err := pgx.Connect(t.Context(), db.ConnString(postgres.OwnerRole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer owner.Close(t.Context())
+	for _, second := range []string{"true", "false", "NULL"} {
+		if _, err := owner.Exec(t.Context(), "INSERT INTO installation VALUES (gen_random_uuid(), "+second+")"); err == nil {
+			t.Errorf("a second one stands, only_one is %s", second)
+		}
 	}
 }
