@@ -213,26 +213,47 @@ func (t *target) with(as map[string]string) string {
 		}
 		return text
 	}
-	u, err := url.Parse(t.text)
-	if err != nil {
-		return t.text // it was read before
+	// Put together by hand, as libpq takes such an address apart: net/url knows
+	// neither several hosts nor a socket's folder in the host's place.
+	base, query := cutQuery(t.text)
+	set := map[string]string{"options": options}
+	if as != nil {
+		set["pool_max_conns"] = as["bound"]
 	}
-	q := u.Query()
-	if as == nil {
-		for key := range q {
-			if strings.HasPrefix(key, "pool_") || driversOwn[key] {
-				q.Del(key)
-			}
+	var params []string
+	for param := range strings.SplitSeq(query, "&") {
+		key, _, _ := strings.Cut(param, "=")
+		if plain, err := url.PathUnescape(key); err == nil {
+			key = plain
 		}
-	} else if n := as["bound"]; n != "" {
-		q.Set("pool_max_conns", n)
+		if param == "" || set[key] != "" || as == nil && (strings.HasPrefix(key, "pool_") || driversOwn[key]) {
+			continue
+		}
+		params = append(params, param)
 	}
-	if options != "" {
-		q.Set("options", options)
+	for _, key := range []string{"options", "pool_max_conns"} {
+		if set[key] != "" {
+			// Spaces as %20: other readers of such addresses don't know the plus.
+			params = append(params, key+"="+strings.ReplaceAll(url.QueryEscape(set[key]), "+", "%20"))
+		}
 	}
-	// Spaces as %20: other readers of such addresses don't know the plus.
-	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20")
-	return u.String()
+	if len(params) == 0 {
+		return base
+	}
+	return base + "?" + strings.Join(params, "&")
+}
+
+// cutQuery parts an address from its parameters. A password that was not
+// escaped may hold a question mark.
+func cutQuery(address string) (base, query string) {
+	from := strings.Index(address, "://") + len("://")
+	if i := strings.IndexAny(address[from:], "@/"); i >= 0 && address[from+i] == '@' {
+		from += i
+	}
+	if i := strings.IndexByte(address[from:], '?'); i >= 0 {
+		return address[:from+i], address[from+i+1:]
+	}
+	return address, ""
 }
 
 // driversOwn are the parameters of an address that only our driver knows.

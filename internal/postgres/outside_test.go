@@ -42,6 +42,10 @@ func TestOutsideActsAsThePlainRoles(t *testing.T) {
 		{"the owner acts as the request role", postgres.Settings{URL: "postgres://own:pw@h:1/d?sslmode=disable"}, postgres.AppRole, "own", "-c role=happening_app", ""},
 		{"options stay", postgres.Settings{URL: "postgres://own:pw@h:1/d?sslmode=disable&options=-c%20work_mem%3D9MB"}, postgres.SystemRole, "own", "-c work_mem=9MB -c role=happening_system", ""},
 		{"keys and values", postgres.Settings{URL: `host=h user=own options='-c a=\'b\'' dbname=d sslmode=disable`}, postgres.AppRole, "own", "-c a='b' -c role=happening_app", ""},
+		{"a socket's folder as the host", postgres.Settings{URL: "postgres://own:pw@%2Frun%2Fpg:5432/d"}, postgres.AppRole, "own", "-c role=happening_app", ""},
+		{"several hosts", postgres.Settings{URL: "postgres://own:pw@h:1,i:2,[::1]:3/d?sslmode=disable&target_session_attrs=read-write&pool_max_conns=10"}, postgres.SystemRole, "own", "-c role=happening_system", "6"},
+		{"marks in the password", postgres.Settings{URL: "postgres://own:p?w&#=x@h/?sslmode=disable"}, postgres.AppRole, "own", "-c role=happening_app", ""},
+		{"without a path", postgres.Settings{URL: "postgres://own@h?sslmode=disable&pool%5Fmax_conns=30"}, postgres.SystemRole, "own", "-c role=happening_system", "18"},
 		{"a login of the role", postgres.Settings{URL: "postgres://own@h/d", AppURL: "postgres://happening_app@p:2/d?sslmode=disable&pool_max_conns=5"}, postgres.AppRole, "happening_app", "", "5"},
 		{"a bound is shared out", postgres.Settings{URL: "postgres://own@h/d?sslmode=disable&pool_max_conns=10"}, postgres.AppRole, "own", "-c role=happening_app", "4"},
 		{"and the rest", postgres.Settings{URL: "postgres://own@h/d?sslmode=disable&pool_max_conns=10"}, postgres.SystemRole, "own", "-c role=happening_system", "6"},
@@ -58,6 +62,13 @@ func TestOutsideActsAsThePlainRoles(t *testing.T) {
 			}
 			if cfg.User != tt.user || cfg.RuntimeParams["options"] != tt.opts || cfg.RuntimeParams["pool_max_conns"] != tt.max {
 				t.Errorf("%s: user %q, %v", connString(tt.role), cfg.User, cfg.RuntimeParams)
+			}
+			given, err := pgconn.ParseConfig(tt.in.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.in.AppURL == "" && (cfg.Host != given.Host || cfg.Port != given.Port || cfg.Password != given.Password || cfg.Database != given.Database || len(cfg.Fallbacks) != len(given.Fallbacks)) {
+				t.Errorf("%s leads elsewhere than %s", connString(tt.role), tt.in.URL)
 			}
 		})
 	}
