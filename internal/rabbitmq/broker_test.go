@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"happening/internal/notify"
@@ -68,11 +69,11 @@ func TestABrokerThatFails(t *testing.T) {
 	})
 	t.Run("over TLS", func(t *testing.T) {
 		s := newStage(t, b.URL)
-		if err := probe(t.Context(), b.TLSURL, s.queue); err != nil {
+		if _, err := probe(t.Context(), b.TLSURL, s.queue, ""); err != nil {
 			t.Error(err)
 		}
 		untrusted, _, _ := strings.Cut(b.TLSURL, "?")
-		if err := probe(t.Context(), untrusted, s.queue); err == nil || !strings.Contains(err.Error(), "is not trusted") {
+		if _, err := probe(t.Context(), untrusted, s.queue, ""); err == nil || !strings.Contains(err.Error(), "is not trusted") {
 			t.Errorf("a certificate of nobody: %v", err)
 		}
 		s.Facts(50)
@@ -143,11 +144,11 @@ func TestProbeTellsAllFaults(t *testing.T) {
 	at := func(user, path string) string {
 		return strings.Replace(b.URL, "happening:happening", user, 1) + path
 	}
-	if err := probe(t.Context(), b.URL, "probed"); err != nil {
-		t.Fatalf("a good broker: %v", err)
+	if warning, err := probe(t.Context(), b.URL, "probed", "ours"); err != nil || warning != nil {
+		t.Fatalf("a good broker: %v, %v", warning, err)
 	}
-	if err := probe(t.Context(), b.URL, "probed"); err != nil {
-		t.Fatalf("a good broker, the second time: %v", err)
+	if warning, err := probe(t.Context(), b.URL, "probed", "ours"); err != nil || warning != nil {
+		t.Fatalf("a good broker, the second time: %v, %v", warning, err)
 	}
 	ch := channel(t, b.URL)
 	if _, err := ch.QueueDeclare("classic", true, false, false, false, nil); err != nil {
@@ -169,7 +170,7 @@ func TestProbeTellsAllFaults(t *testing.T) {
 		{"may not read", at("writer:sesam", ""), "probed", []string{"lacks a permission"}},
 		{"TLS at a plain port", strings.Replace(b.URL, "amqp:", "amqps:", 1), "probed", []string{"doesn't speak TLS"}},
 	} {
-		err := probe(t.Context(), c.url, c.queue)
+		_, err := probe(t.Context(), c.url, c.queue, "")
 		if err == nil {
 			t.Errorf("%s: no fault", c.name)
 			continue
@@ -187,6 +188,19 @@ func TestProbeTellsAllFaults(t *testing.T) {
 			if strings.Contains(line, "sesam") {
 				t.Errorf("%s: a password is told", c.name)
 			}
+		}
+	}
+	theirs, err := message(uuid.Must(uuid.NewV7()), "theirs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := channel(t, b.URL).PublishWithContext(t.Context(), "", "probed", true, false, theirs); err != nil {
+		t.Fatal(err)
+	}
+	for installation, want := range map[string]bool{"ours": true, "theirs": false, "": false} {
+		warning, err := probe(t.Context(), b.URL, "probed", installation)
+		if err != nil || (warning != nil) != want || warning != nil && !strings.Contains(warning.Error(), `another installation ("theirs")`) {
+			t.Errorf("%q is warned by %v, %v", installation, warning, err)
 		}
 	}
 	b.Stop(t)

@@ -27,6 +27,8 @@ type consumer struct {
 	// fails takes no other with it. Both have room for all that the broker
 	// hands over.
 	fresh, suspect chan arrival
+	// foreign are of another installation.
+	foreign chan amqp.Delivery
 	// stopping ends when no more is to be begun.
 	stopping context.Context
 	// working ends when what is in hand must end, too.
@@ -55,10 +57,12 @@ func (q *Queue) consume(ctx context.Context, s *session, handler Handler) error 
 	c := &consumer{
 		q: q, session: s, handler: handler, stopping: stopping, working: working,
 		fresh: make(chan arrival, Prefetch), suspect: make(chan arrival, Prefetch),
+		foreign: make(chan amqp.Delivery, Prefetch),
 	}
 	var lanes sync.WaitGroup
 	lanes.Go(c.tellFresh)
 	lanes.Go(c.tellSuspects)
+	lanes.Go(c.putBack)
 
 	// When told to stop, the broker is asked for no more; what it has sent by
 	// then still arrives, and goes back. A broker that doesn't answer is left.
@@ -77,6 +81,7 @@ func (q *Queue) consume(ctx context.Context, s *session, handler Handler) error 
 	stop()
 	close(c.fresh)
 	close(c.suspect)
+	close(c.foreign)
 	lanes.Wait()
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -99,12 +104,16 @@ func (c *consumer) sort(d amqp.Delivery) {
 	if d.Redelivered {
 		c.q.stats.redelivered.Add(1)
 	}
+	if c.q.isForeign(d) {
+		c.foreign <- d
+		return
+	}
 	fact, err := factOf(d.Body)
 	switch {
 	case err != nil:
 		c.q.cfg.Log.Error("a message is no fact and goes to the dead letters", "message", d.MessageId, "error", err)
 		c.bury(d)
-	case d.Redelivered:
+	case d.Redelivered, wasSuspect(d):
 		c.suspect <- arrival{d, fact}
 	default:
 		c.fresh <- arrival{d, fact}
@@ -113,25 +122,30 @@ func (c *consumer) sort(d amqp.Delivery) {
 
 func (c *consumer) tellFresh() {
 	for first := range c.fresh {
-		batch := append(make([]arrival, 0, TellBatch), first)
-	gather:
-		for len(batch) < TellBatch {
-			select {
-			case a, ok := <-c.fresh:
-				if !ok {
-					break gather
-				}
-				batch = append(batch, a)
-			default:
-				break gather
-			}
-		}
+		batch := gather(first, c.fresh)
 		ids := make([]uuid.UUID, len(batch))
 		for i, a := range batch {
 			ids[i] = a.fact
 		}
 		c.finish(batch, func() (map[uuid.UUID]string, error) { return c.handler.Tell(c.working, ids) })
 	}
+}
+
+// gather takes what has arrived already, up to TellBatch in all.
+func gather[T any](first T, arrived <-chan T) []T {
+	batch := append(make([]T, 0, TellBatch), first)
+	for len(batch) < TellBatch {
+		select {
+		case next, ok := <-arrived:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, next)
+		default:
+			return batch
+		}
+	}
+	return batch
 }
 
 func (c *consumer) tellSuspects() {

@@ -24,6 +24,7 @@ func TestTellingThroughRabbitMQ(t *testing.T) {
 // way is workers over a queue of its own.
 type way struct {
 	broker, queue string
+	installation  string
 	withRelay     bool
 }
 
@@ -54,7 +55,7 @@ func (w *way) start(t testing.TB, with queuetest.Worker, wrap func(notify.Publis
 	if with.Log == nil {
 		with.Log = slog.New(slog.DiscardHandler)
 	}
-	queue, err := Open(Config{URL: wire.url, Queue: w.queue, Log: with.Log})
+	queue, err := Open(Config{URL: wire.url, Queue: w.queue, Installation: w.installation, Log: with.Log})
 	if err != nil {
 		t.Fatal(err)
 	}

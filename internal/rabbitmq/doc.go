@@ -20,6 +20,10 @@
 // counted before it begins. Either way the last try ends in notifications.dead
 // and the fact is failed in the outbox, from where it is sent again by hand.
 //
+// Each installation should have a vhost of its own. Where two share one by
+// mistake, a message says whose it is, and what is another's is put back for
+// it; see foreign.go.
+//
 // # Connections
 //
 // There are two, since a broker that is short of memory or disk stops reading

@@ -85,7 +85,7 @@ func TestWhatIsGivenUpLandsInTheDeadLetters(t *testing.T) {
 	// Messages that are no fact, or of none that exists.
 	ch := channel(t, shared)
 	gone := uuid.Must(uuid.NewV7())
-	unknown, err := message(gone)
+	unknown, err := message(gone, "")
 	if err != nil {
 		t.Fatal(err)
 	}

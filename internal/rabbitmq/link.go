@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -14,6 +16,10 @@ import (
 
 // errLost is why a session ends without a word of the broker.
 var errLost = errors.New("the connection is lost")
+
+// errNoBroker is why a connection ends at once whose other end speaks
+// something else than AMQP, or nothing.
+var errNoBroker = errors.New("no broker answers")
 
 // link is one of the connections, and since when it is away.
 type link struct {
@@ -93,7 +99,7 @@ func (q *Queue) keepUp(ctx context.Context, l *link, work func(context.Context, 
 // once makes a connection, declares the queues and works over it. It returns
 // when the connection has ended.
 func (q *Queue) once(ctx context.Context, l *link, work func(context.Context, *session) error) error {
-	conn, err := q.settings.dial(ctx, l.name)
+	conn, err := q.settings.dial(ctx, l.name, dialTimeout)
 	if err != nil {
 		return err
 	}
@@ -136,12 +142,15 @@ func cause(e *amqp.Error) error {
 	return e
 }
 
-// dial makes a connection; ctx bounds the making only.
-func (s settings) dial(ctx context.Context, name string) (*amqp.Connection, error) {
+// dial makes a connection; ctx and within bound the making only.
+func (s settings) dial(parent context.Context, name string, within time.Duration) (*amqp.Connection, error) {
+	ctx, cancel := context.WithTimeout(parent, within)
+	defer cancel()
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName(name)
-	dialer := net.Dialer{Timeout: dialTimeout}
+	dialer := net.Dialer{}
 	made := func() bool { return true }
+	reached := false
 	conn, err := amqp.DialConfig(s.url, amqp.Config{
 		Heartbeat:  heartbeat,
 		Locale:     "en_US",
@@ -152,18 +161,33 @@ func (s settings) dial(ctx context.Context, name string) (*amqp.Connection, erro
 				return nil, err
 			}
 			// The library takes the deadline away once both sides agree.
-			if err := wire.SetDeadline(time.Now().Add(dialTimeout)); err != nil {
+			if err := wire.SetDeadline(time.Now().Add(within)); err != nil {
 				return nil, errors.Join(err, wire.Close())
 			}
+			reached = true
 			made = context.AfterFunc(ctx, func() { _ = wire.Close() })
 			return wire, nil
 		},
 	})
 	made()
-	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
+	switch {
+	case err == nil:
+		return conn, nil
+	case reached && parent.Err() == nil && !isWord(err):
+		return nil, fmt.Errorf("connect: %w: %w", errNoBroker, err)
 	}
-	return conn, nil
+	return nil, fmt.Errorf("connect: %w", err)
+}
+
+// isWord says whether an error while a connection is made is a broker's word,
+// or one about TLS, and not about the lack of any.
+func isWord(err error) bool {
+	var said *amqp.Error
+	if errors.As(err, &said) {
+		return said.Server || said.Code == amqp.AccessRefused || said.Code == amqp.NotAllowed
+	}
+	var timeout net.Error
+	return !errors.Is(err, io.EOF) && !(errors.As(err, &timeout) && timeout.Timeout()) && !errors.Is(err, net.ErrClosed) && !errors.Is(err, syscall.ECONNRESET)
 }
 
 func rest(ctx context.Context, d time.Duration) {

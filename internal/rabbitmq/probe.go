@@ -10,19 +10,33 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Probe tries a broker out before anything relies on it, and tells all that
-// is wrong, each in one line without a password. It declares the queues, as
-// the first start would, and leaves nothing else behind.
-func Probe(ctx context.Context, url string) error { return probe(ctx, url, QueueName) }
+// probeTimeout bounds reaching a broker that is tried out.
+const probeTimeout = 5 * time.Second
 
-func probe(ctx context.Context, url, queue string) error {
+// Probe is ProbeFor where the installation is not known.
+func Probe(ctx context.Context, url string) error {
+	_, err := ProbeFor(ctx, url, "")
+	return err
+}
+
+// ProbeFor tries a broker out before anything relies on it, and tells all that
+// is wrong, each in one line without a password. It declares the queues, as
+// the first start would, and leaves nothing else behind. The warning tells of
+// another installation whose message is the first in the queue; it is no
+// fault, since a broker must not keep a process from starting by what happens
+// to lie in it.
+func ProbeFor(ctx context.Context, url, installation string) (warning, err error) {
+	return probe(ctx, url, QueueName, installation)
+}
+
+func probe(ctx context.Context, url, queue, installation string) (warning, err error) {
 	s, err := parse(url)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	conn, err := s.dial(ctx, "happening probe")
+	conn, err := s.dial(ctx, "happening probe", probeTimeout)
 	if err != nil {
-		return errors.New(s.explain(queue, err))
+		return nil, errors.New(s.explain(queue, err))
 	}
 	defer func() { _ = conn.CloseDeadline(time.Now().Add(closeTimeout)) }()
 	whole := &session{conn: conn}
@@ -38,7 +52,14 @@ func probe(ctx context.Context, url, queue string) error {
 		func(ch *amqp.Channel) error { return declareDead(ch, queue) },
 		func(ch *amqp.Channel) error { return declareQueue(ch, queue) },
 		func(ch *amqp.Channel) error { return mayPublish(ctx, ch) },
-		func(ch *amqp.Channel) error { return mayRead(ch, queue) },
+		func(ch *amqp.Channel) error {
+			first, err := mayRead(ch, queue)
+			if err == nil && foreign(first, installation) {
+				warning = fmt.Errorf("%s: another installation (%q) uses the vhost %q; give each a vhost of its own, or rabbitmqctl purge_queue -p %s %s if the other is no more",
+					setting, first.AppId, s.vhost, s.vhost, queue)
+			}
+			return err
+		},
 	} {
 		err := whole.within(ctx, func() error {
 			ch, err := conn.Channel()
@@ -59,7 +80,7 @@ func probe(ctx context.Context, url, queue string) error {
 			break
 		}
 	}
-	return errors.Join(faults...)
+	return warning, errors.Join(faults...)
 }
 
 // mayPublish sends a message to no queue: it is refused, or comes back.
@@ -84,17 +105,17 @@ func mayPublish(ctx context.Context, ch *amqp.Channel) error {
 	}
 }
 
-// mayRead takes a message, if there is one, and puts it back; that counts as a
-// delivery of it. That the queue is not there was told when it could not be
-// made.
-func mayRead(ch *amqp.Channel, queue string) error {
-	d, ok, err := ch.Get(queue, false)
+// mayRead takes the first message, if there is one, and puts it back; that
+// counts as a delivery of it. That the queue is not there was told when it
+// could not be made.
+func mayRead(ch *amqp.Channel, queue string) (first amqp.Delivery, err error) {
+	first, ok, err := ch.Get(queue, false)
 	var broker *amqp.Error
 	if errors.As(err, &broker) && broker.Code == amqp.NotFound {
-		return nil
+		return amqp.Delivery{}, nil
 	}
 	if err != nil || !ok {
-		return err
+		return amqp.Delivery{}, err
 	}
-	return d.Nack(false, true)
+	return first, first.Nack(false, true)
 }

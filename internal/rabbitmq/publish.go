@@ -115,60 +115,15 @@ func (q *Queue) Depth(ctx context.Context) (waiting int, away time.Duration, err
 
 // Publish implements notify.Publisher.
 func (q *Queue) Publish(ctx context.Context, ids []uuid.UUID) (unconfirmed []uuid.UUID, err error) {
-	p := &q.sink
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.session == nil {
-		return ids, errAway
-	}
-	session := p.session
-	// A write to a broker that has stopped reading blocks beyond any context,
-	// unless its connection is closed; and what is not confirmed in time may
-	// never be.
-	stop := context.AfterFunc(ctx, session.drop)
-	defer stop()
-	confirms := make([]*amqp.DeferredConfirmation, 0, len(ids))
-	for _, id := range ids {
-		m, err := message(id)
-		if err != nil {
+	messages := make([]amqp.Publishing, len(ids))
+	for i, id := range ids {
+		if messages[i], err = message(id, q.cfg.Installation); err != nil {
 			return ids, err
 		}
-		// Mandatory: a message that no queue takes comes back.
-		confirm, err := session.ch.PublishWithDeferredConfirmWithContext(ctx, "", q.cfg.Queue, true, false, m)
-		if err != nil {
-			return ids, fmt.Errorf("rabbitmq: publish: %w", err)
-		}
-		q.stats.published.Add(1)
-		confirms = append(confirms, confirm)
 	}
-	confirmed := make(map[uuid.UUID]bool, len(ids))
-	for i, confirm := range confirms {
-		acked, waited := confirm.WaitContext(ctx)
-		if waited != nil {
-			err = fmt.Errorf("rabbitmq: no confirmation: %w", waited)
-			break
-		}
-		confirmed[ids[i]] = acked
-	}
-	for gone := false; !gone; {
-		select {
-		case r, ok := <-p.returned:
-			if !ok {
-				gone = true
-				break
-			}
-			// A message without a queue is confirmed nonetheless, after it
-			// came back.
-			if id, err := uuid.Parse(r.MessageId); err == nil {
-				delete(confirmed, id)
-			}
-			q.stats.returned.Add(1)
-		default:
-			gone = true
-		}
-	}
+	kept, err := q.send(ctx, messages)
 	for _, id := range ids {
-		if confirmed[id] {
+		if kept[id.String()] {
 			q.stats.confirmed.Add(1)
 			continue
 		}
@@ -178,4 +133,54 @@ func (q *Queue) Publish(ctx context.Context, ids []uuid.UUID) (unconfirmed []uui
 		err = fmt.Errorf("rabbitmq: %d of %d facts were not confirmed", len(unconfirmed), len(ids))
 	}
 	return unconfirmed, err
+}
+
+// send publishes messages with ids of their own and says which of them the
+// broker keeps. There may be at most notify.ForwardBatch.
+func (q *Queue) send(ctx context.Context, messages []amqp.Publishing) (kept map[string]bool, err error) {
+	p := &q.sink
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.session == nil {
+		return nil, errAway
+	}
+	session := p.session
+	// A write to a broker that has stopped reading blocks beyond any context,
+	// unless its connection is closed; and what is not confirmed in time may
+	// never be.
+	stop := context.AfterFunc(ctx, session.drop)
+	defer stop()
+	confirms := make([]*amqp.DeferredConfirmation, 0, len(messages))
+	for _, m := range messages {
+		// Mandatory: a message that no queue takes comes back.
+		confirm, err := session.ch.PublishWithDeferredConfirmWithContext(ctx, "", q.cfg.Queue, true, false, m)
+		if err != nil {
+			return nil, fmt.Errorf("rabbitmq: publish: %w", err)
+		}
+		q.stats.published.Add(1)
+		confirms = append(confirms, confirm)
+	}
+	kept = make(map[string]bool, len(messages))
+	for i, confirm := range confirms {
+		acked, waited := confirm.WaitContext(ctx)
+		if waited != nil {
+			err = fmt.Errorf("rabbitmq: no confirmation: %w", waited)
+			break
+		}
+		kept[messages[i].MessageId] = acked
+	}
+	for {
+		select {
+		case r, ok := <-p.returned:
+			if !ok {
+				return kept, err
+			}
+			// A message without a queue is confirmed nonetheless, after it
+			// came back.
+			delete(kept, r.MessageId)
+			q.stats.returned.Add(1)
+		default:
+			return kept, err
+		}
+	}
 }

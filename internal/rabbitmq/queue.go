@@ -51,7 +51,11 @@ type Config struct {
 	URL string
 	// Queue is the queue's name; empty: QueueName.
 	Queue string
-	Log   *slog.Logger
+	// Installation names those who share one PostgreSQL, and so their facts.
+	// What another installation has put into the queue is put back for it.
+	// Empty: whatever arrives is taken for ours.
+	Installation string
+	Log          *slog.Logger
 }
 
 // Queue is this process's end of the queue. Its methods may be called at any
@@ -63,11 +67,14 @@ type Queue struct {
 	consumer  link
 	sink      publisher
 	stats     counters
+	// saidForeign is when another installation was last told of, in Unix
+	// nanoseconds.
+	saidForeign atomic.Int64
 }
 
 type counters struct {
 	published, confirmed, returned, delivered, redelivered, acked, dead, connections atomic.Int64
-	depth                                                                            atomic.Int64
+	depth, foreign                                                                   atomic.Int64
 }
 
 // Stats counts since the start.
@@ -79,6 +86,7 @@ type Stats struct {
 	Redelivered int64 // of Delivered, those that had been delivered before
 	Acked       int64
 	Dead        int64 // sent to the dead letters by us; the broker's own doing is not in it
+	Foreign     int64 // put back for another installation
 	Connections int64 // made, the first two included
 	Depth       int64 // waiting in the queue when it was last looked at
 	Connected   bool  // both connections are up
@@ -107,7 +115,7 @@ func (q *Queue) Stats() Stats {
 	return Stats{
 		Published: q.stats.published.Load(), Confirmed: q.stats.confirmed.Load(), Returned: q.stats.returned.Load(),
 		Delivered: q.stats.delivered.Load(), Redelivered: q.stats.redelivered.Load(), Acked: q.stats.acked.Load(),
-		Dead: q.stats.dead.Load(), Connections: q.stats.connections.Load(), Depth: q.stats.depth.Load(),
+		Dead: q.stats.dead.Load(), Foreign: q.stats.foreign.Load(), Connections: q.stats.connections.Load(), Depth: q.stats.depth.Load(),
 		Connected: q.publisher.away() == 0 && q.consumer.away() == 0,
 	}
 }

@@ -6,8 +6,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,6 +32,31 @@ type settings struct {
 	port              int
 }
 
+// known are the parameters of a URL that the client understands.
+var known = []string{
+	"cacertfile", "certfile", "keyfile", "server_name_indication", "auth_mechanism", "heartbeat", "connection_timeout", "channel_max",
+}
+
+// unknown tells of parameters that nobody would heed. Only a name that is one
+// is quoted: where the ? belongs to a password the rest of that follows.
+func unknown(query string) string {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return "what stands after the ? can't be read"
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if slices.Contains(known, name) {
+			continue
+		}
+		what := "a parameter"
+		if !strings.Contains(query, "@") && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") == "" {
+			what = fmt.Sprintf("the parameter %q", name)
+		}
+		return what + " is unknown (known are " + strings.Join(known, ", ") + ")"
+	}
+	return ""
+}
+
 // parse reads a URL. Its error never quotes it, since there is a password in
 // it.
 func parse(text string) (settings, error) {
@@ -45,6 +72,9 @@ func parse(text string) (settings, error) {
 	}
 	if u.Hostname() == "" {
 		return wrong("it names no host")
+	}
+	if what := unknown(u.RawQuery); what != "" {
+		return wrong(what)
 	}
 	a, err := amqp.ParseURI(text)
 	if err != nil {
@@ -72,6 +102,9 @@ func (s settings) explain(queue string, err error) string {
 		return fmt.Sprintf("%s: the certificate of %s is not trusted (%s); name its authority with ?cacertfile=FILE", setting, s.addr(), oneLine(err))
 	case errors.As(err, &record):
 		return fmt.Sprintf("%s: %s doesn't speak TLS there; use amqp:// or the broker's TLS port (5671)", setting, s.addr())
+	case errors.Is(err, errNoBroker):
+		return fmt.Sprintf("%s: no AMQP broker answers at %s (the usual port is 5672, with TLS 5671; 15672 is the management page); correct the port, or see whether the broker works",
+			setting, s.addr())
 	case errors.As(err, &broker):
 		return s.explainReply(queue, broker)
 	case errors.Is(err, errLost):

@@ -67,14 +67,17 @@ type body struct {
 	Version int       `json:"v"`
 }
 
-func message(fact uuid.UUID) (amqp.Publishing, error) {
+// anybody is the sender of what names no installation.
+const anybody = "happening"
+
+func message(fact uuid.UUID, installation string) (amqp.Publishing, error) {
 	text, err := json.Marshal(body{Fact: fact, Version: bodyVersion})
 	if err != nil {
 		return amqp.Publishing{}, err
 	}
 	return amqp.Publishing{
 		MessageId:    fact.String(),
-		AppId:        "happening",
+		AppId:        sender(installation),
 		Type:         "fact",
 		ContentType:  "application/json",
 		DeliveryMode: amqp.Persistent,
@@ -82,11 +85,25 @@ func message(fact uuid.UUID) (amqp.Publishing, error) {
 	}, nil
 }
 
+func sender(installation string) string {
+	if installation == "" {
+		return anybody
+	}
+	return installation
+}
+
+// isForeign says whether a message is of an installation that is not this one.
+func (q *Queue) isForeign(d amqp.Delivery) bool { return foreign(d, q.cfg.Installation) }
+
+func foreign(d amqp.Delivery, installation string) bool {
+	return installation != "" && d.AppId != "" && d.AppId != anybody && d.AppId != installation
+}
+
 // greetingType is the type of the message by which a publisher tries a queue.
 const greetingType = "greeting"
 
 func greeting() amqp.Publishing {
-	return amqp.Publishing{AppId: "happening", Type: greetingType, DeliveryMode: amqp.Persistent}
+	return amqp.Publishing{AppId: anybody, Type: greetingType, DeliveryMode: amqp.Persistent}
 }
 
 func isGreeting(d amqp.Delivery) bool { return d.Type == greetingType && len(d.Body) == 0 }
