@@ -122,6 +122,9 @@ func prepareLedger(ctx context.Context, c *pgx.Conn) error {
 // Close closes the ledger's connections.
 func (l *Ledger) Close() { l.pool.Close() }
 
+// CloseWithin is a Close that is left behind when ctx ends, which is an error.
+func (l *Ledger) CloseWithin(ctx context.Context) error { return closeWithin(ctx, l.pool) }
+
 // acquire gets a connection; an error means that nothing was written.
 func (l *Ledger) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, acquireTimeout)

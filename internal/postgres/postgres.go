@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -90,6 +91,33 @@ func (db *DB) Ping(ctx context.Context) error {
 func (db *DB) Close() {
 	db.App.Close()
 	db.System.Close()
+}
+
+// CloseWithin is a Close that is left behind when ctx ends, which is an error.
+func (db *DB) CloseWithin(ctx context.Context) error {
+	return closeWithin(ctx, db.App, db.System)
+}
+
+// closeWithin closes pools. With a server that is frozen, a connection that is
+// in use comes home late or never, and one whose question was given up asks for
+// its cancellation and listens for many seconds; a stop doesn't wait for that.
+// What is left behind goes on closing until the process ends.
+func closeWithin(ctx context.Context, pools ...*pgxpool.Pool) error {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		var each sync.WaitGroup
+		for _, pool := range pools {
+			each.Go(pool.Close)
+		}
+		each.Wait()
+	}()
+	select {
+	case <-closed:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("postgres: the connections did not close in time: %w", ctx.Err())
+	}
 }
 
 // inTx runs fn in one transaction of the pool and commits it. fn may run
