@@ -18,6 +18,7 @@ import (
 type person struct{ access.Principal }
 
 func (p person) Authenticate(*http.Request) (access.Principal, error) { return p.Principal, nil }
+func (person) Credential(*http.Request) string                        { return "" }
 func (person) DropSessionCookie(http.ResponseWriter)                  {}
 
 // sink is an answer that nobody reads.

@@ -208,7 +208,7 @@ func (s *Server) pages(room http.Handler) http.Handler {
 // not valid is no reason to refuse it there, since people come to sign in with
 // a session that is over; it counts as a visitor's.
 func (s *Server) count(r *http.Request) error {
-	who, err := s.deps.Auth.Authenticate(r)
+	who, err := s.authenticate(r)
 	if err != nil {
 		who = access.Principal{}
 	}
@@ -234,7 +234,7 @@ func (c *call) recovered(r *http.Request, reason any) {
 // admit finds out who asks, and refuses what must not get to the routes.
 func (s *Server) admit(c *call, r *http.Request) error {
 	health := r.URL.Path == "/healthz" || r.URL.Path == "/readyz"
-	who, err := s.deps.Auth.Authenticate(r)
+	who, err := s.authenticate(r)
 	switch {
 	case err == nil:
 	case errors.Is(err, fault.ErrUnauthenticated):

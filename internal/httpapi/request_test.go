@@ -179,6 +179,8 @@ func (byToken) Authenticate(r *http.Request) (access.Principal, error) {
 	}
 }
 
+func (byToken) Credential(r *http.Request) string { return r.Header.Get("Authorization") }
+
 func (byToken) DropSessionCookie(http.ResponseWriter) {}
 
 func TestForwardedAddressesCountFromProxiesOnly(t *testing.T) {

@@ -28,6 +28,9 @@ type Authenticator interface {
 	// Authenticate gives the zero principal for a visitor, and
 	// fault.ErrUnauthenticated for a credential that is sent and not valid.
 	Authenticate(r *http.Request) (access.Principal, error)
+	// Credential gives what a request shows to be recognized by, unchecked and
+	// without asking anybody; empty for a visitor's.
+	Credential(r *http.Request) string
 	// DropSessionCookie tells the browser to forget a session that is over.
 	DropSessionCookie(w http.ResponseWriter)
 }
@@ -105,6 +108,8 @@ type Server struct {
 	metrics *metrics
 	seats   *lru.Cache[uuid.UUID, encodedSeats]
 	ping    pinger
+	// credentials keeps invented ones from being looked up without end.
+	credentials *credentials
 	// bodyPatience is how long a body may take to arrive.
 	bodyPatience time.Duration
 	// book is Bookings.Book. It stands by itself so that the cost of the way
@@ -139,6 +144,9 @@ func New(d Deps) (*Server, error) {
 		s.book = d.Bookings.Book
 	}
 	if err := s.origins.AddTrustedOrigin(d.PublicURL); err != nil {
+		return nil, err
+	}
+	if s.credentials, err = newCredentials(d.Now); err != nil {
 		return nil, err
 	}
 	if s.seats, err = lru.New[uuid.UUID, encodedSeats](maxEncodedSeats); err != nil {

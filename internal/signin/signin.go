@@ -282,6 +282,19 @@ func (a *Authenticator) Authenticate(r *http.Request) (access.Principal, error) 
 	return a.Session(r.Context(), cookie.Value)
 }
 
+// Credential gives what Authenticate would recognize the sender by, unchecked;
+// empty for a visitor.
+func (a *Authenticator) Credential(r *http.Request) string {
+	if header := r.Header.Get("Authorization"); header != "" {
+		return header
+	}
+	cookie, err := r.Cookie(a.SessionCookieName())
+	if err != nil {
+		return ""
+	}
+	return cookie.Value
+}
+
 // Session says whose the session token in a cookie is, or
 // fault.ErrUnauthenticated.
 func (a *Authenticator) Session(ctx context.Context, token string) (access.Principal, error) {
