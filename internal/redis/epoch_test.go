@@ -315,6 +315,17 @@ func TestNothingStaysForEver(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// A process that compares and dies before it writes, and one that only asks.
+	if err := s.one.AskMirror(ctx, booking.Figures{EventID: uuid.New(), Version: 3, Available: 4}); err != nil {
+		t.Fatal(err)
+	}
+	absent := uuid.New()
+	if newest, err := s.one.Newest(ctx, absent); err != nil || newest != 0 {
+		t.Fatalf("newest of nothing is %d, %v", newest, err)
+	}
+	if there := s.server.Do(s.server.Client(), "EXISTS", "event:{"+absent.String()+"}:live"); there != "0" {
+		t.Fatal("asking for the newest version left a key")
+	}
 	s.next(s.one, 5)
 	s.version(s.two)
 	s.one.Lock(ctx, s.event, user, 1)

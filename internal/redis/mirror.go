@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -161,25 +162,19 @@ func (s *Store) write(ctx context.Context, within time.Duration, f booking.Figur
 	return nil
 }
 
-// build pushes a long waitlist in chunks under a key that ends by itself.
+var buildScript = loadBare("build")
+
+// build pushes a long waitlist in chunks under a key that ends by itself, from
+// its first chunk on.
 func (s *Store) build(ctx context.Context, within time.Duration, key string, people []uuid.UUID) error {
-	bounded, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	client := s.client.Load()
-	if client == nil || s.away.Load() {
-		return errAway
-	}
-	c := *client
-	for from := 0; from < len(people); from += chunk {
-		ids := make([]string, 0, chunk)
-		for _, id := range people[from:min(from+chunk, len(people))] {
-			ids = append(ids, id.String())
+	deadline := time.Now().Add(within)
+	for ids := range slices.Chunk(people, chunk) {
+		args := append(make([]string, 0, 1+len(ids)), strconv.FormatInt(buildKept.Milliseconds(), 10))
+		for _, id := range ids {
+			args = append(args, id.String())
 		}
-		for _, r := range c.DoMulti(bounded,
-			c.B().Rpush().Key(key).Element(ids...).Build(), c.B().Pexpire().Key(key).Milliseconds(buildKept.Milliseconds()).Build()) {
-			if err := r.Error(); err != nil {
-				return s.judge(ctx, err)
-			}
+		if _, err := s.run(ctx, time.Until(deadline), call{script: buildScript, keys: []string{key}, args: args}); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -468,3 +468,24 @@ func TestLongWaitlist(t *testing.T) {
 		t.Fatalf("%s lists are left that were built", keys)
 	}
 }
+
+// TestALongWaitlistIsWrittenAfterOneWasDropped: a store that had too much to
+// do for one waitlist does the event's next.
+func TestALongWaitlistIsWrittenAfterOneWasDropped(t *testing.T) {
+	t.Parallel()
+	server := testkit.Redis(t)
+	control := server.Client()
+	s := open(t, server.URL, redis.Options{}).Unhurried()
+	f := booking.Figures{EventID: uuid.New(), Version: 5, Waitlist: make([]uuid.UUID, 1500)}
+	for i := range f.Waitlist {
+		f.Waitlist[i] = uuid.New()
+	}
+	until := make(chan struct{})
+	s.Occupy(until)
+	s.Rebuild(f)
+	close(until)
+	testkit.Eventually(t, "the waitlist is written", func() error {
+		s.Rebuild(f)
+		return readMirror(t, control, f.EventID).equals(f)
+	})
+}

@@ -4,8 +4,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,6 +73,8 @@ func ParseURL(text string) (Settings, error) {
 	}
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("REDIS_URL: "+format, args...)) }
+	// A password may hold an @, and so may one that stands as an option.
+	rest, query, _ := strings.Cut(rest, "?")
 	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
 		user, password, both := strings.Cut(rest[:at], ":")
 		var e1, e2 error
@@ -82,18 +86,17 @@ func ParseURL(text string) (Settings, error) {
 		case !both:
 			fault("what stands before the @ has no colon; write USER:PASSWORD@, or :PASSWORD@ for the default user")
 		case e1 != nil || e2 != nil:
-			fault("user or password is not URL-encoded; write %% as %%25, @ as %%40, : as %%3A, / as %%2F")
+			fault("user or password is not URL-encoded; write %% as %%25, @ as %%40, : as %%3A, / as %%2F, ? as %%3F")
 		}
 		rest = rest[at+1:]
 	}
-	hosts, query, _ := strings.Cut(rest, "?")
-	hosts, db, _ := strings.Cut(hosts, "/")
+	hosts, db, _ := strings.Cut(rest, "/")
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		fault("what stands after the ? can't be read")
 	}
 	cluster := false
-	for name := range values {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
 		switch value := values.Get(name); name {
 		case "master_set":
 			s.MasterSet = value
@@ -106,17 +109,19 @@ func ParseURL(text string) (Settings, error) {
 				fault("cluster is neither true nor false")
 			}
 		default:
-			fault("%q is no option; there are master_set, sentinel_user, sentinel_password and cluster", name)
+			fault("%s is no option; there are master_set, sentinel_user, sentinel_password and cluster (a ? in a password is written %%3F)", optionOf(name, query))
 		}
 	}
 	port := defaultPort
 	if s.MasterSet != "" {
 		port = defaultSentinelPort
 	}
-	for _, host := range strings.Split(hosts, ",") {
+	// What is no address is not told: it may be part of a password that is not
+	// URL-encoded.
+	for i, host := range strings.Split(hosts, ",") {
 		address, err := addressOf(strings.TrimSpace(host), port)
 		if err != nil {
-			fault("%v", err)
+			fault("address %d %v", i+1, err)
 			continue
 		}
 		s.Addresses = append(s.Addresses, address)
@@ -129,7 +134,7 @@ func ParseURL(text string) (Settings, error) {
 	}
 	if db != "" {
 		if s.DB, err = strconv.Atoi(db); err != nil || s.DB < 0 {
-			fault("the database %q is no number", db)
+			fault("what stands after the / is no number of a database")
 		}
 	}
 	if s.Mode == Cluster && s.DB != 0 {
@@ -141,20 +146,31 @@ func ParseURL(text string) (Settings, error) {
 	return s, errors.Join(faults...)
 }
 
+// optionOf tells people which option is meant, unless it may be part of a
+// password that is not URL-encoded.
+func optionOf(name, query string) string {
+	if strings.Contains(query, "@") || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return "what stands after the ?"
+	}
+	return strconv.Quote(name)
+}
+
+var errNoAddress = errors.New("is not of the form HOST:PORT")
+
 func addressOf(host, port string) (string, error) {
 	if host == "" {
-		return "", errors.New("an address is missing; write redis://HOST:PORT")
+		return "", errors.New("is missing; write redis://HOST:PORT")
 	}
 	if name, given, err := net.SplitHostPort(host); err == nil {
 		number, err := strconv.Atoi(given)
 		if err != nil || number < 1 || number > 65535 || name == "" {
-			return "", fmt.Errorf("%q is no address of the form HOST:PORT", host)
+			return "", errNoAddress
 		}
 		return host, nil
 	}
 	bare := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 	if strings.ContainsAny(bare, "[]/ ") || strings.Contains(bare, ":") && net.ParseIP(bare) == nil {
-		return "", fmt.Errorf("%q is no address of the form HOST:PORT", host)
+		return "", errNoAddress
 	}
 	return net.JoinHostPort(bare, port), nil
 }

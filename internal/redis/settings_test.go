@@ -22,6 +22,12 @@ func TestParseURL(t *testing.T) {
 		"redis://a:1,b,c:3":               {Mode: redis.Cluster, Addresses: []string{"a:1", "b:6379", "c:3"}},
 		"redis://u:p@a:1,b:2":             {Mode: redis.Cluster, Addresses: []string{"a:1", "b:2"}, User: "u", Password: "p"},
 		"redis://a?cluster=true":          {Mode: redis.Cluster, Addresses: []string{"a:6379"}},
+		"redis://h?master_set=m&sentinel_password=a@secret": {
+			Mode: redis.Sentinel, Addresses: []string{"h:26379"}, MasterSet: "m", SentinelPassword: "a@secret",
+		},
+		"redis://u:p@w@h?master_set=m&sentinel_password=?@": {
+			Mode: redis.Sentinel, Addresses: []string{"h:26379"}, User: "u", Password: "p@w", MasterSet: "m", SentinelPassword: "?@",
+		},
 		"redis://a,b:5/2?master_set=m&sentinel_password=x%26": {
 			Mode: redis.Sentinel, Addresses: []string{"a:26379", "b:5"}, DB: 2, MasterSet: "m", SentinelPassword: "x&",
 		},
@@ -54,6 +60,13 @@ func TestParseURLTellsAllFaultsWithoutThePassword(t *testing.T) {
 		"redis://h/-1":                             1,
 		"redis://a,b/2":                            1,
 		"redis://h?nonsense=geheim":                1,
+		"redis://h?geheim2":                        1,
+		"redis://u:1?geheim@h":                     1,
+		"redis://u:1?geheim=x@h":                   1,
+		"redis://u:geheim?x@h":                     2,
+		"redis://u:geheim/geheim?x@h":              3,
+		"redis://u:geheim":                         1,
+		"redis://h/geheim":                         1,
 		"redis://h?cluster=geheim":                 1,
 		"redis://a:1:2":                            1,
 		"redis://h?master_set=m&cluster=true":      1,

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -16,30 +17,49 @@ import (
 // to date by comparison.
 type unsettled struct {
 	soldMu sync.Mutex
-	sold   map[uuid.UUID][]int32
+	sold   map[uuid.UUID]*missed
 	seats  int
 }
 
-// missed remembers seats; where there are too many their holds end by the clock.
-func (u *unsettled) missed(id uuid.UUID, seats []int32) {
+// missed are seats of one event, and for each when a hold ends that began with
+// the sale, in Redis's milliseconds. One that ends then or later is not older:
+// the seat was given back since, and it stays.
+type missed struct {
+	seats []int32
+	ends  []int64
+}
+
+// add remembers seats; where there are too many their holds end by the clock.
+func (u *unsettled) add(id uuid.UUID, m missed) {
 	u.soldMu.Lock()
 	defer u.soldMu.Unlock()
-	if len(seats) == 0 || u.seats+len(seats) > maxUnsettled {
+	if len(m.seats) == 0 || u.seats+len(m.seats) > maxUnsettled {
 		return
 	}
 	if u.sold == nil {
-		u.sold = map[uuid.UUID][]int32{}
+		u.sold = map[uuid.UUID]*missed{}
 	}
-	u.sold[id] = append(u.sold[id], seats...)
-	u.seats += len(seats)
+	all := u.sold[id]
+	if all == nil {
+		all = &missed{}
+		u.sold[id] = all
+	}
+	all.seats, all.ends = append(all.seats, m.seats...), append(all.ends, m.ends...)
+	u.seats += len(m.seats)
 }
 
-func (u *unsettled) take() map[uuid.UUID][]int32 {
+func (u *unsettled) take() map[uuid.UUID]*missed {
 	u.soldMu.Lock()
 	defer u.soldMu.Unlock()
 	sold := u.sold
 	u.sold, u.seats = nil, 0
 	return sold
+}
+
+// miss remembers seats whose sale began at a moment of Redis's clock.
+func (s *Store) miss(id uuid.UUID, seats []int32, at int64) {
+	end := at + min(s.o.TTL, booking.HoldMaxAge).Milliseconds()
+	s.add(id, missed{seats: seats, ends: slices.Repeat([]int64{end}, len(seats))})
 }
 
 // settleMissed ends the holds on seats that were sold during an outage.
@@ -48,11 +68,11 @@ func (s *Store) settleMissed(ctx context.Context) {
 		return
 	}
 	sold := s.take()
-	for id, seats := range sold {
+	for id, m := range sold {
 		// Version 0 is older than any: it touches holds and nothing else.
-		r, err := s.settle(ctx, bulkPatience, booking.Sale{EventID: id, Sold: seats})
+		r, err := s.settle(ctx, bulkPatience, booking.Sale{EventID: id, Sold: m.seats}, m.ends...)
 		if err != nil {
-			s.missed(id, seats)
+			s.add(id, *m)
 			continue
 		}
 		s.told(id, r.ended, r.changed)
@@ -69,8 +89,9 @@ type settled struct {
 	due     int64
 }
 
-func (s *Store) settle(ctx context.Context, within time.Duration, sale booking.Sale) (settled, error) {
-	args := make([]string, 0, 6+len(sale.Sold)+len(sale.Joined)+len(sale.Left))
+// settle runs the script; ends is as in missed, where the sale is not new.
+func (s *Store) settle(ctx context.Context, within time.Duration, sale booking.Sale, ends ...int64) (settled, error) {
+	args := make([]string, 0, 6+len(sale.Sold)+len(sale.Joined)+len(sale.Left)+len(ends))
 	args = append(args, strconv.FormatInt(sale.Version, 10), strconv.FormatInt(int64(sale.Taken), 10),
 		strconv.FormatInt(int64(sale.Available), 10),
 		strconv.Itoa(len(sale.Sold)), strconv.Itoa(len(sale.Joined)), strconv.Itoa(len(sale.Left)))
@@ -82,6 +103,9 @@ func (s *Store) settle(ctx context.Context, within time.Duration, sale booking.S
 	}
 	for _, id := range sale.Left {
 		args = append(args, id.String())
+	}
+	for _, end := range ends {
+		args = append(args, strconv.FormatInt(end, 10))
 	}
 	keys := ownedKeys(sale.EventID)
 	answers, err := s.run(ctx, within, call{script: settleScript, keys: keys, owned: keys, args: args})
@@ -115,9 +139,10 @@ func (s *Store) bare(eventID uuid.UUID, r settled) {
 // commands. Where these can't follow step by step they are written whole, a
 // long waitlist without the caller waiting for it.
 func (s *Store) Settle(ctx context.Context, sale booking.Sale) error {
+	at := s.redisNow()
 	r, err := s.settle(ctx, s.patience, sale)
 	if err != nil {
-		s.missed(sale.EventID, sale.Sold)
+		s.miss(sale.EventID, sale.Sold, at)
 		return holdsAway(err)
 	}
 	s.told(sale.EventID, r.ended, r.changed)
@@ -159,11 +184,16 @@ func (s *Store) rebuild(f booking.Figures) {
 	if queued {
 		return
 	}
-	s.later(func(ctx context.Context) {
+	chore := func(ctx context.Context) {
 		s.rebuildMu.Lock()
 		f := s.waiting[f.EventID]
 		delete(s.waiting, f.EventID)
 		s.rebuildMu.Unlock()
 		_ = s.write(ctx, bulkPatience, f, false, 0) // else the next comparison does
-	})
+	}
+	select {
+	case s.chores <- chore:
+	default: // nothing would ever take it from those that wait
+		delete(s.waiting, f.EventID)
+	}
 }

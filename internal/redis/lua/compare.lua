@@ -17,6 +17,7 @@ end
 if sale < version then
   redis.call('HSETNX', LIVE, 'epoch', FRESH)
   note(version, false)
+  redis.call('PEXPIRE', LIVE, LIVE_KEPT)
 end
 if not same then return {1, kept, slots or '', long} end
 if kept < version then redis.call('HSET', LIVE, 'kept', version) end

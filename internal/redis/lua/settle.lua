@@ -1,10 +1,16 @@
 -- KEYS 6 and 7: counter and waitlist. ARGV: version, seats taken and left, and
--- the numbers of seats sold, of people who joined and who left, then these.
+-- the numbers of seats sold, of people who joined and who left, then these, and
+-- for each seat that was sold some time ago the end of a hold that began with
+-- its sale: holds that end then or later stay.
 -- Answers {now, ended, changed, people without seats, whole, due}; whole: the
 -- mirror is more than one step behind.
 local SLOTS, WAITLIST = KEYS[6], KEYS[7]
 local version, taken = tonumber(ARGV[4]), tonumber(ARGV[5])
 local sold, joined, left = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local function younger(stop, i)
+  local since = tonumber(ARGV[sold + joined + left + i])
+  return since and stop and stop >= since
+end
 expire()
 local own, bare = #changed, {}
 if sold > 0 and redis.call('EXISTS', HOLDS) == 1 then
@@ -13,8 +19,9 @@ if sold > 0 and redis.call('EXISTS', HOLDS) == 1 then
     local value = redis.call('HGET', HOLDS, ARGV[i])
     if value then
       local seat = tonumber(ARGV[i])
-      local user = parse(value)
-      if user then
+      local user, stop = parse(value)
+      local stays = younger(stop, i)
+      if user and not stays then
         local p = people[user]
         if not p then
           p = load(user)
@@ -28,7 +35,7 @@ if sold > 0 and redis.call('EXISTS', HOLDS) == 1 then
           user = nil
         end
       end
-      if not user then
+      if not user and not stays then
         redis.call('HDEL', HOLDS, ARGV[i])
         changed[#changed + 1] = seat
       end
