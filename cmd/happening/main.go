@@ -71,7 +71,13 @@ func (s *settings) options() app.Options {
 	o.HoldTTL = read(&o, "HAPPENING_HOLD_TTL", s.HoldTTL, "a duration such as 2m", app.DefaultHoldTTL, time.ParseDuration)
 	o.Drain = app.DrainDefault
 	if s.Drain != "" {
-		o.Drain = read(&o, "HAPPENING_DRAIN", s.Drain, "a duration such as 5s", app.DrainDefault, time.ParseDuration)
+		o.Drain = read(&o, "HAPPENING_DRAIN", s.Drain, "a duration such as 5s, 0s or more", app.DrainDefault, func(text string) (time.Duration, error) {
+			d, err := time.ParseDuration(text)
+			if err == nil && d < 0 {
+				err = strconv.ErrRange
+			}
+			return d, err
+		})
 	}
 	o.LimitPerson = read(&o, "HAPPENING_LIMIT_PERSON", s.LimitPerson, "a whole number", app.DefaultLimitPerson, strconv.Atoi)
 	o.LimitAddress = read(&o, "HAPPENING_LIMIT_ADDRESS", s.LimitAddress, "a whole number", app.DefaultLimitAddress, strconv.Atoi)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"time"
 
 	"happening/internal/app"
@@ -42,12 +43,31 @@ func (c *serveCmd) Run(ctx context.Context, s *settings) error {
 	case failure = <-a.Failed():
 	}
 	fmt.Fprintln(os.Stderr, "happening: stopping")
+	stopAtOnceOnInterrupt()
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.StopLimit())
 	defer cancel()
 	if err := a.Stop(stop); err != nil && failure == nil {
 		failure = err
 	}
 	return failure
+}
+
+// patientFor is how long after a Ctrl-C another one is taken for the same:
+// whatever stands between terminal and process may pass it on once more.
+const patientFor = time.Second
+
+// stopAtOnceOnInterrupt lets a second Ctrl-C end the process as it is: nothing
+// that was acknowledged is lost by that. A second SIGTERM does not, for some
+// send it twice.
+func stopAtOnceOnInterrupt() {
+	go func() {
+		time.Sleep(patientFor)
+		again := make(chan os.Signal, 1)
+		signal.Notify(again, os.Interrupt)
+		<-again
+		fmt.Fprintln(os.Stderr, "happening: stopped in the midst of stopping")
+		os.Exit(1)
+	}()
 }
 
 // announce says where everything is.
@@ -64,11 +84,11 @@ func announce(a *app.App, demo bool, took time.Duration) {
 	if a.SMTPURL == "" {
 		fmt.Printf("  mailbox  http://%s/mailbox   (every mail ends here; set SMTP_URL to send them)\n", ops)
 	}
-	if password := a.DemoPassword(); demo && password != "" {
+	if how := a.DemoSignIn(); demo && how != "" {
 		fmt.Println("Sign in to the demo as")
 		for _, p := range app.DemoPeople() {
 			fmt.Printf("  %s\n", p)
 		}
-		fmt.Printf("with the password %s\n", password)
+		fmt.Println(how)
 	}
 }

@@ -60,9 +60,11 @@ func (c demoCmd) Run(ctx context.Context, s *settings) error {
 		if err := a.FillDemo(ctx, c.ResetPassword); err != nil {
 			return err
 		}
+		fmt.Println(strings.Join(app.DemoPeople(), "\n"))
 		if password := a.DemoPassword(); password != "" {
-			fmt.Println(strings.Join(app.DemoPeople(), "\n"))
 			fmt.Println("password:", password)
+		} else {
+			fmt.Println(a.DemoSignIn())
 		}
 		return nil
 	})
@@ -89,11 +91,11 @@ func (c checkCmd) Run(ctx context.Context, s *settings) error {
 				fmt.Fprintf(os.Stderr, "checking %s: no %s\n", rule, what)
 			}
 		})
-		if err != nil {
-			return err
-		}
 		for _, b := range breaches {
 			fmt.Println(b)
+		}
+		if err != nil {
+			return err
 		}
 		if len(breaches) > 0 {
 			fmt.Printf("%d of %d rules are broken.\n", len(breaches), rules)

@@ -58,30 +58,33 @@ const (
 // App is a running Happening.
 type App struct {
 	Options
-	id         uuid.UUID // of this process, among the replicas
-	clock      *clock
-	pg         *pgserver.Server // nil: outside, or attached to another process's
-	dataDir    string
-	connString func(role string) string
-	db         *postgres.DB
-	place      *postgres.Presence
-	ledger     *postgres.Ledger
-	alloc      *booking.Allocator
-	holds      coordinator
-	redis      *redis.Store // nil: one process is all
-	repairNow  chan struct{}
-	Bookings   *booking.Service
-	Events     *event.Service
-	Orgs       *org.Service
-	people     *user.Service
-	provider   *idp.Provider // nil: outside
-	auth       *signin.Authenticator
-	feed       *realtime.Feed
-	node       *socket.Node
-	mails      *notify.Deliverer
-	queue      *rabbitmq.Queue       // nil: facts are claimed from the outbox
-	wakeFacts  func()                // says that facts were committed
-	tellFacts  func(context.Context) // tells them until the context ends
+	id           uuid.UUID // of this process, among the replicas
+	clock        *clock
+	pg           *pgserver.Server // nil: outside, or attached to another process's
+	installation uuid.UUID        // tells this database from others
+	guest        bool             // a command on a database that others serve: its schema is theirs
+	dataDir      string
+	connString   func(role string) string
+	db           *postgres.DB
+	place        *postgres.Presence
+	coordinator  string // the Redis that the other processes know this one by
+	ledger       *postgres.Ledger
+	alloc        *booking.Allocator
+	holds        coordinator
+	redis        *redis.Store // nil: one process is all
+	repairNow    chan struct{}
+	Bookings     *booking.Service
+	Events       *event.Service
+	Orgs         *org.Service
+	people       *user.Service
+	provider     *idp.Provider // nil: outside
+	auth         *signin.Authenticator
+	feed         *realtime.Feed
+	node         *socket.Node
+	mails        *notify.Deliverer
+	queue        *rabbitmq.Queue       // nil: facts are claimed from the outbox
+	wakeFacts    func()                // says that facts were committed
+	tellFacts    func(context.Context) // tells them until the context ends
 
 	listeners listeners
 	servers   []*http.Server
@@ -128,6 +131,9 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	if err := a.openDatabase(ctx); err != nil {
+		return err
+	}
+	if err := a.coordinate(ctx); err != nil {
 		return err
 	}
 	if err := a.takePlace(ctx); err != nil {
@@ -186,6 +192,9 @@ func (a *App) attach(ctx context.Context) error {
 	if err := a.openDatabase(ctx); err != nil {
 		return err
 	}
+	if err := a.coordinate(ctx); err != nil {
+		return err
+	}
 	if err := a.rooms(ctx); err != nil {
 		return err
 	}
@@ -227,9 +236,6 @@ func (a *App) rooms(ctx context.Context) error {
 	now := a.clock.Now
 	public, err := url.Parse(a.PublicURL)
 	if err != nil {
-		return err
-	}
-	if err := a.coordinate(ctx); err != nil {
 		return err
 	}
 	var several []booking.Option
@@ -377,12 +383,19 @@ func (a *App) serveOn(ctx context.Context) {
 	}
 	a.Log.Info("app: draining", "for", wait)
 	// First whoever balances the load notices, then the sockets move over.
-	timer := time.NewTimer(wait / 2)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		a.node.Drain(ctx, wait/2)
-	case <-ctx.Done():
+	end := time.NewTimer(wait)
+	defer end.Stop()
+	notice := time.NewTimer(wait / 2)
+	defer notice.Stop()
+	for {
+		select {
+		case <-notice.C:
+			a.node.Drain(ctx, wait/2)
+		case <-end.C:
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -26,6 +27,10 @@ func (a *App) findDatabase(ctx context.Context) error {
 // server runs already is used, one that nobody runs is started.
 func (a *App) attachDatabase(ctx context.Context) error {
 	if a.Engines.DatabaseURL != "" {
+		a.guest = true
+		if err := postgres.Probe(ctx, a.databaseSettings()); err != nil {
+			return err
+		}
 		return a.outsideDatabase()
 	}
 	dir, err := pgserver.ResolveDataDir(a.pgOptions())
@@ -35,7 +40,7 @@ func (a *App) attachDatabase(ctx context.Context) error {
 	running, err := pgserver.Attach(dir)
 	switch {
 	case err == nil:
-		a.dataDir, a.connString = dir, running.ConnString
+		a.guest, a.dataDir, a.connString = true, dir, running.ConnString
 		return nil
 	case errors.Is(err, pgserver.ErrNotRunning):
 		return a.startPostgres(ctx)
@@ -92,19 +97,27 @@ func Migrate(ctx context.Context, o Options) error {
 	return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
 }
 
-// openDatabase brings the schema up to date where the login may, and connects
-// as the plain roles.
+// openDatabase brings the schema up to date where this process serves and the
+// login may, and connects as the plain roles.
 func (a *App) openDatabase(ctx context.Context) error {
-	if err := postgres.EnsureSchema(ctx, a.connString, a.Log); err != nil {
-		return err
+	if !a.guest {
+		if err := postgres.EnsureSchema(ctx, a.connString, a.Log); err != nil {
+			return err
+		}
 	}
 	db, err := postgres.Open(ctx, a.connString)
 	if err != nil {
 		return err
 	}
 	a.db = db
-	a.onStop(func(context.Context) error { db.Close(); return nil })
+	a.onStop(db.CloseWithin)
 	if err := db.Await(ctx, a.Log); err != nil {
+		return err
+	}
+	if err := a.recentSchema(ctx); err != nil {
+		return err
+	}
+	if a.installation, err = db.Installation(ctx); err != nil {
 		return err
 	}
 	if err := postgres.ProbeRoles(ctx, a.databaseSettings(), a.connString); err != nil {
@@ -113,8 +126,21 @@ func (a *App) openDatabase(ctx context.Context) error {
 	if a.ledger, err = postgres.NewLedger(ctx, a.connString); err != nil {
 		return err
 	}
-	a.onStop(func(context.Context) error { a.ledger.Close(); return nil })
+	a.onStop(a.ledger.CloseWithin)
 	return a.clock.start(ctx, db)
+}
+
+// recentSchema refuses a command on a schema that is older than it knows; one
+// that is newer works.
+func (a *App) recentSchema(ctx context.Context) error {
+	if !a.guest {
+		return nil
+	}
+	have, want, err := a.db.SchemaVersion(ctx)
+	if err == nil && have < want {
+		err = fmt.Errorf("%w (version %d, needs %d): run `happening migrate` as the owner of the tables, or the command of the version that serves", postgres.ErrOldSchema, have, want)
+	}
+	return err
 }
 
 // takePlace takes a place among the processes on this database, or says who
@@ -124,14 +150,32 @@ func (a *App) takePlace(ctx context.Context) error {
 	if err != nil {
 		host = "unknown"
 	}
-	place, err := a.db.Register(ctx, postgres.Replica{
-		ID: a.id, Coordinated: a.shared(), Host: host, PID: os.Getpid(), Version: a.Version,
-	}, a.pg != nil, a.Log)
+	me := postgres.Replica{ID: a.id, Coordinated: a.shared(), Host: host, PID: os.Getpid(), Version: a.Version}
+	if a.shared() {
+		if me.Coordinator, err = a.redis.Identity(ctx); err != nil {
+			return fmt.Errorf("REDIS_URL: %w", err)
+		}
+	}
+	place, err := a.db.Register(ctx, me, a.pg != nil, a.Log)
 	if err != nil {
 		return err
 	}
-	a.place = place
+	a.place, a.coordinator = place, me.Coordinator
 	a.onStop(place.Leave)
+	return nil
+}
+
+// tellCoordinator tells the other processes which Redis this one uses: one
+// that was flushed has a new name. Only the repair's goroutine calls it.
+func (a *App) tellCoordinator(ctx context.Context) error {
+	name, err := a.redis.Identity(ctx)
+	if err != nil || name == a.coordinator {
+		return err
+	}
+	if err := a.place.Coordinate(ctx, name); err != nil {
+		return err
+	}
+	a.coordinator = name
 	return nil
 }
 

@@ -39,6 +39,7 @@ var demoAccounts = []struct {
 const (
 	demoOrg          = "Demo Events"
 	demoPasswordFile = "demo-password"
+	demoBegunFile    = "demo-begun"  // the database was empty
 	demoFilledFile   = "demo-filled" // the demo is complete
 )
 
@@ -99,11 +100,37 @@ func arenaSales() []int32 {
 // DemoPassword is what the demo's people sign in with; empty where there is
 // no demo.
 func (a *App) DemoPassword() string {
-	text, err := os.ReadFile(filepath.Join(a.dataDir, demoPasswordFile))
+	if a.provider == nil {
+		return ""
+	}
+	text, err := os.ReadFile(a.demoFile(demoPasswordFile))
 	if err != nil {
 		return ""
 	}
 	return strings.TrimSpace(string(text))
+}
+
+// demoFile is where the data directory keeps something about the demo. An
+// embedded database is in the same directory; of databases outside there may
+// be several, one after the other.
+func (a *App) demoFile(name string) string {
+	if a.Engines.DatabaseURL != "" {
+		name += "-" + a.installation.String()
+	}
+	return filepath.Join(a.dataDir, name)
+}
+
+// DemoSignIn tells how to sign in to the demo; empty where there is none.
+func (a *App) DemoSignIn() string {
+	password := a.DemoPassword()
+	switch {
+	case a.provider == nil:
+		return fmt.Sprintf("at %s with its password for them (happening-demo in deploy/keycloak)", a.Engines.OIDCIssuerURL)
+	case password == "":
+		return ""
+	default:
+		return "with the password " + password
+	}
 }
 
 // DemoPeople are the addresses of the demo's people with their roles.
@@ -120,8 +147,11 @@ func (a *App) FillDemo(ctx context.Context, resetPassword bool) error {
 	if u, err := url.Parse(a.PublicURL); err != nil || !loopback(u.Hostname()) {
 		return errors.New("the demo's accounts are for a machine of one's own: the public address is not on loopback")
 	}
+	if resetPassword && a.provider == nil {
+		return errOutsideProvider
+	}
 	if resetPassword {
-		if err := os.Remove(filepath.Join(a.dataDir, demoPasswordFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(a.demoFile(demoPasswordFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		_, err := a.demoPeople(ctx)
@@ -133,7 +163,7 @@ func (a *App) FillDemo(ctx context.Context, resetPassword bool) error {
 // fillDemo fills an empty database, or goes on where a start that filled one
 // was cut off: each of its steps may run again.
 func (a *App) fillDemo(ctx context.Context) error {
-	filled := filepath.Join(a.dataDir, demoFilledFile)
+	filled := a.demoFile(demoFilledFile)
 	if _, err := os.Stat(filled); err == nil {
 		return nil
 	}
@@ -141,9 +171,17 @@ func (a *App) fillDemo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !empty && a.DemoPassword() == "" {
+	begun := a.demoFile(demoBegunFile)
+	if _, err := os.Stat(begun); err != nil && !empty && a.DemoPassword() == "" {
 		a.Log.Warn("app: the database is not empty, so the demo is left out")
 		return nil
+	}
+	// Where the database is outside nothing has made the directory yet.
+	if err := os.MkdirAll(a.dataDir, 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(begun, nil, 0o600); err != nil {
+		return err
 	}
 	ids, err := a.demoPeople(ctx)
 	if err != nil {
@@ -159,17 +197,13 @@ func (a *App) fillDemo(ctx context.Context) error {
 // new one. Those of a provider outside are in its realm with a password of its
 // own, and are met here by their ids there.
 func (a *App) demoPeople(ctx context.Context) ([]uuid.UUID, error) {
-	// Where the database is outside nothing has made the directory yet.
-	if err := os.MkdirAll(a.dataDir, 0o700); err != nil {
-		return nil, err
-	}
 	if a.provider == nil {
 		return a.demoPeopleOutside(ctx)
 	}
 	password := a.DemoPassword()
 	if password == "" {
 		password = strings.ToLower(rand.Text()[:16])
-		if err := os.WriteFile(filepath.Join(a.dataDir, demoPasswordFile), []byte(password+"\n"), 0o600); err != nil {
+		if err := os.WriteFile(a.demoFile(demoPasswordFile), []byte(password+"\n"), 0o600); err != nil {
 			return nil, err
 		}
 	}

@@ -24,6 +24,9 @@ const DrainDefault time.Duration = -1
 // that it drains: a few looks of a load balancer.
 const drainAmongMany = 5 * time.Second
 
+// maxDrain bounds it.
+const maxDrain = 10 * time.Minute
+
 // drainFor is how long the process serves on while it drains.
 func (o *Options) drainFor() time.Duration {
 	switch {
@@ -64,7 +67,9 @@ func (e *Engines) faults() (faults []error) {
 		}
 		return faults
 	}
-	if u, err := url.Parse(e.OIDCIssuerURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if u, err := url.Parse(e.OIDCIssuerURL); err == nil && u.User != nil {
+		add("OIDC_ISSUER_URL: holds a user name or a password; leave them out")
+	} else if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		add("OIDC_ISSUER_URL: %q is not an address such as https://login.example.org/realms/happening", e.OIDCIssuerURL)
 	} else if u.Scheme == "http" && !loopback(u.Hostname()) {
 		add("OIDC_ISSUER_URL: %q is plain http beyond this machine, so anybody between could sign in as anybody; use https", e.OIDCIssuerURL)
@@ -186,6 +191,13 @@ func (a *App) engines(ctx context.Context) []httpapi.Engine {
 		provider.Outside, provider.Detail = true, e.OIDCIssuerURL
 	}
 	all := []httpapi.Engine{database, coordination, messages, provider}
+	if leads, err := a.db.Led(ctx, jobsLease); err == nil {
+		jobs := httpapi.Engine{Name: "Jobs", OK: leads, Detail: "run by one process for all"}
+		if !leads {
+			jobs.Detail = "nobody runs them: start a process with --only worker, or one with all parts"
+		}
+		all = append(all, jobs)
+	}
 	replicas, err := a.db.Replicas(ctx)
 	if err != nil {
 		return all

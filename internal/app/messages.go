@@ -39,7 +39,7 @@ func (a *App) messages() error {
 	if a.Engines.AMQPURL == "" {
 		return nil
 	}
-	queue, err := rabbitmq.Open(rabbitmq.Config{URL: a.Engines.AMQPURL, Log: a.Log})
+	queue, err := rabbitmq.Open(rabbitmq.Config{URL: a.Engines.AMQPURL, Installation: a.installation.String(), Log: a.Log})
 	if err != nil {
 		return err
 	}

@@ -111,7 +111,9 @@ func (o *Options) Validate() error {
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
 		add("HAPPENING_PUBLIC_URL: %q is not an address such as https://events.example.org", o.PublicURL)
-	case u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+	case u.User != nil:
+		add("HAPPENING_PUBLIC_URL: holds a user name or a password; leave them out")
+	case u.Path != "" || u.RawQuery != "" || u.Fragment != "":
 		add("HAPPENING_PUBLIC_URL: %q must be scheme, host and port only", o.PublicURL)
 	case u.Scheme == "http" && !loopback(u.Hostname()) && !o.InsecureLAN:
 		add("HAPPENING_PUBLIC_URL: %q is plain http beyond this machine; use https, or --insecure-lan if you know what you do", o.PublicURL)
@@ -123,6 +125,9 @@ func (o *Options) Validate() error {
 	}
 	if o.HoldTTL < time.Second || o.HoldTTL > time.Hour {
 		add("HAPPENING_HOLD_TTL: %s is not between 1s and 1h", o.HoldTTL)
+	}
+	if o.Drain > maxDrain {
+		add("HAPPENING_DRAIN: %s is longer than %s", o.Drain, maxDrain)
 	}
 	if o.LimitPerson < 0 {
 		add("HAPPENING_LIMIT_PERSON: %d is below 0", o.LimitPerson)

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -111,7 +112,7 @@ func (a *App) repair(ctx context.Context) {
 			continue
 		}
 		turn, cancel := context.WithTimeout(ctx, jobTimeout)
-		if err := a.Bookings.Repair(turn); err != nil && ctx.Err() == nil && !a.redis.Away() {
+		if err := errors.Join(a.tellCoordinator(turn), a.Bookings.Repair(turn)); err != nil && ctx.Err() == nil && !a.redis.Away() {
 			a.Log.Warn("app: Redis could not be brought to PostgreSQL's figures and will be tried again", "error", err)
 		}
 		cancel()

@@ -135,6 +135,7 @@ type request struct {
 	edit    EditFunc
 	inside  func() // no order: run by the worker while nothing is undecided
 	state   atomic.Int32
+	at      time.Time // when it began to wait
 	done    chan struct{}
 	answer  Answer
 }
@@ -266,7 +267,7 @@ func (a *Allocator) Edit(ctx context.Context, eventID, actor uuid.UUID, edit Edi
 }
 
 func (a *Allocator) submit(ctx context.Context, r *request) Answer {
-	r.done = make(chan struct{})
+	r.done, r.at = make(chan struct{}), time.Now()
 	a.mu.Lock()
 	switch {
 	case a.stopped:

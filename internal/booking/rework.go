@@ -50,7 +50,7 @@ func knownOf(entries []*entry) []Known {
 func (a *Allocator) rework(batch []*request, lost *Batch, fence bool) {
 	entries := a.entriesOf(batch)
 	keys := keysOf(batch)
-	deadline := time.Now().Add(awayPatience)
+	deadline := oldest(batch).Add(awayPatience)
 	again := 0
 	for {
 		var out *Batch
@@ -118,6 +118,18 @@ func (a *Allocator) rework(batch []*request, lost *Batch, fence bool) {
 			return
 		}
 	}
+}
+
+// oldest is since when the longest waiting of a batch has waited: who queued
+// behind an outage does not wait it out twice.
+func oldest(batch []*request) time.Time {
+	since := time.Now()
+	for _, r := range batch {
+		if r.at.Before(since) {
+			since = r.at
+		}
+	}
+	return since
 }
 
 // moveOn moves the versions of events and nothing else, so that no attempt

@@ -112,6 +112,16 @@ func (l *Lease) Leading() (Fence, bool) {
 	return Fence{}, false
 }
 
+// Led says whether any process has the lease now.
+func (db *DB) Led(ctx context.Context, name string) (led bool, err error) {
+	err = db.System.QueryRow(ctx, `
+		SELECT EXISTS (SELECT 1 FROM leases WHERE name = $1 AND holder IS NOT NULL AND expires_at > clock_timestamp())`, name).Scan(&led)
+	if err != nil {
+		err = fmt.Errorf("postgres: lease: %w", err)
+	}
+	return led, err
+}
+
 // Run waits for the lease, calls lead whenever it has it, and returns once ctx
 // has ended and the lease is given up. The context of lead carries the fence
 // and ends with the lease; lead has to return then, since the next taking
