@@ -294,8 +294,11 @@ func patiently(ctx context.Context, log *slog.Logger, try func(context.Context) 
 	for waiting := false; ; {
 		err := try(ctx)
 		var pg *pgconn.PgError
+		if err != nil && ctx.Err() != nil {
+			return interrupted(ctx)
+		}
 		if err == nil || !errors.As(err, &pg) || pg.Code != codeNoConnection && pg.Code != codeStarting || time.Now().After(giveUp) {
-			return err
+			return inOneLine(err)
 		}
 		if !waiting {
 			waiting = true
@@ -303,7 +306,7 @@ func patiently(ctx context.Context, log *slog.Logger, try func(context.Context) 
 		}
 		select {
 		case <-ctx.Done():
-			return err
+			return interrupted(ctx)
 		case <-time.After(connectRetry):
 		}
 	}

@@ -34,7 +34,7 @@ type faults struct {
 }
 
 func (f *faults) add(format string, args ...any) {
-	line := fmt.Sprintf(format, args...)
+	line := oneLine(fmt.Errorf(format, args...))
 	if f.seen[line] {
 		return
 	}
@@ -45,7 +45,29 @@ func (f *faults) add(format string, args ...any) {
 	f.all = append(f.all, errors.New(line))
 }
 
-func (f *faults) err() error { return errors.Join(f.all...) }
+// err gives the faults. Where the caller gave up, what came after says nothing
+// about the server.
+func (f *faults) err(ctx context.Context) error {
+	if err := interrupted(ctx); err != nil {
+		return fmt.Errorf("%s: %w", settingURL, err)
+	}
+	return errors.Join(f.all...)
+}
+
+// interruption is the end of a caller's context, told without what the driver
+// made of it.
+type interruption struct{ cause error }
+
+func (interruption) Error() string   { return "interrupted" }
+func (i interruption) Unwrap() error { return i.cause }
+
+// interrupted gives an error where the caller gave up.
+func interrupted(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return interruption{ctx.Err()}
+}
 
 // Probe looks an outside PostgreSQL over before anything is changed and tells
 // all faults at once, each in a line that names the setting, what is wrong and
@@ -64,7 +86,7 @@ func Probe(ctx context.Context, s Settings) error {
 		}
 		probeRole(ctx, &f, s, setting, role, connString(role), ok && !owner.there[role])
 	}
-	return f.err()
+	return f.err(ctx)
 }
 
 // ProbeRoles looks the plain roles over on a migrated database, embedded or
@@ -75,7 +97,7 @@ func ProbeRoles(ctx context.Context, s Settings, connString func(role string) st
 	for _, role := range []string{AppRole, SystemRole} {
 		probeRole(ctx, &f, s, s.settingOf(role), role, connString(role), false)
 	}
-	return f.err()
+	return f.err(ctx)
 }
 
 // dial makes a connection to be asked questions on; a failure is a fault.
@@ -165,12 +187,12 @@ func probeServer(ctx context.Context, f *faults, setting string, conn *pgx.Conn)
 	before := time.Now()
 	var number int
 	var version, encoding string
-	var standby bool
+	var standby, readOnly bool
 	var theirs time.Time
 	err := conn.QueryRow(ctx, `
 		SELECT current_setting('server_version_num')::int, current_setting('server_version'),
-		       current_setting('server_encoding'), pg_is_in_recovery(), clock_timestamp()`).
-		Scan(&number, &version, &encoding, &standby, &theirs)
+		       current_setting('server_encoding'), pg_is_in_recovery(), current_setting('transaction_read_only')::bool, clock_timestamp()`).
+		Scan(&number, &version, &encoding, &standby, &readOnly, &theirs)
 	if err != nil {
 		f.add("%s: the server does not answer as PostgreSQL does: %s", setting, oneLine(err))
 		return false
@@ -183,6 +205,9 @@ func probeServer(ctx context.Context, f *faults, setting string, conn *pgx.Conn)
 	if standby {
 		f.add("%s: this server is a standby, which takes no bookings: name the primary, or several hosts with target_session_attrs=read-write", setting)
 		return false
+	}
+	if readOnly {
+		f.add("%s: transactions only read here, and bookings are written: set default_transaction_read_only=off for the server, the database and the role", setting)
 	}
 	if encoding != "UTF8" {
 		f.add("%s: the database's encoding is %s: make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0", setting, encoding)
@@ -440,4 +465,9 @@ func (f flat) Error() string { return oneLine(f.error) }
 func (f flat) Unwrap() error { return f.error }
 
 // inOneLine gives the same error with a text of one line.
-func inOneLine(err error) error { return flat{err} }
+func inOneLine(err error) error {
+	if err == nil {
+		return nil
+	}
+	return flat{err}
+}

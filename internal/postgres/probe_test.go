@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -162,6 +163,8 @@ func TestProbeTellsWhatLosesOrLeaks(t *testing.T) {
 		{"GRANT DELETE ON audit_log TO happening_system", "REVOKE DELETE ON audit_log FROM happening_system", []string{"happening_system may change table audit_log"}},
 		{"REVOKE USAGE ON SCHEMA public FROM PUBLIC", "GRANT USAGE ON SCHEMA public TO PUBLIC",
 			[]string{"happening_app doesn't see the tables", "happening_system doesn't see the tables"}},
+		{"ALTER ROLE acme SET default_transaction_read_only = on", "ALTER ROLE acme RESET default_transaction_read_only",
+			[]string{"DATABASE_URL: transactions only read here"}},
 		{"ALTER ROLE acme CONNECTION LIMIT 1", "ALTER ROLE acme CONNECTION LIMIT -1", nil}, // one after another
 	} {
 		t.Run(tt.fault, func(t *testing.T) {
@@ -192,5 +195,24 @@ func TestProbeTellsOfAServerThatForgets(t *testing.T) {
 	s.Volatile = true
 	if err := postgres.Probe(t.Context(), s); err != nil {
 		t.Errorf("for tests it is good enough: %v", err)
+	}
+}
+
+// TestAProbeThatIsInterruptedBlamesNobody looks at a server that would answer,
+// and at one that wouldn't.
+func TestAProbeThatIsInterruptedBlamesNobody(t *testing.T) {
+	db := testkit.NewDB(t)
+	given, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, told := range map[string]error{
+		"a server":  postgres.Probe(given, postgres.Settings{URL: db.ConnString("happening")}),
+		"no server": postgres.Probe(given, postgres.Settings{URL: "postgres://own:s3cret@127.0.0.1:1/d"}),
+		"the roles": postgres.ProbeRoles(given, postgres.Settings{Volatile: true}, db.ConnString),
+		"a start":   postgres.EnsureSchema(given, db.ConnString, newTold().log()),
+		"a wait":    db.Await(given, newTold().log()),
+	} {
+		if told == nil || !errors.Is(told, context.Canceled) || !strings.HasSuffix(told.Error(), ": interrupted") || strings.Contains(told.Error(), "127.0.0.1") {
+			t.Errorf("%s: %v", name, told)
+		}
 	}
 }
