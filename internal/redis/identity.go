@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -41,7 +42,9 @@ func (s *Store) Identity(ctx context.Context) (string, error) {
 		case kind != foreignValue:
 			return "", s.judge(ctx, err)
 		}
-		s.log.Warn("the name of the Redis database is not ours and is made anew", "key", identityKey)
+		if s.foreign.now(identityKey, time.Now()) {
+			s.log.Warn("the name of the Redis database is not ours and is made anew", "key", identityKey)
+		}
 		if err := c.Do(bounded, c.B().Del().Key(identityKey).Build()).Error(); err != nil {
 			return "", s.judge(ctx, err)
 		}

@@ -273,6 +273,16 @@ func TestForeignValues(t *testing.T) {
 	if o.store.Away() {
 		t.Fatal("a foreign value is no outage")
 	}
+	told := map[string]int{}
+	for _, line := range o.journal.lines() {
+		_, key, _ := strings.Cut(line, "key=")
+		if told[key]++; told[key] > 1 {
+			t.Errorf("told more than once a minute: %s", line)
+		}
+	}
+	if len(told) != 3 { // the event's, the person's, and the list of events
+		t.Errorf("told of %v", told)
+	}
 }
 
 // TestLiesAboutHolds writes and deletes behind the store's back: nobody loses

@@ -49,7 +49,7 @@ func (p *probing) add(to *[]error, line error) {
 
 // Probe looks a Redis over before anything starts and tells all that is wrong,
 // each in a line that names the setting and how to mend it, never a password.
-// A warning is something that works, but not for good.
+// A warning is something that works, but not for good. No key is left behind.
 func Probe(ctx context.Context, redisURL string) (warning, err error) {
 	settings, err := ParseURL(redisURL)
 	if err != nil {
@@ -280,6 +280,10 @@ for _, command in ipairs({
 end
 return refused`
 
+// trace is a write of which nothing is left: a full disk or memory and missing
+// replicas only show then, whatever the user may do.
+const trace = `redis.call('SET', KEYS[1], 1, 'PX', 1000) return redis.call('DEL', KEYS[1])`
+
 // rights tries all that will be done later, and tells what is not allowed.
 func (p *probing) rights(ctx context.Context, c rueidis.Client, address string) {
 	var keys []string
@@ -319,7 +323,7 @@ func (p *probing) rights(ctx context.Context, c rueidis.Client, address string) 
 	case len(refused) > 0:
 		p.fault("the user may not do all that is needed at %s; grant %s", address, strings.Join(refused, " "))
 	}
-	if err := c.Do(ctx, c.B().Set().Key(pulseKey).Value("1").Px(pulseKept).Build()).Error(); err != nil {
+	if err := c.Do(ctx, c.B().Eval().Script(trace).Numkeys(1).Key(one).Build()).Error(); err != nil {
 		p.fault("%s takes no writes (%s)", address, plain(err))
 	}
 	p.channels(ctx, c, address)

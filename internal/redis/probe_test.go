@@ -38,6 +38,17 @@ func TestProbe(t *testing.T) {
 	cluster, sentinel := testkit.RedisCluster(t), testkit.RedisSentinel(t)
 	nobody := testkit.FreeAddress(t)
 	at := func(who string, s *testkit.RedisServer) string { return "redis://" + who + "@" + s.Address }
+	before := map[*testkit.RedisServer]string{}
+	for _, s := range []*testkit.RedisServer{plain, restricted} {
+		before[s] = s.Do(s.Client(), "DBSIZE")
+	}
+	t.Cleanup(func() {
+		for s, keys := range before {
+			if after := s.Do(s.Client(), "DBSIZE"); after != keys {
+				t.Errorf("the probe has left %s keys, there were %s", after, keys)
+			}
+		}
+	})
 	for name, c := range map[string]struct {
 		url     string
 		want    []string // one for each line

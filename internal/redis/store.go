@@ -77,6 +77,7 @@ type Store struct {
 	busy   sync.WaitGroup // what works through chores
 	unsettled
 	rebuilding
+	foreign rarely // told of, by the first key that is made anew
 	// skew is Redis's clock less this process's, in milliseconds.
 	skew atomic.Int64
 }
@@ -263,7 +264,9 @@ func (s *Store) pipeline(ctx context.Context, c rueidis.Client, calls []call, an
 		if calls[i].owned == nil {
 			return errForeign
 		}
-		s.log.Warn("a value in Redis is not ours: the event's keys are made anew", "key", calls[i].owned[0])
+		if s.foreign.now(calls[i].owned[0], time.Now()) {
+			s.log.Warn("a value in Redis is not ours: the event's keys are made anew", "key", calls[i].owned[0])
+		}
 		if err := s.wipe(ctx, c, calls[i].owned); err != nil {
 			return err
 		}
