@@ -46,7 +46,8 @@ const holdTries = 8
 // machine, so that it is asked while nothing is locked; seats that are sold
 // meanwhile are found either by the store, which is told of every sale and
 // refuses an older look at the event, or, where their sale is decided in this
-// process and not yet written, by a second look.
+// process and not yet written, by a second look. Where that finds that the
+// rules refuse holds by now, what was granted is given back.
 func (s *Service) place(ctx context.Context, user, eventID uuid.UUID, seats []int32) (Placed, error) {
 	if len(seats) == 0 {
 		return s.holds.Place(ctx, Placement{EventID: eventID, UserID: user, Now: s.now()})
@@ -80,7 +81,17 @@ func (s *Service) place(ctx context.Context, user, eventID uuid.UUID, seats []in
 		if err != nil {
 			return Placed{}, err
 		}
-		if again, err := s.look(ctx, user, eventID, placed.Granted); err == nil && len(again.sold) > 0 {
+		again, err := s.look(ctx, user, eventID, placed.Granted)
+		if err == nil && again.queue && !look.queue {
+			// Who waits since then has a right to these seats. Which of them the
+			// person held before can't be told any more.
+			err = ErrWaitlist
+		}
+		if err != nil {
+			s.release(ctx, user, eventID)
+			return Placed{}, err
+		}
+		if len(again.sold) > 0 {
 			continue
 		}
 		placed.Conflicts = append(placed.Conflicts, look.sold...)
@@ -88,6 +99,13 @@ func (s *Service) place(ctx context.Context, user, eventID uuid.UUID, seats []in
 		return placed, nil
 	}
 	return Placed{}, ErrHoldsAway
+}
+
+// release gives back what was granted and is not to be kept, also where the
+// caller has given up. What the store can't be told of ends by itself.
+func (s *Service) release(ctx context.Context, user, eventID uuid.UUID) {
+	_, _ = s.holds.Place(context.WithoutCancel(ctx), Placement{EventID: eventID, UserID: user, Now: s.now()})
+	s.HoldEnded(eventID) // what was held before, too
 }
 
 // catchUpWithHolds brings the event to the version that the holds' store knows

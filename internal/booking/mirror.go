@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,8 +24,8 @@ const (
 )
 
 // Repair compares counter and waitlist of the events in memory with what the
-// mirror has, and brings the mirror to what is committed. It may run in every
-// process, at any time and twice.
+// mirror has, brings the mirror to what is committed, and ends holds on seats
+// that are sold. It may run in every process, at any time and twice.
 func (s *Service) Repair(ctx context.Context) error {
 	if s.mirror == nil {
 		return nil
@@ -42,8 +44,66 @@ func (s *Service) Repair(ctx context.Context) error {
 				err = errors.Join(err, s.correct(ctx, d))
 			}
 		}
+		if err == nil {
+			err = s.endHolds(ctx, page)
+		}
 		if err != nil {
 			return fmt.Errorf("booking: repair the mirror: %w", err)
+		}
+	}
+	return nil
+}
+
+// endHolds ends the holds on seats of events in memory that are sold. Memory
+// says where to look, and where it may be behind PostgreSQL has the last word.
+func (s *Service) endHolds(ctx context.Context, entries []*entry) error {
+	ids := make([]uuid.UUID, len(entries))
+	for i, e := range entries {
+		ids[i] = e.id
+	}
+	return s.heldAndSold(ctx, ids, func(i int, held []int32) []int32 {
+		sold := entries[i].live.Sold(held)
+		suspect := held[:0]
+		for at, seat := range held {
+			if sold[at] {
+				suspect = append(suspect, seat)
+			}
+		}
+		return suspect
+	}, func(i int, sold []int32) error {
+		return s.settleSold(ctx, ids[i], sold)
+	})
+}
+
+// settleSold ends holds that were to end when their seats were sold: the
+// process died in between that sold them.
+func (s *Service) settleSold(ctx context.Context, eventID uuid.UUID, sold []int32) error {
+	// Version 0 is older than any: it touches holds and nothing else.
+	return s.holds.Settle(ctx, Sale{EventID: eventID, Sold: sold})
+}
+
+// heldAndSold tells for which of the events, by index, seats are held that
+// PostgreSQL has as sold. It is asked about those that suspect leaves of the
+// seats held; nil: about all.
+func (s *Service) heldAndSold(ctx context.Context, ids []uuid.UUID, suspect func(i int, held []int32) []int32, tell func(i int, sold []int32) error) error {
+	views, err := s.holds.View(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for i, v := range views {
+		held := slices.Sorted(maps.Keys(v.Holders))
+		if suspect != nil {
+			held = suspect(i, held)
+		}
+		if len(held) == 0 {
+			continue
+		}
+		sold, err := s.store.SoldOf(ctx, ids[i], held)
+		if err == nil && len(sold) > 0 {
+			err = tell(i, sold)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -88,15 +148,37 @@ func (a *Allocator) figures(ctx context.Context, entries []*entry) ([]Figures, e
 }
 
 // Reconcile compares all events that are not long over with the mirror, page by
-// page from PostgreSQL, repairs the mirror and reports what differed.
+// page from PostgreSQL, repairs the mirror and reports what differed. Holds on
+// sold seats are differences, too: it ends them.
 func (s *Service) Reconcile(ctx context.Context, report func(Difference)) error {
-	return s.compareAll(ctx, func(_ context.Context, d Difference, truth Figures) error {
+	err := s.compareAll(ctx, func(_ context.Context, d Difference, truth Figures) error {
 		report(d)
 		if !d.Ahead || truth.Version >= d.Version {
 			return nil
 		}
 		return s.mirror.Correct(ctx, d, truth)
 	})
+	if err != nil || s.mirror == nil {
+		return err
+	}
+	return s.pages(ctx, func(page []Figures) error {
+		ids := idsOf(page)
+		return s.heldAndSold(ctx, ids, nil, func(i int, sold []int32) error {
+			report(Difference{
+				EventID: ids[i], Version: page[i].Version, Figures: page[i],
+				Had: "holds on sold seats " + strings.Trim(fmt.Sprint(sold), "[]"),
+			})
+			return s.settleSold(ctx, ids[i], sold)
+		})
+	})
+}
+
+func idsOf(page []Figures) []uuid.UUID {
+	ids := make([]uuid.UUID, len(page))
+	for i := range page {
+		ids[i] = page[i].EventID
+	}
+	return ids
 }
 
 // CheckMirror is the part of the checker that compares the mirror and the
@@ -191,10 +273,7 @@ func (s *Service) pages(ctx context.Context, do func([]Figures) error) error {
 func (s *Service) checkHolds(ctx context.Context) (Breach, error) {
 	b := Breach{Rule: "C6", What: "holds on seats that are sold"}
 	err := s.pages(ctx, func(page []Figures) error {
-		ids := make([]uuid.UUID, len(page))
-		for i := range page {
-			ids[i] = page[i].EventID
-		}
+		ids := idsOf(page)
 		views, err := s.holds.View(ctx, ids)
 		if err != nil {
 			return err
