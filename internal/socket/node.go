@@ -126,8 +126,10 @@ type Node struct {
 	renew     chan struct{}
 	refresh   chan struct{}
 	draining  atomic.Bool
+	refusals  refusals
 	// cut is told that messages from other processes may have been lost.
-	cut func(why string)
+	cut  func(why string)
+	said saidOften
 
 	mu        sync.Mutex
 	conns     map[*conn]struct{}
@@ -357,20 +359,4 @@ func (n *Node) connections() []*conn {
 		all = append(all, c)
 	}
 	return all
-}
-
-func (n *Node) log(e centrifuge.LogEntry) {
-	if e.Message == pubSubCut {
-		n.cut(fmt.Sprint(e.Fields["error"]))
-		return
-	}
-	level := slog.LevelWarn
-	if e.Level == centrifuge.LogLevelError {
-		level = slog.LevelError
-	}
-	attrs := make([]any, 0, 2*len(e.Fields))
-	for k, v := range e.Fields {
-		attrs = append(attrs, k, v)
-	}
-	n.Log.Log(context.Background(), level, "socket: "+e.Message, attrs...)
 }

@@ -3,9 +3,13 @@
 package socket_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -437,6 +441,72 @@ func TestBriefCutIsNoticed(t *testing.T) {
 	mine.hears(`{"n":1}`)
 	if took := time.Since(began); took > 3*time.Second {
 		t.Errorf("recovered only after %v", took)
+	}
+}
+
+// journal is a log that tests read.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+// lines are those that an operator is shown.
+func (j *journal) lines() []string {
+	return slices.DeleteFunc(j.all(), func(line string) bool { return strings.Contains(line, "level=DEBUG") })
+}
+
+func (j *journal) all() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return strings.Split(strings.TrimSpace(j.text.String()), "\n")
+}
+
+func (j *journal) count(level, text string) (n int) {
+	for _, line := range j.all() {
+		if strings.Contains(line, level) && strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
+// TestOutageIsToldOnce freezes Redis for as long as the library tries several
+// times to connect again, and then sends rubbish to all processes.
+func TestOutageIsToldOnce(t *testing.T) {
+	t.Parallel()
+	r := testkit.Redis(t)
+	log, changes := &journal{}, make(chan bool, 16)
+	a := open(t, over(r, func(o *socket.Options) {
+		o.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		o.Interrupted = func(away bool) { changes <- away }
+	}))
+	control := r.Client()
+	r.Freeze()
+	await(t, "outage", changes)
+	eventually(t, "attempts to connect again", func() bool { return log.count("level=DEBUG", "pub/sub subscribe error") > 2 })
+	r.Thaw()
+	await(t, "return", changes)
+	lines := log.lines()
+	if len(lines) != 2 || !strings.Contains(lines[0], "Redis is away") || !strings.Contains(lines[1], "Redis is back") {
+		t.Errorf("an outage is told as %q", lines)
+	}
+	for range 50 {
+		r.Do(control, "PUBLISH", socket.DefaultPrefix+".control", "rubbish")
+	}
+	eventually(t, "the rubbish to be noticed", func() bool { return len(log.lines()) > 2 })
+	words := make(chan string, 1)
+	a.OnTold(func(op string, _ []byte) { words <- op })
+	b := open(t, over(r))
+	b.Tell("after the rubbish", nil)
+	await(t, "a word after the rubbish", words)
+	if lines := log.lines(); len(lines) > 4 {
+		t.Errorf("rubbish is told as %q", lines)
 	}
 }
 
