@@ -127,6 +127,35 @@ describe('the seats of an event', () => {
     expect(result.current.live).toBe(true);
   });
 
+  it('are asked for at a random time after a new epoch or a gap, which all who watch hear of at once', async () => {
+    const random = vi.spyOn(Math, 'random').mockReturnValue(0.5);
+    const result = await setup(LIVE);
+    for (const [version, next] of [
+      ['f:1', 'f:1'],
+      ['f:9', 'f:9'],
+    ] as const) {
+      const before = calls();
+      asked.mockResolvedValue({ ...LIVE, version: next });
+      act(() => channel.onSeats?.({ version, seats: [[1, 1]] }));
+      act(() => channel.onSeats?.({ version, seats: [] }));
+      await pass(700);
+      expect(calls()).toBe(before);
+      expect(result.current.live).toBe(true);
+      expect(result.current.seats).toBeDefined();
+      await pass(100);
+      expect(calls()).toBe(before + 1);
+      await pass(60_000);
+      expect(calls()).toBe(before + 1);
+      expect(result.current.seats?.version.epoch).toBe('f');
+    }
+    // Two watchers ask at different times.
+    random.mockReturnValue(0);
+    const before = calls();
+    act(() => channel.onSeats?.({ version: 'g:1', seats: [] }));
+    await pass(1);
+    expect(calls()).toBe(before + 1);
+  });
+
   it('are asked for more patiently while that fails', async () => {
     await setup(AWAY);
     asked.mockRejectedValue(new Error('away as well'));

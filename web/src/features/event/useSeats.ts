@@ -20,7 +20,7 @@ const RETRY_MS = 1500;
 const MAX_RETRY_MS = 20_000;
 /** How often the seats are asked for while nobody tells of them. */
 const POLL_MS = 3000;
-/** Everybody is told of a pause, and of its end, at the same time; this spreads what they ask then. */
+/** Everybody is told of a pause, of its end and of a new epoch at the same time; this spreads what they ask then. */
 const SPREAD_MS = 1500;
 
 export interface LiveSeats {
@@ -76,6 +76,12 @@ export function useSeats(eventId: string, totalSlots: number): LiveSeats {
     }
   }, [eventId, take]);
 
+  // What comes over the channel until then waits for the snapshot, and asks for no other.
+  const fetchSpread = useCallback(() => {
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => void fetchSnapshot(), Math.random() * SPREAD_MS);
+  }, [fetchSnapshot]);
+
   // A failure has a timer of its own, which grows more patient.
   const poll = useCallback(async () => {
     if (failures.current === 0) await fetchSnapshot();
@@ -96,16 +102,14 @@ export function useSeats(eventId: string, totalSlots: number): LiveSeats {
     onLive: (now) => {
       const step = receiveLive(sync.current, now);
       take(step);
-      if (!step.refetch) return;
-      clearTimeout(timer.current);
-      timer.current = setTimeout(() => void fetchSnapshot(), Math.random() * SPREAD_MS);
+      if (step.refetch) fetchSpread();
     },
     onSeats: (message) => {
       const delta = readDelta(message);
       if (!delta) return;
       const step = receiveDelta(sync.current, delta);
       take(step);
-      if (step.refetch) void fetchSnapshot();
+      if (step.refetch) fetchSpread();
     },
   });
 
