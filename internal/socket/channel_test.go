@@ -2,6 +2,7 @@ package socket
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -20,4 +21,27 @@ func FuzzChannelID(f *testing.F) {
 			t.Fatalf("%q was read as %v", channel, id)
 		}
 	})
+}
+
+func TestRefusalsAreForgottenAndBounded(t *testing.T) {
+	var r refusals
+	now := time.Now()
+	for range maxRefusals {
+		if r.tooMany("a", now) {
+			t.Fatal("too early")
+		}
+		r.add("a", now)
+	}
+	if !r.tooMany("a", now) || r.tooMany("b", now) {
+		t.Error("the wrong one waits")
+	}
+	if later := now.Add(refusalsWithin); r.tooMany("a", later) {
+		t.Error("it waits for ever")
+	}
+	for range 2 * maxRefused {
+		r.add(uuid.NewString(), now)
+	}
+	if len(r.count) > maxRefused {
+		t.Errorf("%d are remembered", len(r.count))
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/centrifugal/centrifuge"
@@ -167,8 +168,19 @@ func (n *Node) subscribe(c *conn, channel string, answer centrifuge.SubscribeCal
 		answer(centrifuge.SubscribeReply{}, centrifuge.ErrorPermissionDenied)
 		return
 	}
+	guessed := n.refusals.tooMany(c.origin(), time.Now())
+	if guessed && !n.isWatched(id) {
+		answer(centrifuge.SubscribeReply{}, centrifuge.ErrorTooManyRequests)
+		return
+	}
 	if err := n.mayWatch(c.client.Context(), c.principal, id); err != nil {
-		if refused(err) {
+		switch {
+		case refused(err) && guessed:
+			// What is hidden and watched by others must look like what is not there.
+			answer(centrifuge.SubscribeReply{}, centrifuge.ErrorTooManyRequests)
+			return
+		case refused(err):
+			n.refusals.add(c.origin(), time.Now())
 			answer(centrifuge.SubscribeReply{}, centrifuge.ErrorPermissionDenied)
 			return
 		}
@@ -179,6 +191,59 @@ func (n *Node) subscribe(c *conn, channel string, answer centrifuge.SubscribeCal
 	asked := time.Now()
 	answer(reply, nil)
 	n.joinEvent(c, id, asked)
+}
+
+// isWatched says whether somebody looks at the event over this process, so
+// that it is in memory and asking about it costs next to nothing.
+func (n *Node) isWatched(eventID uuid.UUID) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.events[eventID]) > 0
+}
+
+// origin is whose guesses a connection's count as: the person's, and an
+// address's without sign-in, as everywhere.
+func (c *conn) origin() string {
+	if c.principal.SignedIn() {
+		return c.principal.UserID.String()
+	}
+	return c.upgrade.address
+}
+
+// Whoever asks for event after event that is not there makes the gate read the
+// database for each. These bound the refusals of one person, or of an address
+// without sign-in; beyond them events that nobody watches are not asked about,
+// which the client tries again later.
+const (
+	maxRefusals    = 100
+	refusalsWithin = 10 * time.Second
+	// maxRefused bounds whose refusals are remembered; beyond it counting begins
+	// anew.
+	maxRefused = 65_536
+)
+
+// refusals counts refused subscriptions by their origin. The zero value is
+// ready.
+type refusals struct {
+	mu    sync.Mutex
+	since time.Time
+	count map[string]int
+}
+
+// tooMany says whether the origin is to wait.
+func (r *refusals) tooMany(origin string, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return now.Sub(r.since) < refusalsWithin && r.count[origin] >= maxRefusals
+}
+
+func (r *refusals) add(origin string, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.count == nil || now.Sub(r.since) >= refusalsWithin || len(r.count) >= maxRefused {
+		r.since, r.count = now, map[string]int{}
+	}
+	r.count[origin]++
 }
 
 func (n *Node) mayWatch(ctx context.Context, p access.Principal, eventID uuid.UUID) error {

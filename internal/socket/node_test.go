@@ -52,6 +52,16 @@ type doorman struct {
 	ends    map[string]time.Time
 	hidden  map[uuid.UUID]map[uuid.UUID]bool // members-only event → who may see it
 	failing error
+	absent  bool               // only what is there is
+	there   map[uuid.UUID]bool // the events
+	asked   map[uuid.UUID]bool // the events that were asked about
+}
+
+// questions counts the events that were asked about.
+func (d *doorman) questions() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.asked)
 }
 
 func (d *doorman) Identify(_ context.Context, r *http.Request, token string) (access.Principal, time.Time, error) {
@@ -78,6 +88,10 @@ func (d *doorman) MayWatch(_ context.Context, p access.Principal, eventID uuid.U
 	defer d.mu.Unlock()
 	if d.failing != nil {
 		return d.failing
+	}
+	d.asked[eventID] = true
+	if d.absent && !d.there[eventID] {
+		return fault.ErrNotFound
 	}
 	if allowed, members := d.hidden[eventID]; members && !allowed[p.UserID] {
 		return fault.ErrNotFound
@@ -111,7 +125,7 @@ func open(t *testing.T, change ...func(*socket.Options)) *site {
 	}
 	s.gate = &doorman{
 		people: map[string]access.Principal{"ann": s.ann, "bob": s.bob},
-		ends:   map[string]time.Time{}, hidden: map[uuid.UUID]map[uuid.UUID]bool{},
+		ends:   map[string]time.Time{}, hidden: map[uuid.UUID]map[uuid.UUID]bool{}, asked: map[uuid.UUID]bool{},
 	}
 	o := socket.Options{
 		Gate: s.gate, PublicURL: &url.URL{Scheme: "https", Host: "happening.test"},
