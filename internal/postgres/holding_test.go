@@ -13,9 +13,10 @@ import (
 	"happening/internal/testkit"
 )
 
-// TestAHoldIsGivenBackWhereTheRulesRefuseItMeanwhile changes, between the look
-// and the placement, what the rules of holds ask: the answer is the refusal,
-// and nothing stays held.
+// TestAHoldIsGivenBackWhereTheRulesRefuseItMeanwhile decides, between the look
+// and the placement, what the rules of holds ask about, and writes it only after
+// the answer, so that the store can't know (but of a cancellation, which is
+// written first): the answer is the refusal, and nothing stays held.
 func TestAHoldIsGivenBackWhereTheRulesRefuseItMeanwhile(t *testing.T) {
 	ctx := context.Background()
 	for name, c := range map[string]struct {
@@ -23,7 +24,9 @@ func TestAHoldIsGivenBackWhereTheRulesRefuseItMeanwhile(t *testing.T) {
 		want      error
 	}{
 		"the person has all seats that one may have": {func(t *testing.T, b *replica, id, _, who, _ uuid.UUID) {
-			b.book(t, booking.Request{EventID: id, Seats: 2, SeatNumbers: []int32{3, 4}}, who)
+			if _, err := b.Book(ctx, as(who), booking.Request{EventID: id, Seats: 2, SeatNumbers: []int32{3, 4}}); err != nil {
+				t.Error(err)
+			}
 		}, booking.ErrSeatLimit},
 		"the event is cancelled": {func(t *testing.T, b *replica, id, admin, _, _ uuid.UUID) {
 			if _, err := b.CancelEvent(ctx, as(admin), id); err != nil {
@@ -31,8 +34,8 @@ func TestAHoldIsGivenBackWhereTheRulesRefuseItMeanwhile(t *testing.T) {
 			}
 		}, booking.ErrNotBookable},
 		"somebody waits": {func(t *testing.T, b *replica, id, _, _, other uuid.UUID) {
-			if got := b.book(t, booking.Request{EventID: id, Seats: 2}, other); got.Status != booking.Waiting {
-				t.Errorf("%+v does not wait", got)
+			if got, err := b.Book(ctx, as(other), booking.Request{EventID: id, Seats: 2}); err != nil || got.Status != booking.Waiting {
+				t.Errorf("%+v does not wait, %v", got, err)
 			}
 		}, booking.ErrWaitlist},
 	} {
@@ -50,12 +53,24 @@ func TestAHoldIsGivenBackWhereTheRulesRefuseItMeanwhile(t *testing.T) {
 			if c.want == booking.ErrWaitlist {
 				b.book(t, booking.Request{EventID: id, Seats: 2, SeatNumbers: []int32{3, 4}}, db.Person(t))
 			}
-			var once sync.Once
-			shared.placing = func() { once.Do(func() { c.meanwhile(t, b, id, admin, who, other) }) }
+			decided, written, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+			var committing, placing sync.Once
+			b.ledger.committing = func() { committing.Do(func() { close(decided); <-written }) }
+			shared.placing = func() {
+				placing.Do(func() {
+					go func() {
+						defer close(done)
+						c.meanwhile(t, b, id, admin, who, other)
+					}()
+					<-decided
+				})
+			}
 			placed, err := b.Hold(ctx, as(who), id, []int32{1})
 			if !errors.Is(err, c.want) {
 				t.Errorf("held %v, %v; wanted is %v", placed.Granted, err, c.want)
 			}
+			close(written)
+			<-done // until then a booking in flight pins what its person holds
 			held, err := shared.Mine(ctx, id, who)
 			if err != nil || len(held.Seats) != 0 {
 				t.Errorf("%v are held still, %v", held.Seats, err)
