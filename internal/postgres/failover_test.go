@@ -101,6 +101,9 @@ func TestPingIsToldInOneLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pools.Close()
+	if _, err := pools.App.Exec(t.Context(), "SELECT 1"); err == nil || !strings.Contains(err.Error(), "\n") {
+		t.Errorf("the driver tells this in one line by itself, which shows nothing: %v", err)
+	}
 	if err := pools.Ping(t.Context()); err == nil || strings.Contains(err.Error(), "\n") || !postgres.Away(err) {
 		t.Errorf("%v", err)
 	}
