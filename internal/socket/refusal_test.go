@@ -63,7 +63,7 @@ func TestGuessingAtEventsIsBounded(t *testing.T) {
 		await(t, "that it is watched", s.watch)
 	}
 	var guessers []*browser // so many that none asks too often by itself
-	for range 5 {
+	for range 10 {
 		guessers = append(guessers, s.browser(t, ""))
 	}
 	for i := range maxRefusals {
