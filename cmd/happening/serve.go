@@ -31,7 +31,7 @@ func (c *serveCmd) Run(ctx context.Context, s *settings) error {
 	o.Demo, o.Only = c.Demo, c.Only
 	a, err := app.New(o)
 	if err != nil {
-		return err
+		return app.CheckSettings(ctx, o) // which tells of the engines, too
 	}
 	if err := a.Start(ctx); err != nil {
 		return err

@@ -120,7 +120,7 @@ func (a *App) Start(ctx context.Context) error {
 func (a *App) start(ctx context.Context) error {
 	ln, err := bind(&a.Options)
 	if err != nil {
-		return a.anotherCopy(err)
+		return joinLines(a.anotherCopy(err), a.probe(ctx))
 	}
 	a.listeners = ln
 	a.onStop(func(context.Context) error { ln.close(); return nil })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
 	"sync"
@@ -61,6 +62,11 @@ func (e *Engines) faults() (faults []error) {
 			faults = append(faults, err)
 		}
 	}
+	return append(faults, e.providerFaults()...)
+}
+
+func (e *Engines) providerFaults() (faults []error) {
+	add := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if e.OIDCIssuerURL == "" {
 		if e.OIDCClientID != "" || e.OIDCClientSecret != "" || e.OIDCLink != "" {
 			add("OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and OIDC_LINK_VERIFIED_EMAIL go beside OIDC_ISSUER_URL, which is not set")
@@ -97,10 +103,33 @@ var errNoRedis = errors.New("there is no REDIS_URL: nothing is kept beside Postg
 // changed.
 func CheckSettings(ctx context.Context, o Options) error {
 	a, err := New(o)
-	if err != nil {
-		return err
+	if err == nil {
+		return a.probe(ctx)
 	}
-	return a.probe(ctx)
+	// Engines are asked all the same, those whose own settings make sense.
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	a = &App{Options: o, clock: newClock(o.Log)}
+	return joinLines(err, a.probe(ctx))
+}
+
+// joinLines joins the lines of both, each once.
+func joinLines(faults ...error) error {
+	var all []error
+	told := map[string]bool{}
+	for _, err := range faults {
+		if err == nil {
+			continue
+		}
+		for line := range strings.Lines(err.Error()) {
+			if line = strings.TrimSuffix(line, "\n"); !told[line] {
+				told[line] = true
+				all = append(all, errors.New(line))
+			}
+		}
+	}
+	return errors.Join(all...)
 }
 
 // probe asks all engines outside at once whether they will do, and tells all
@@ -130,7 +159,11 @@ func (a *App) probe(ctx context.Context) error {
 		return err
 	})
 	ask(e.AMQPURL, func() error { return rabbitmq.Probe(ctx, e.AMQPURL) })
-	ask(e.OIDCIssuerURL, func() error {
+	provider := e.OIDCIssuerURL
+	if len(e.providerFaults()) > 0 {
+		provider = "" // told as faults of the settings
+	}
+	ask(provider, func() error {
 		auth, err := signin.New(a.outsideProvider(), nil, nil)
 		if err != nil {
 			return err

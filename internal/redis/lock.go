@@ -8,9 +8,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// lockKept is how long a lock outlives its owner's death. It covers the
-// patience of a booking while the database is away.
-const lockKept = 15 * time.Second
+// lockKept is how long a lock outlives its owner's death, and so how long a
+// retry of what the dead process was at is taken for a second submit. It covers
+// what a booking takes but for an outage; a submit that comes after it is
+// PostgreSQL's to notice.
+const lockKept = 5 * time.Second
 
 // Lock implements booking.SubmitLock. Whatever stands in the way and is not
 // the same request grants the lock without taking it: PostgreSQL decides.
