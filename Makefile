@@ -59,8 +59,11 @@ test/e2e/node_modules/.installed: test/e2e/package.json test/e2e/package-lock.js
 	@touch $@
 
 .PHONY: test-long
-test-long: build postgres ## The long tests: soak and big simulations
+test-long: build postgres ## The long tests: soak, big simulations, full outages; after engines-up
 	$(GOTEST) -timeout 3h -tags long ./...
+	@test -r build/engines/env || { echo "no engines are running; run: make engines-up"; exit 1; }
+	@deploy/engines.sh tools
+	set -a; . build/engines/env; set +a; go test -timeout 3h -tags engines,long ./test/chaos
 
 .PHONY: race
 race: client ## The Go tests under the race detector
