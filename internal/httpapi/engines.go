@@ -53,11 +53,17 @@ func (g *engineGauge) Describe(ch chan<- *prometheus.Desc) { ch <- g.up }
 
 // Collect implements prometheus.Collector.
 func (g *engineGauge) Collect(ch chan<- prometheus.Metric) {
+	well := map[string]float64{} // of several with one name, such as processes, all
 	for _, e := range g.engines(context.Background()) {
-		up := 0.0
-		if e.OK {
-			up = 1
+		name := strings.ToLower(e.Name)
+		if _, known := well[name]; !known {
+			well[name] = 1
 		}
-		ch <- prometheus.MustNewConstMetric(g.up, prometheus.GaugeValue, up, strings.ToLower(e.Name))
+		if !e.OK {
+			well[name] = 0
+		}
+	}
+	for name, up := range well {
+		ch <- prometheus.MustNewConstMetric(g.up, prometheus.GaugeValue, up, name)
 	}
 }

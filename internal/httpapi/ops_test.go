@@ -62,11 +62,12 @@ func TestOperatorsPagesKnowTheirNames(t *testing.T) {
 // Operators are told which engine ails, as a page and as a metric.
 func TestOperatorsSeeTheEngines(t *testing.T) {
 	ops := bare(t, Deps{Engines: func(context.Context) []Engine {
-		return []Engine{{Name: "PostgreSQL", OK: true, Detail: "15.18"}, {Name: "Redis", Outside: true, Detail: "away for 3s"}}
+		return []Engine{{Name: "PostgreSQL", OK: true, Detail: "15.18"}, {Name: "Redis", Outside: true, Detail: "away for 3s"},
+			{Name: "Process", OK: true, Detail: "one"}, {Name: "Process", OK: true, Detail: "another"}}
 	}}).Ops()
 	for path, want := range map[string][]string{
 		"/engines": {"PostgreSQL  embedded  ok    15.18", "Redis       outside   ails  away for 3s"},
-		"/metrics": {`happening_engine_up{engine="postgresql"} 1`, `happening_engine_up{engine="redis"} 0`},
+		"/metrics": {`happening_engine_up{engine="postgresql"} 1`, `happening_engine_up{engine="redis"} 0`, `happening_engine_up{engine="process"} 1`},
 	} {
 		r := httptest.NewRequest("GET", "http://localhost"+path, nil)
 		w := httptest.NewRecorder()

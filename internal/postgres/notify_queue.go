@@ -110,7 +110,8 @@ func (s *NotifyStore) LeaseFacts(ctx context.Context, now, until time.Time, afte
 const releaseFacts = `
 UPDATE outbox
 SET queued_at = NULL, next_try_at = NULL, tries = greatest(tries - 1, 0)
-WHERE id = ANY ($1) AND relayed_at IS NULL AND queued_at IS NOT NULL`
+WHERE id IN (SELECT id FROM outbox WHERE id = ANY ($1) ORDER BY id FOR UPDATE)
+  AND relayed_at IS NULL AND queued_at IS NOT NULL`
 
 // ReleaseFacts implements notify.ForwardStore.
 func (s *NotifyStore) ReleaseFacts(ctx context.Context, ids []uuid.UUID) error {
@@ -120,14 +121,17 @@ func (s *NotifyStore) ReleaseFacts(ctx context.Context, ids []uuid.UUID) error {
 	return nil
 }
 
+// Whoever holds a fact is waited for: a forwarder that looked for facts while
+// another leased this one holds it until its transaction ends, although it takes
+// others. Passed over, the fact would wait for the end of its lease.
 const claimFactsByID = `
 SELECT ` + factColumns + `
 FROM outbox
 WHERE id = ANY ($1) AND relayed_at IS NULL
 ORDER BY id
-FOR UPDATE SKIP LOCKED`
+FOR UPDATE`
 
-// What a claim left out is told, put aside, somebody else's, or not there.
+// What a claim left out is told, put aside, or not there.
 const factsPutAside = `
 SELECT x.id, o.id IS NULL, coalesce(o.failure, '')
 FROM unnest($1::uuid[]) AS x (id)
@@ -142,6 +146,7 @@ func (s *NotifyStore) TellFacts(ctx context.Context, now time.Time, ids []uuid.U
 		c := claim{pages: make(map[uuid.UUID]uuid.UUID)}
 		batch := &pgx.Batch{}
 		batch.Queue("SET LOCAL synchronous_commit = off")
+		batch.Queue(fmt.Sprintf("SET LOCAL lock_timeout = %d", holderPatience.Milliseconds()))
 		batch.Queue(claimFactsByID, ids).Query(c.scan)
 		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 			return err
@@ -183,16 +188,16 @@ func (s *NotifyStore) TellFacts(ctx context.Context, now time.Time, ids []uuid.U
 	return told, nil
 }
 
-// beginTryPatience bounds the wait for whoever holds the fact, such as the
+// holderPatience bounds the wait for whoever holds a fact, such as the
 // connection of a worker that was killed a moment ago.
-const beginTryPatience = 2 * time.Second
+const holderPatience = 2 * time.Second
 
 // BeginTry implements notify.TellStore. Its commit is durable, because what
 // it counts may be what kills us.
 func (s *NotifyStore) BeginTry(ctx context.Context, id uuid.UUID) (tries int, err error) {
 	err = inTx(ctx, s.db.System, func(tx pgx.Tx) error {
 		tries = 0
-		if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL lock_timeout = %d", beginTryPatience.Milliseconds())); err != nil {
+		if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL lock_timeout = %d", holderPatience.Milliseconds())); err != nil {
 			return err
 		}
 		err := tx.QueryRow(ctx, `

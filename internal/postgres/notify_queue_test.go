@@ -179,3 +179,51 @@ func TestManyFailuresAreSentAgainInSteps(t *testing.T) {
 		t.Errorf("%+v, %v", resent, err)
 	}
 }
+
+// A fact that somebody holds for a moment, as a forwarder does that looked for
+// facts while another leased it, is told and not passed over until its lease
+// ends.
+func TestAFactThatIsHeldForAMomentIsTold(t *testing.T) {
+	b := newQueueBench(t)
+	org := uuid.Must(uuid.NewV7())
+	b.facts(&org, 2)
+	leased := b.lease(100, 1000).Facts
+	ctx := context.Background()
+	holder, err := b.db.System.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := holder.Exec(ctx, "SELECT 1 FROM outbox WHERE id = $1 FOR UPDATE", leased[0]); err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan error, 1)
+	go func() {
+		_, err := b.store.TellFacts(ctx, b.now, leased, func(notify.Claimed) notify.Composed { return notify.Composed{} })
+		told <- err
+	}()
+	b.await("that the teller waits", `SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`, 1)
+	if err := holder.Rollback(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-told; err != nil {
+		t.Fatal(err)
+	}
+	if n := b.count("SELECT count(*) FROM outbox WHERE relayed_at IS NULL"); n != 0 {
+		t.Errorf("%d facts were passed over", n)
+	}
+}
+
+// await asks until the answer is the one that is wanted.
+func (b *queueBench) await(what, sql string, want int) {
+	b.Helper()
+	deadline := time.After(10 * time.Second)
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for b.count(sql) != want {
+		select {
+		case <-deadline:
+			b.Fatalf("not seen: %s", what)
+		case <-look.C:
+		}
+	}
+}

@@ -4,6 +4,7 @@ package rabbitmq
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -198,10 +199,14 @@ func TestProbeTellsAllFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	for installation, want := range map[string]bool{"ours": true, "theirs": false, "": false} {
-		warning, err := probe(t.Context(), b.URL, "probed", installation)
-		if err != nil || (warning != nil) != want || warning != nil && !strings.Contains(warning.Error(), `another installation ("theirs")`) {
-			t.Errorf("%q is warned by %v, %v", installation, warning, err)
-		}
+		// The queue has the message a moment after it was sent, or put back.
+		testkit.Eventually(t, fmt.Sprintf("what is said to %q", installation), func() error {
+			warning, err := probe(t.Context(), b.URL, "probed", installation)
+			if err != nil || (warning != nil) != want || warning != nil && !strings.Contains(warning.Error(), `another installation ("theirs")`) {
+				return fmt.Errorf("warned by %v, %w", warning, err)
+			}
+			return nil
+		})
 	}
 	b.Stop(t)
 	began := time.Now()
