@@ -74,9 +74,13 @@ const (
 	BookingChange  Action = "booking.change" // cancel, cancel seats
 	OrgRead        Action = "org.read"       // name and public page
 	MembersRead    Action = "members.read"
+	MembersManage  Action = "members.manage" // change roles
+	MemberRemove   Action = "member.remove"  // of oneself: leave
 	InvitesManage  Action = "invites.manage"
-	OrgWrite       Action = "org.write"
-	OperatorAction Action = "operator" // only on the operators' address
+	OrgWrite       Action = "org.write"   // settings, logo, delete
+	AuditRead      Action = "audit.read"  // the organization's whole record
+	EventAudit     Action = "event.audit" // what was done to one event
+	OperatorAction Action = "operator"    // only on the operators' address
 )
 
 // rule says who may do an action. A thing that a caller may not read is
@@ -108,8 +112,12 @@ var table = map[Action]rule{
 	BookingChange: {owner: true, roles: runners, hidden: true},
 	OrgRead:       {visitor: true, signedIn: true},
 	MembersRead:   {roles: anyMember},
+	MembersManage: {roles: admins},
+	MemberRemove:  {owner: true, roles: admins},
 	InvitesManage: {roles: admins},
 	OrgWrite:      {roles: admins},
+	AuditRead:     {roles: admins},
+	EventAudit:    {roles: runners},
 }
 
 // Known says whether the action stands in the table; a route that names
@@ -118,6 +126,10 @@ func Known(a Action) bool { _, ok := table[a]; return ok || a == OperatorAction 
 
 // Actions lists what stands in the table, for tests that must cover it.
 func Actions() []Action { return slices.Sorted(maps.Keys(table)) }
+
+// RolesFor lists the roles that may do the action in their organization, for
+// the second wall, which lets in nobody else.
+func RolesFor(a Action) []Role { return slices.Clone(table[a].roles) }
 
 // Allows says whether a caller with this role in the thing's organization may
 // do the action. It looks at nothing but its arguments.

@@ -61,6 +61,12 @@ var expected = []struct {
 	{access.MembersRead, "public", "ufyyy"},
 	{access.InvitesManage, "public", "ufffy"},
 	{access.OrgWrite, "public", "ufffy"},
+	{access.MembersManage, "public", "ufffy"},
+	{access.MemberRemove, "public", "ufffy"},
+	{access.MemberRemove, "mine", "uyyyy"},
+	{access.AuditRead, "public", "ufffy"},
+	{access.EventAudit, "public", "uffyy"},
+	{access.EventAudit, "members", "nnfyy"},
 	{access.OperatorAction, "public", "uffff"},
 	{access.Action("no.such"), "public", "uffff"},
 }

@@ -19,10 +19,19 @@ type Action string
 // The actions that are recorded.
 const (
 	OrgCreated     Action = "org.created"
+	OrgUpdated     Action = "org.updated"
+	OrgDeleted     Action = "org.deleted"
+	OrgSuspended   Action = "org.suspended" // by the operator
+	OrgResumed     Action = "org.resumed"
 	InviteCreated  Action = "invite.created"
+	InviteResent   Action = "invite.resent"
 	InviteRevoked  Action = "invite.revoked"
 	InviteRejected Action = "invite.rejected"
 	MemberJoined   Action = "member.joined" // by accepting an invite
+	RoleChanged    Action = "member.role_changed"
+	MemberRemoved  Action = "member.removed"
+	MemberLeft     Action = "member.left"
+	MemberErased   Action = "member.erased" // had everything about them erased
 	EventCreated   Action = "event.created"
 	EventUpdated   Action = "event.updated"
 	EventCancelled Action = "event.cancelled"

@@ -13,6 +13,27 @@ import (
 	"happening/internal/fault"
 )
 
+// bookingRoutes are those of bookings.
+func (s *Server) bookingRoutes() []route {
+	return []route{
+		on(get, "/events/{id}/bookings", access.EventSales, about{id: "list-event-bookings", tag: tagBookings, summary: "List an event's bookings",
+			more: "The newest first, for those who run the event."}, s.listEventBookings),
+		on(get, "/events/{id}/waitlist", access.EventSales, about{id: "list-waitlist", tag: tagBookings, summary: "List an event's waitlist",
+			more: "In order, for those who run the event."}, s.listWaitlist),
+		on(post, "/bookings", access.EventBook, about{id: "create-booking", tag: tagBookings, summary: "Book seats, or join the waitlist", status: created,
+			more: bookDoc, errors: []int{conflict}}, s.createBooking),
+		on(get, "/bookings/user/{userId}", access.BookingRead, about{id: "list-user-bookings", tag: tagBookings, summary: "List a person's bookings",
+			more: "The newest first. You see all of your own; of others, those at events that you run."}, s.listUserBookings),
+		on(get, "/bookings/{id}", access.BookingRead, about{id: "get-booking", tag: tagBookings, summary: "Read a booking"}, s.getBooking),
+		on(get, "/bookings/{id}/history", access.BookingRead, about{id: "get-booking-history", tag: tagBookings, summary: "Read what happened to a booking",
+			more: "The oldest first, all of it."}, s.getHistory),
+		on(post, "/bookings/{id}/cancel", access.BookingChange, about{id: "cancel-booking", tag: tagBookings, summary: "Cancel a booking",
+			more: "Its seats go to the waitlist at once.", errors: []int{conflict}}, s.cancelBooking),
+		on(post, "/bookings/{id}/cancel-seats", access.BookingChange, about{id: "cancel-seats", tag: tagBookings, summary: "Give some seats back",
+			more: "All of them cancel the booking.", errors: []int{conflict}}, s.cancelSeats),
+	}
+}
+
 const bookDoc = "All or nothing. With `seat_numbers` exactly these seats, or 409 `seats_unavailable` with the list. " +
 	"Without, the best that are free, or a place on the waitlist where too few are left or others wait already. " +
 	"Send an `Idempotency-Key`, and the same key with a retry: it answers what the first answered and books once."

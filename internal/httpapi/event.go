@@ -15,6 +15,24 @@ import (
 	"happening/internal/event"
 )
 
+// eventRoutes are those of events.
+func (s *Server) eventRoutes() []route {
+	return []route{
+		on(get, "/events", access.EventRead, about{id: "list-events", tag: tagEvents, summary: "List events",
+			more: "By start, the earliest first. Members-only events show to their organization's members."}, s.listEvents),
+		on(post, "/events", access.EventCreate, about{id: "create-event", tag: tagEvents, summary: "Create an event", status: created,
+			errors: []int{conflict}}, s.createEvent),
+		on(get, "/events/{id}", access.EventRead, about{id: "get-event", tag: tagEvents, summary: "Read an event",
+			more: "The ETag is the revision of the settings; sales don't move it."}, s.getEvent),
+		on(put, "/events/{id}", access.EventWrite, about{id: "update-event", tag: tagEvents, summary: "Change an event",
+			more: "Changes the fields given and keeps the others.", errors: []int{conflict, stale}}, s.updateEvent),
+		on(del, "/events/{id}", access.EventWrite, about{id: "delete-event", tag: tagEvents, summary: "Delete an event", status: none,
+			more: "Only while nobody ever booked (`event_has_bookings`); cancel it instead.", errors: []int{conflict}}, s.deleteEvent),
+		on(post, "/events/{id}/cancel", access.EventWrite, about{id: "cancel-event", tag: tagEvents, summary: "Cancel an event",
+			more: "At once and for good; its bookings read as cancelled from then on, and their people are told.", errors: []int{conflict}}, s.cancelEvent),
+	}
+}
+
 // Event is an event as its readers see it.
 type Event struct {
 	ID              uuid.UUID `json:"id" format:"uuid"`

@@ -22,6 +22,19 @@ import (
 	"happening/internal/realtime"
 )
 
+// seatRoutes are those of seats and holds.
+func (s *Server) seatRoutes() []route {
+	return []route{
+		on(get, "/events/{id}/seats", access.EventRead, about{id: "get-seats", tag: tagSeats, summary: "Read the seats",
+			more: seatsDoc, describe: describeSeats}, s.getSeats),
+		on(get, "/events/{id}/holds", access.EventBook, about{id: "get-holds", tag: tagSeats, summary: "Read your holds"}, s.getHolds),
+		on(put, "/events/{id}/holds", access.EventBook, about{id: "put-holds", tag: tagSeats, summary: "Hold seats",
+			more:   "Replaces your holds at this event. The same list again renews them, an empty one releases all. Over a limit (`seat_limit`) or with a queue in front (`waitlist_first`) nothing changes.",
+			errors: []int{conflict}}, s.putHolds),
+		on(del, "/events/{id}/holds", access.EventBook, about{id: "delete-holds", tag: tagSeats, summary: "Release your holds", status: none}, s.deleteHolds),
+	}
+}
+
 const seatsDoc = "The same for everybody. `states` is base64 of two bits a seat, seat 1 in the lowest bits of the first byte: " +
 	"0 free, 1 held, 2 booked, 3 blocked. `version` joins it to the deltas of the channel `event:{id}`. " +
 	"Who holds or booked a seat is never told. `?format=list` spells the seats out with their labels, paged by at most 1,000."

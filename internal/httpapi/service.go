@@ -5,8 +5,20 @@ import (
 	"sync"
 	"time"
 
+	"happening/internal/access"
 	"happening/internal/fault"
 )
+
+// serviceRoutes are those that tell of the service itself.
+func (s *Server) serviceRoutes() []route {
+	return []route{
+		on(get, "/", access.Anyone, about{id: "get-service", tag: tagService, summary: "Read name, version and status"}, s.getService),
+		on(get, "/db-test", access.Anyone, about{id: "test-database", tag: tagService, summary: "Make a round trip to the database",
+			more: "Within a second the last answer is repeated."}, s.testDatabase),
+		on(get, "/healthz", access.Anyone, about{id: "get-health", tag: tagService, summary: "Tell whether the process lives"}, s.getHealth),
+		on(get, "/readyz", access.Anyone, about{id: "get-readiness", tag: tagService, summary: "Tell whether booking works"}, s.getReadiness),
+	}
+}
 
 // Limits of the look at the database.
 const (

@@ -1,0 +1,70 @@
+package httpapi
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"happening/internal/access"
+	"happening/internal/notify"
+)
+
+// notificationRoutes are those of the messages to you.
+func (s *Server) notificationRoutes() []route {
+	return []route{
+		on(get, "/notifications", access.SignedIn, about{id: "list-notifications", tag: tagMe, summary: "List your notifications", more: "The newest first."}, s.listNotifications),
+		on(post, "/notifications/{id}/read", access.SignedIn, about{id: "read-notification", tag: tagMe, summary: "Mark a notification read", status: none}, s.readNotification),
+		on(post, "/notifications/read-all", access.SignedIn, about{id: "read-all-notifications", tag: tagMe, summary: "Mark all notifications read", status: none}, s.readAllNotifications),
+	}
+}
+
+// Notification is a message to you.
+type Notification struct {
+	ID        uuid.UUID  `json:"id" format:"uuid"`
+	Type      string     `json:"type" example:"booking_confirmed"`
+	Title     string     `json:"title"`
+	Message   string     `json:"message"`
+	Link      *string    `json:"link" doc:"A path of the client."`
+	EventID   *uuid.UUID `json:"event_id" format:"uuid"`
+	BookingID *uuid.UUID `json:"booking_id" format:"uuid"`
+	OrgID     *uuid.UUID `json:"org_id" format:"uuid"`
+	CreatedAt time.Time  `json:"created_at"`
+	ReadAt    *time.Time `json:"read_at" doc:"null: unread."`
+}
+
+// NotificationList is a page of your notifications.
+type NotificationList struct {
+	List[Notification]
+	UnreadCount int `json:"unread_count" doc:"Of all, not of this page; 1000 means that many or more."`
+}
+
+func (s *Server) listNotifications(ctx context.Context, in *struct {
+	Page
+	Unread bool `query:"unread" doc:"true: only those that you have not read."`
+}) (*answer[NotificationList], error) {
+	found, err := s.deps.Notifications.List(ctx, principal(ctx).UserID, in.Unread, in.Cursor, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	page := listed(found.Items, found.NextCursor, showNotification)
+	return answered(NotificationList{List: page.Body, UnreadCount: found.UnreadCount}), nil
+}
+
+func showNotification(i notify.Item) Notification {
+	return Notification{
+		ID: i.ID, Type: i.Type, Title: i.Title, Message: i.Message, Link: orNull(i.Link),
+		EventID: orNull(i.EventID), BookingID: orNull(i.BookingID), OrgID: orNull(i.OrgID),
+		CreatedAt: i.CreatedAt.UTC(), ReadAt: orNullTime(i.ReadAt),
+	}
+}
+
+func (s *Server) readNotification(ctx context.Context, in *struct {
+	ID uuid.UUID `path:"id" format:"uuid"`
+}) (*done, error) {
+	return nil, s.deps.Notifications.MarkRead(ctx, principal(ctx).UserID, in.ID)
+}
+
+func (s *Server) readAllNotifications(ctx context.Context, _ *struct{}) (*done, error) {
+	return nil, s.deps.Notifications.MarkAllRead(ctx, principal(ctx).UserID)
+}

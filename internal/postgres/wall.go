@@ -1,0 +1,134 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"happening/internal/access"
+)
+
+// asker is on whose behalf the request role reads and writes: the context by
+// which row level security decides what is there at all. The zero asker is the
+// public. It stands beside the application's own checks and knows nothing of
+// them, so that a query without its check still finds only what the asker may
+// see.
+//
+// A context lives as long as one transaction, also behind a pooler.
+type asker struct {
+	user  uuid.UUID
+	org   uuid.UUID
+	roles []access.Role
+}
+
+// public is the context of whoever is not signed in.
+func public() asker { return asker{} }
+
+// person is the context of one person: what is theirs, what anybody may see,
+// and what their organizations share with their role.
+func person(id uuid.UUID) asker { return asker{user: id} }
+
+// tenant is a person's context inside one organization, for an action. Whoever
+// has no role there that may do the action stays outside, and finds nothing.
+func tenant(user, org uuid.UUID, action access.Action) asker {
+	return asker{user: user, org: org, roles: access.RolesFor(action)}
+}
+
+const (
+	// beUser begins every context: nothing of an earlier one is left.
+	beUser = `SELECT set_config('app.user', $1, true), set_config('app.org', '', true)`
+	// enterOrg goes into an organization by one's membership. It runs as the
+	// person, so that a membership that is not theirs does not count.
+	enterOrg = `
+		SELECT set_config('app.org', $1, true)
+		FROM organization_users
+		WHERE org_id = $1::text::uuid AND user_id = $2 AND role = ANY($3)`
+	// foundOrg goes into an organization that nobody has founded yet.
+	foundOrg = `
+		SELECT set_config('app.org', $1, true)
+		WHERE NOT EXISTS (SELECT FROM organizations WHERE id = $1::text::uuid)`
+	// enterByInvite goes into the organization of a pending invite to the
+	// person. It runs as the person, to whom no other invite is visible.
+	enterByInvite = `
+		SELECT set_config('app.org', org_id::text, true)
+		FROM organization_invites
+		WHERE id = $1 AND status = 'pending'`
+)
+
+// queue puts the context in front of a batch, which is one transaction, and
+// tells how many statements it takes.
+func (a asker) queue(b *pgx.Batch) int {
+	b.Queue(beUser, a.setting())
+	if a.org == uuid.Nil {
+		return 1
+	}
+	b.Queue(enterOrg, a.org.String(), a.user, roleNames(a.roles))
+	return 2
+}
+
+// setting is the person as the context has it; empty: nobody.
+func (a asker) setting() string {
+	if a.user == uuid.Nil {
+		return ""
+	}
+	return a.user.String()
+}
+
+func roleNames(roles []access.Role) []string {
+	names := make([]string, len(roles))
+	for i, r := range roles {
+		names[i] = string(r)
+	}
+	return names
+}
+
+// read asks one question as the asker, in one round trip.
+func read[T any](ctx context.Context, db *DB, as asker, scan pgx.RowToFunc[T], sql string, args ...any) (found []T, err error) {
+	batch := &pgx.Batch{}
+	before := as.queue(batch)
+	batch.Queue(sql, args...)
+	answers := db.App.SendBatch(ctx, batch)
+	defer func() {
+		if closing := answers.Close(); err == nil && closing != nil {
+			err = closing
+		}
+	}()
+	for range before {
+		if _, err := answers.Exec(); err != nil {
+			return nil, fmt.Errorf("as the asker: %w", err)
+		}
+	}
+	rows, err := answers.Query()
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scan)
+}
+
+// readOne is read for a question with at most one answer; pgx.ErrNoRows where
+// there is none.
+func readOne[T any](ctx context.Context, db *DB, as asker, scan pgx.RowToFunc[T], sql string, args ...any) (T, error) {
+	found, err := read(ctx, db, as, scan, sql, args...)
+	if err == nil && len(found) == 0 {
+		err = pgx.ErrNoRows
+	}
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return found[0], nil
+}
+
+// write runs fn as the asker in one transaction of the request role; see inTx.
+func (db *DB) write(ctx context.Context, as asker, fn func(tx pgx.Tx) error) error {
+	return inTx(ctx, db.App, func(tx pgx.Tx) error {
+		batch := &pgx.Batch{}
+		as.queue(batch)
+		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+			return fmt.Errorf("as the asker: %w", err)
+		}
+		return fn(tx)
+	})
+}
