@@ -56,6 +56,8 @@ type Addressed struct {
 // listed oldest first, invites newest first.
 type Store interface {
 	access.Roles
+	MemberStore
+	SettingsStore
 	// InsertOrg adds the organization with its creator as orgAdmin;
 	// ErrTooManyOrgs where the creator has founded MaxFounded before, also when
 	// many requests come at once.

@@ -1,0 +1,4 @@
+package org
+
+// MemberStore keeps who belongs to an organization, and as what.
+type MemberStore interface{}

@@ -1,0 +1,4 @@
+package org
+
+// SettingsStore keeps what an organization says of itself, and its standing.
+type SettingsStore interface{}
