@@ -54,6 +54,9 @@ type Addressed struct {
 // transaction. What is not there is fault.ErrNotFound. Pages begin after the
 // given id, with the first one after uuid.Nil; organizations and members are
 // listed oldest first, invites newest first.
+//
+// Who looks or acts is told to every method, and what they may not see is not
+// there: the second wall behind the checks of the use cases.
 type Store interface {
 	access.Roles
 	MemberStore
@@ -65,18 +68,17 @@ type Store interface {
 	// FindOrg reads an organization and the viewer's role in it.
 	FindOrg(ctx context.Context, id, viewer uuid.UUID) (Mine, error)
 	ListOrgsOf(ctx context.Context, userID, after uuid.UUID, limit int) ([]Mine, error)
-	ListMembers(ctx context.Context, orgID, after uuid.UUID, limit int) ([]Member, error)
 
 	// InsertInvite adds the invite with its record and its fact in the outbox,
 	// and closes an overdue one to the same address; ErrSuspended,
 	// ErrAlreadyMember, ErrAlreadyInvited, ErrTooManyInvites,
 	// and ErrInvitesToday, also when many requests come at once.
 	InsertInvite(ctx context.Context, i Invite, record audit.Entry) (Invite, error)
-	// FindInvite reads an invite whoever may see it; the caller decides.
+	// FindInvite reads an invite that the viewer may know of.
 	FindInvite(ctx context.Context, id, viewer uuid.UUID) (Addressed, error)
 	// FindInviteByToken is FindInvite by the hash of the mailed secret.
 	FindInviteByToken(ctx context.Context, hash []byte, viewer uuid.UUID) (Addressed, error)
-	ListInvitesOfOrg(ctx context.Context, orgID, after uuid.UUID, limit int) ([]Invite, error)
+	ListInvitesOfOrg(ctx context.Context, viewer, orgID, after uuid.UUID, limit int) ([]Invite, error)
 	// ListInvitesTo reads the pending, unexpired invites to the user's verified
 	// address.
 	ListInvitesTo(ctx context.Context, userID uuid.UUID, now time.Time, after uuid.UUID, limit int) ([]Invite, error)
@@ -169,7 +171,7 @@ func (s *Service) Members(ctx context.Context, p access.Principal, orgID uuid.UU
 		return nil, "", err
 	}
 	return page(cursor, limit, func(after uuid.UUID, limit int) ([]Member, error) {
-		return s.store.ListMembers(ctx, orgID, after, limit)
+		return s.store.ListMembers(ctx, p.UserID, orgID, after, limit)
 	}, func(m Member) uuid.UUID { return m.UserID })
 }
 
@@ -204,7 +206,7 @@ func (s *Service) InvitesOf(ctx context.Context, p access.Principal, orgID uuid.
 	}
 	now := s.now()
 	invites, next, err := page(cursor, limit, func(after uuid.UUID, limit int) ([]Invite, error) {
-		return s.store.ListInvitesOfOrg(ctx, orgID, after, limit)
+		return s.store.ListInvitesOfOrg(ctx, p.UserID, orgID, after, limit)
 	}, inviteID)
 	for i := range invites {
 		invites[i].Status = invites[i].StatusAt(now)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"happening/internal/access"
 	"happening/internal/audit"
@@ -32,21 +33,25 @@ func scanInvite(row pgx.Row, more ...any) (org.Invite, error) {
 	return i, err
 }
 
-// InsertInvite adds an invite, its record and its fact. The unique index of
-// pending invites decides between two that come at once.
+// InsertInvite adds an invite, its record and its fact, as the inviter. The
+// unique index of pending invites decides between two that come at once.
+//
+// How often somebody invites, how often an address is invited, and whose
+// address it is, are facts beyond the organization. They are asked as the
+// system, and nothing of them but the limit is told.
 func (s *OrgStore) InsertInvite(ctx context.Context, i org.Invite, record audit.Entry) (org.Invite, error) {
 	fact, err := uuid.NewV7()
 	if err != nil {
 		return org.Invite{}, fmt.Errorf("postgres: insert invite: %w", err)
 	}
-	err = inTx(ctx, s.db.App, func(tx pgx.Tx) error {
+	err = s.db.write(ctx, tenant(i.InvitedBy, i.OrgID, access.InvitesManage), func(tx pgx.Tx) error {
 		if err = lockInviteCounts(ctx, tx, i); err != nil {
 			return err
 		}
 		if i.OrgName, err = mayInvite(ctx, tx, i); err != nil {
 			return err
 		}
-		if err = withinDailyInvites(ctx, tx, i); err != nil {
+		if err = withinDailyInvites(ctx, s.db.System, i); err != nil {
 			return err
 		}
 		_, err = tx.Exec(ctx, `
@@ -59,10 +64,14 @@ func (s *OrgStore) InsertInvite(ctx context.Context, i org.Invite, record audit.
 		if err != nil {
 			return fmt.Errorf("postgres: insert invite: %w", err)
 		}
+		invited, err := whoHas(ctx, s.db.System, i.Email)
+		if err != nil {
+			return err
+		}
 		_, err = tx.Exec(ctx, `
 			INSERT INTO outbox (id, org_id, kind, user_id, payload, created_at)
-			VALUES ($1, $2, $3, (SELECT id FROM users WHERE lower(email) = lower($4) AND email_verified), $5, $6)`,
-			fact, i.OrgID, org.KindInvited, i.Email, org.Invited{InviteID: i.ID}, i.CreatedAt)
+			VALUES ($1, $2, $3, $4, $5, $6)`,
+			fact, i.OrgID, org.KindInvited, nilIfZero(invited), org.Invited{InviteID: i.ID}, i.CreatedAt)
 		if err != nil {
 			return fmt.Errorf("postgres: fact of invite: %w", err)
 		}
@@ -72,6 +81,16 @@ func (s *OrgStore) InsertInvite(ctx context.Context, i org.Invite, record audit.
 		return org.Invite{}, err
 	}
 	return i, nil
+}
+
+// whoHas gives the person whose verified address it is, uuid.Nil where it is
+// nobody's.
+func whoHas(ctx context.Context, system *pgxpool.Pool, email string) (id uuid.UUID, err error) {
+	err = system.QueryRow(ctx, `SELECT id FROM users WHERE lower(email) = lower($1) AND email_verified`, email).Scan(&id)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return uuid.Nil, fmt.Errorf("postgres: who is invited: %w", err)
+	}
+	return id, nil
 }
 
 // lockInviteCounts makes the counts of an inviter's and an address's invites
@@ -90,9 +109,10 @@ func lockInviteCounts(ctx context.Context, tx pgx.Tx, i org.Invite) error {
 // many as they may within the window, and tells when the oldest of those that
 // are in the way leaves it. It counts addresses, so an account makes no
 // difference, and answered or withdrawn invites, because their mails were sent.
-func withinDailyInvites(ctx context.Context, tx pgx.Tx, i org.Invite) error {
+// The locks are held by then, and who held them before has committed.
+func withinDailyInvites(ctx context.Context, system *pgxpool.Pool, i org.Invite) error {
 	var inTheWay *time.Time
-	err := tx.QueryRow(ctx, `
+	err := system.QueryRow(ctx, `
 		SELECT greatest(
 			(SELECT created_at FROM organization_invites
 			 WHERE invited_by = $1 AND created_at > $3
@@ -124,11 +144,12 @@ func mayInvite(ctx context.Context, tx pgx.Tx, i org.Invite) (orgName string, er
 	if err != nil {
 		return "", fmt.Errorf("postgres: close overdue invites: %w", err)
 	}
-	var suspended, member bool
+	var inside, suspended, member bool
 	var pending int
 	err = tx.QueryRow(ctx, `
 		SELECT
 			o.name,
+			coalesce(current_setting('app.org', true), '') = o.id::text,
 			o.suspended_at IS NOT NULL,
 			EXISTS (
 				SELECT FROM organization_users m JOIN users u ON u.id = m.user_id
@@ -137,12 +158,14 @@ func mayInvite(ctx context.Context, tx pgx.Tx, i org.Invite) (orgName string, er
 			(SELECT count(*) FROM organization_invites p WHERE p.org_id = o.id AND p.status = 'pending')
 		FROM organizations o
 		WHERE o.id = $1`,
-		i.OrgID, i.Email).Scan(&orgName, &suspended, &member, &pending)
+		i.OrgID, i.Email).Scan(&orgName, &inside, &suspended, &member, &pending)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return "", fault.ErrNotFound
 	case err != nil:
 		return "", fmt.Errorf("postgres: may invite: %w", err)
+	case !inside: // the role was lost since it was asked for
+		return "", fault.ErrForbidden
 	case suspended:
 		return "", org.ErrSuspended
 	case member:
@@ -153,26 +176,18 @@ func mayInvite(ctx context.Context, tx pgx.Tx, i org.Invite) (orgName string, er
 	return orgName, nil
 }
 
-// FindInvite reads an invite and what the viewer is to it.
-func (s *OrgStore) FindInvite(ctx context.Context, id, viewer uuid.UUID) (org.Addressed, error) {
-	return s.findInvite(ctx, viewer, `i.id = $2`, id)
+const findInvite = `
+	SELECT ` + inviteColumns + `, coalesce(m.role, ''), u.id IS NOT NULL
+	FROM ` + inviteTables + `
+	LEFT JOIN organization_users m ON m.org_id = i.org_id AND m.user_id = $1
+	LEFT JOIN ` + addressedTo
+
+func scanAddressed(row pgx.CollectableRow) (a org.Addressed, err error) {
+	a.Invite, err = scanInvite(row, &a.CallerRole, &a.ToCaller)
+	return a, err
 }
 
-// FindInviteByToken reads the invite to which a mailed secret leads.
-func (s *OrgStore) FindInviteByToken(ctx context.Context, hash []byte, viewer uuid.UUID) (org.Addressed, error) {
-	return s.findInvite(ctx, viewer, `i.token_hash = $2`, hash)
-}
-
-func (s *OrgStore) findInvite(ctx context.Context, viewer uuid.UUID, where string, arg any) (org.Addressed, error) {
-	var a org.Addressed
-	var err error
-	a.Invite, err = scanInvite(s.db.App.QueryRow(ctx, `
-		SELECT `+inviteColumns+`, coalesce(m.role, ''), u.id IS NOT NULL
-		FROM `+inviteTables+`
-		LEFT JOIN organization_users m ON m.org_id = i.org_id AND m.user_id = $1
-		LEFT JOIN `+addressedTo+`
-		WHERE `+where,
-		viewer, arg), &a.CallerRole, &a.ToCaller)
+func foundInvite(a org.Addressed, err error) (org.Addressed, error) {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return org.Addressed{}, fault.ErrNotFound
 	}
@@ -182,9 +197,25 @@ func (s *OrgStore) findInvite(ctx context.Context, viewer uuid.UUID, where strin
 	return a, nil
 }
 
+// FindInvite reads an invite and what the viewer is to it. Invites of others to
+// others are not there for the viewer.
+func (s *OrgStore) FindInvite(ctx context.Context, id, viewer uuid.UUID) (org.Addressed, error) {
+	return foundInvite(readOne(ctx, s.db, person(viewer), scanAddressed, findInvite+` WHERE i.id = $2`, viewer, id))
+}
+
+// FindInviteByToken reads the invite to which a mailed secret leads. Whoever
+// has the secret may know of it, whether it is theirs or not.
+func (s *OrgStore) FindInviteByToken(ctx context.Context, hash []byte, viewer uuid.UUID) (org.Addressed, error) {
+	rows, err := s.db.System.Query(ctx, findInvite+` WHERE i.token_hash = $2`, viewer, hash)
+	if err != nil {
+		return foundInvite(org.Addressed{}, err)
+	}
+	return foundInvite(pgx.CollectExactlyOneRow(rows, scanAddressed))
+}
+
 // ListInvitesOfOrg reads an organization's invites, the newest first.
-func (s *OrgStore) ListInvitesOfOrg(ctx context.Context, orgID, after uuid.UUID, limit int) ([]org.Invite, error) {
-	return s.listInvites(ctx, `
+func (s *OrgStore) ListInvitesOfOrg(ctx context.Context, viewer, orgID, after uuid.UUID, limit int) ([]org.Invite, error) {
+	return s.listInvites(ctx, tenant(viewer, orgID, access.InvitesManage), `
 		SELECT `+inviteColumns+`
 		FROM `+inviteTables+`
 		WHERE i.org_id = $1 AND ($2::uuid IS NULL OR i.id < $2)
@@ -195,7 +226,7 @@ func (s *OrgStore) ListInvitesOfOrg(ctx context.Context, orgID, after uuid.UUID,
 
 // ListInvitesTo reads what a person can still answer, the newest first.
 func (s *OrgStore) ListInvitesTo(ctx context.Context, userID uuid.UUID, now time.Time, after uuid.UUID, limit int) ([]org.Invite, error) {
-	return s.listInvites(ctx, `
+	return s.listInvites(ctx, person(userID), `
 		SELECT `+inviteColumns+`
 		FROM `+inviteTables+`
 		JOIN `+addressedTo+`
@@ -205,12 +236,8 @@ func (s *OrgStore) ListInvitesTo(ctx context.Context, userID uuid.UUID, now time
 		userID, now, nilIfZero(after), limit)
 }
 
-func (s *OrgStore) listInvites(ctx context.Context, sql string, args ...any) ([]org.Invite, error) {
-	rows, err := s.db.App.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: list invites: %w", err)
-	}
-	invites, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (org.Invite, error) { return scanInvite(row) })
+func (s *OrgStore) listInvites(ctx context.Context, as asker, sql string, args ...any) ([]org.Invite, error) {
+	invites, err := read(ctx, s.db, as, func(row pgx.CollectableRow) (org.Invite, error) { return scanInvite(row) }, sql, args...)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: list invites: %w", err)
 	}
@@ -219,11 +246,15 @@ func (s *OrgStore) listInvites(ctx context.Context, sql string, args ...any) ([]
 
 // AnswerInvite answers an invite. That it is pending and addressed to the
 // person is part of the statement that changes it, so of many answers at once
-// one counts.
+// one counts. A pending invite is also what lets the person into the
+// organization, to become a member and be recorded there.
 func (s *OrgStore) AnswerInvite(ctx context.Context, id, userID uuid.UUID, a org.Answer, now time.Time) (org.Invite, error) {
 	var invite org.Invite
-	err := inTx(ctx, s.db.App, func(tx pgx.Tx) error {
-		var err error
+	err := s.db.write(ctx, person(userID), func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, enterByInvite, id)
+		if err != nil {
+			return fmt.Errorf("postgres: enter by invite: %w", err)
+		}
 		invite, err = scanInvite(tx.QueryRow(ctx, `
 			UPDATE organization_invites i
 			SET status = $3, answered_at = $4, answered_by = $1
@@ -273,7 +304,7 @@ func notAnswerable(ctx context.Context, tx pgx.Tx, id, userID uuid.UUID) error {
 // join makes a person a member with the invite's role, unless they have a
 // higher one already.
 func join(ctx context.Context, tx pgx.Tx, i org.Invite, userID uuid.UUID, now time.Time) (before, after access.Role, err error) {
-	if before, err = roleOf(ctx, tx, userID, i.OrgID, "FOR UPDATE"); err != nil {
+	if before, err = roleForUpdate(ctx, tx, userID, i.OrgID); err != nil {
 		return "", "", fmt.Errorf("postgres: join: %w", err)
 	}
 	// Somebody who became a member since then is found by the conflict; the
@@ -297,7 +328,7 @@ func join(ctx context.Context, tx pgx.Tx, i org.Invite, userID uuid.UUID, now ti
 
 // RevokeInvite withdraws an invite while nobody has answered it.
 func (s *OrgStore) RevokeInvite(ctx context.Context, id uuid.UUID, now time.Time, record audit.Entry) error {
-	return inTx(ctx, s.db.App, func(tx pgx.Tx) error {
+	return s.db.write(ctx, tenant(record.ActorID, record.OrgID, access.InvitesManage), func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `
 			UPDATE organization_invites
 			SET status = 'revoked', answered_at = $3, answered_by = $4

@@ -27,19 +27,22 @@ func NewOrgStore(db *DB) *OrgStore { return &OrgStore{db: db} }
 // RoleOf tells a person's role as it is now; nothing is cached, so that a
 // change takes effect at once.
 func (s *OrgStore) RoleOf(ctx context.Context, userID, orgID uuid.UUID) (access.Role, error) {
-	role, err := roleOf(ctx, s.db.App, userID, orgID, "")
+	role, err := readOne(ctx, s.db, person(userID), pgx.RowTo[access.Role], `
+		SELECT role FROM organization_users WHERE org_id = $1 AND user_id = $2`,
+		orgID, userID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return access.NoRole, nil
+	}
 	if err != nil {
 		return access.NoRole, fmt.Errorf("postgres: role: %w", err)
 	}
 	return role, nil
 }
 
-// roleOf reads a role, and locks the member's row where lock says so.
-func roleOf(ctx context.Context, q interface {
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}, userID, orgID uuid.UUID, lock string) (role access.Role, err error) {
-	err = q.QueryRow(ctx, `
-		SELECT role FROM organization_users WHERE org_id = $1 AND user_id = $2 `+lock,
+// roleForUpdate reads a role and locks the member's row.
+func roleForUpdate(ctx context.Context, tx pgx.Tx, userID, orgID uuid.UUID) (role access.Role, err error) {
+	err = tx.QueryRow(ctx, `
+		SELECT role FROM organization_users WHERE org_id = $1 AND user_id = $2 FOR UPDATE`,
 		orgID, userID).Scan(&role)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return access.NoRole, nil
@@ -49,11 +52,15 @@ func roleOf(ctx context.Context, q interface {
 
 // InsertOrg adds an organization with its creator as orgAdmin.
 func (s *OrgStore) InsertOrg(ctx context.Context, o org.Organization, record audit.Entry) error {
-	return inTx(ctx, s.db.App, func(tx pgx.Tx) error {
+	return s.db.write(ctx, person(o.CreatedBy), func(tx pgx.Tx) error {
 		if err := mayFound(ctx, tx, o.CreatedBy); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `
+		_, err := tx.Exec(ctx, foundOrg, o.ID.String())
+		if err != nil {
+			return fmt.Errorf("postgres: found organization: %w", err)
+		}
+		_, err = tx.Exec(ctx, `
 			INSERT INTO organizations (id, name, created_by, created_at) VALUES ($1, $2, $3, $4)`,
 			o.ID, o.Name, o.CreatedBy, o.CreatedAt)
 		if err != nil {
@@ -87,7 +94,7 @@ func mayFound(ctx context.Context, tx pgx.Tx, founder uuid.UUID) error {
 
 const orgColumns = `o.id, o.name, o.created_by, o.created_at, o.suspended_at, coalesce(m.role, '')`
 
-func scanOrg(row pgx.Row) (org.Mine, error) {
+func scanOrg(row pgx.CollectableRow) (org.Mine, error) {
 	var o org.Mine
 	var suspendedAt *time.Time
 	if err := row.Scan(&o.ID, &o.Name, &o.CreatedBy, &o.CreatedAt, &suspendedAt, &o.Role); err != nil {
@@ -102,12 +109,12 @@ func scanOrg(row pgx.Row) (org.Mine, error) {
 
 // FindOrg reads an organization and the viewer's role in it.
 func (s *OrgStore) FindOrg(ctx context.Context, id, viewer uuid.UUID) (org.Mine, error) {
-	o, err := scanOrg(s.db.App.QueryRow(ctx, `
+	o, err := readOne(ctx, s.db, person(viewer), scanOrg, `
 		SELECT `+orgColumns+`
 		FROM organizations o
 		LEFT JOIN organization_users m ON m.org_id = o.id AND m.user_id = $2
 		WHERE o.id = $1`,
-		id, viewer))
+		id, viewer)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return org.Mine{}, fault.ErrNotFound
 	}
@@ -119,7 +126,7 @@ func (s *OrgStore) FindOrg(ctx context.Context, id, viewer uuid.UUID) (org.Mine,
 
 // ListOrgsOf reads a person's organizations, the oldest first.
 func (s *OrgStore) ListOrgsOf(ctx context.Context, userID, after uuid.UUID, limit int) ([]org.Mine, error) {
-	rows, err := s.db.App.Query(ctx, `
+	orgs, err := read(ctx, s.db, person(userID), scanOrg, `
 		SELECT `+orgColumns+`
 		FROM organization_users m
 		JOIN organizations o ON o.id = m.org_id
@@ -130,34 +137,5 @@ func (s *OrgStore) ListOrgsOf(ctx context.Context, userID, after uuid.UUID, limi
 	if err != nil {
 		return nil, fmt.Errorf("postgres: list organizations: %w", err)
 	}
-	orgs, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (org.Mine, error) { return scanOrg(row) })
-	if err != nil {
-		return nil, fmt.Errorf("postgres: list organizations: %w", err)
-	}
 	return orgs, nil
-}
-
-// ListMembers reads an organization's members, the oldest accounts first.
-func (s *OrgStore) ListMembers(ctx context.Context, orgID, after uuid.UUID, limit int) ([]org.Member, error) {
-	rows, err := s.db.App.Query(ctx, `
-		SELECT u.id, u.name, u.email, m.role, m.created_at
-		FROM organization_users m
-		JOIN users u ON u.id = m.user_id
-		WHERE m.org_id = $1 AND m.user_id > $2
-		ORDER BY m.user_id
-		LIMIT $3`,
-		orgID, after, limit)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: list members: %w", err)
-	}
-	members, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (org.Member, error) {
-		var m org.Member
-		err := row.Scan(&m.UserID, &m.Name, &m.Email, &m.Role, &m.CreatedAt)
-		m.CreatedAt = m.CreatedAt.UTC()
-		return m, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("postgres: list members: %w", err)
-	}
-	return members, nil
 }
