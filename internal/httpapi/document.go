@@ -206,7 +206,12 @@ var whoMay = map[access.Action]string{
 	access.BookingChange: "the booker, and organizers and orgAdmins of the event",
 	access.OrgRead:       "everybody",
 	access.MembersRead:   "members",
+	access.MembersManage: "orgAdmins",
+	access.MemberRemove:  "orgAdmins, and whoever leaves by themselves",
 	access.InvitesManage: "orgAdmins",
+	access.OrgWrite:      "orgAdmins",
+	access.AuditRead:     "orgAdmins",
+	access.EventAudit:    "organizers and orgAdmins of the event's organization",
 }
 
 func docsCallOf(path string, op *huma.Operation) docsCall {

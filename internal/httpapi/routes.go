@@ -109,7 +109,8 @@ func (rt route) commonErrors(hasBody bool) []int {
 		codes = append(codes, http.StatusForbidden) // from another site, if for nothing else
 	}
 	switch rt.action {
-	case access.EventCreate, access.EventWrite, access.EventSales, access.MembersRead, access.InvitesManage:
+	case access.EventCreate, access.EventWrite, access.EventSales, access.EventAudit,
+		access.OrgWrite, access.MembersRead, access.MembersManage, access.MemberRemove, access.InvitesManage, access.AuditRead:
 		codes = append(codes, http.StatusForbidden)
 	}
 	if hasBody {
