@@ -28,6 +28,15 @@ type Organization struct {
 	CreatedBy   uuid.UUID
 	CreatedAt   time.Time
 	SuspendedAt time.Time // zero: not suspended
+
+	// What it says of itself on its public page; empty: nothing.
+	About        string // Markdown without HTML
+	ContactEmail string
+	Website      string // http or https
+	Color        string // "#rrggbb"
+	TimeZone     string // IANA; what its new events begin with
+	LogoVersion  string // names its logo; empty: it has none
+	Revision     int64  // moves with the settings; the ETag
 }
 
 // Mine is an organization as one caller sees it.
@@ -47,8 +56,16 @@ type Member struct {
 
 // New makes an organization with a tidy name, or tells what is wrong with it.
 func New(name string, id, createdBy uuid.UUID, now time.Time) (Organization, error) {
+	name, message := tidyName(name)
+	if message != "" {
+		return Organization{}, fault.InvalidFields(fault.Field{Name: "name", Message: message})
+	}
+	return Organization{ID: id, Name: name, CreatedBy: createdBy, CreatedAt: instant(now), Revision: 1}, nil
+}
+
+// tidyName gives a name as it is stored, or what is wrong with it.
+func tidyName(name string) (tidy, message string) {
 	name = strings.TrimSpace(name)
-	message := ""
 	switch n := utf8.RuneCountInString(name); {
 	case n == 0:
 		message = "This must not be empty."
@@ -61,10 +78,7 @@ func New(name string, id, createdBy uuid.UUID, now time.Time) (Organization, err
 	case !user.ShowsText(name):
 		message = "This must not be empty."
 	}
-	if message != "" {
-		return Organization{}, fault.InvalidFields(fault.Field{Name: "name", Message: message})
-	}
-	return Organization{ID: id, Name: name, CreatedBy: createdBy, CreatedAt: instant(now)}, nil
+	return name, message
 }
 
 // instant is a moment as the database keeps it: UTC, in microseconds.

@@ -92,12 +92,19 @@ func mayFound(ctx context.Context, tx pgx.Tx, founder uuid.UUID) error {
 	return nil
 }
 
-const orgColumns = `o.id, o.name, o.created_by, o.created_at, o.suspended_at, coalesce(m.role, '')`
+const orgColumns = `
+	o.id, o.name, o.created_by, o.created_at, o.suspended_at,
+	o.about, o.contact_email, o.website, o.color, o.time_zone, o.logo_version, o.revision,
+	coalesce(m.role, '')`
 
 func scanOrg(row pgx.CollectableRow) (org.Mine, error) {
 	var o org.Mine
 	var suspendedAt *time.Time
-	if err := row.Scan(&o.ID, &o.Name, &o.CreatedBy, &o.CreatedAt, &suspendedAt, &o.Role); err != nil {
+	err := row.Scan(
+		&o.ID, &o.Name, &o.CreatedBy, &o.CreatedAt, &suspendedAt,
+		&o.About, &o.ContactEmail, &o.Website, &o.Color, &o.TimeZone, &o.LogoVersion, &o.Revision,
+		&o.Role)
+	if err != nil {
 		return org.Mine{}, err
 	}
 	o.CreatedAt = o.CreatedAt.UTC()
