@@ -5,6 +5,13 @@ import { lingui } from '@lingui/vite-plugin';
 import tailwindcss from '@tailwindcss/vite';
 import react from '@vitejs/plugin-react';
 import { defineConfig, type Plugin } from 'vite';
+import { LATER } from './lingui.config.ts';
+
+// In a built client a file whose words come later brings them along; tests and
+// the development server have them in the sources.
+function bringsWords(id: string): boolean {
+  return process.env.NODE_ENV === 'production' && LATER.some((place) => id.includes(`/web/${place}`));
+}
 
 // Lingui's macros turn `t` and `<Trans>` into message ids. They are a Babel
 // plugin, and Babel is slow, so only files that import a macro pass through it.
@@ -22,7 +29,10 @@ function linguiMacros(): Plugin {
         parserOpts: { plugins: ['typescript', 'jsx'] },
         plugins: ['@lingui/babel-plugin-lingui-macro'],
       });
-      return result?.code ? { code: result.code, map: result.map } : null;
+      if (!result?.code) return null;
+      // Behind the code, where it moves no line; imports come first anyway.
+      const words = bringsWords(id) ? "\nimport '@/app/laterWords';" : '';
+      return { code: result.code + words, map: result.map };
     },
   };
 }

@@ -1,5 +1,6 @@
-// The catalog is generated from the sources by `npm run messages` and compiled
-// by the build. English is the source, so nothing can be missing in it.
+// The catalogs are generated from the sources by `npm run messages` and compiled
+// by the build: this one for the first load, laterWords.ts for the rest. English
+// is the source, so nothing can be missing in it.
 import { i18n } from '@lingui/core';
 import { messages } from '@/locales/en.po';
 
