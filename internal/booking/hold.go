@@ -75,6 +75,9 @@ type HoldStore interface {
 	Place(ctx context.Context, p Placement) (Placed, error)
 	// Mine tells what the person holds at the event.
 	Mine(ctx context.Context, eventID, userID uuid.UUID) (Held, error)
+	// HeldAt lists events at which the person may hold seats, in no order: all
+	// at which they do, and for a moment some at which they did.
+	HeldAt(ctx context.Context, userID uuid.UUID) ([]uuid.UUID, error)
 	// Pin keeps the person's holds at the event alive while a booking of
 	// them is queued, at most PinMax. Unpin ends it. Pins are counted.
 	Pin(ctx context.Context, eventID, userID uuid.UUID) error

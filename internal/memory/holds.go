@@ -242,6 +242,22 @@ func (h *Holds) Mine(_ context.Context, eventID, userID uuid.UUID) (booking.Held
 	return held, nil
 }
 
+// HeldAt lists where the person holds seats. It looks at every event with
+// holds, since it is asked for erasure alone.
+func (h *Holds) HeldAt(_ context.Context, userID uuid.UUID) ([]uuid.UUID, error) {
+	var at []uuid.UUID
+	h.mu.Lock()
+	notices := h.expire(h.now())
+	for id, e := range h.events {
+		if g := e.persons[userID]; g != nil && len(g.seats) > 0 {
+			at = append(at, id)
+		}
+	}
+	h.mu.Unlock()
+	h.tell(notices)
+	return at, nil
+}
+
 // Pin keeps the person's holds at the event over their end. It is counted
 // also where nothing is held yet, so that its Unpin never ends another's pin.
 func (h *Holds) Pin(_ context.Context, eventID, userID uuid.UUID) error {

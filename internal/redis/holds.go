@@ -283,6 +283,30 @@ func (s *Store) Mine(ctx context.Context, eventID, userID uuid.UUID) (booking.He
 	return held, nil
 }
 
+// HeldAt implements booking.HoldStore. It reads the events that are reserved
+// for the person; one whose reservation was lost with Redis is missing, and so
+// are its holds.
+func (s *Store) HeldAt(ctx context.Context, userID uuid.UUID) ([]uuid.UUID, error) {
+	var at []uuid.UUID
+	err := s.plainly(ctx, s.patience, 1, func(c rueidis.Client, _ int) rueidis.Completed {
+		return c.B().Zrange().Key(personKey(userID)).Min("0").Max("-1").Build()
+	}, func(_ int, m rueidis.RedisMessage) {
+		members, err := m.AsStrSlice()
+		if err != nil {
+			return // not ours; the next reservation makes it anew
+		}
+		for _, member := range members {
+			if id, err := uuid.Parse(member); err == nil {
+				at = append(at, id)
+			}
+		}
+	})
+	if err != nil {
+		return nil, holdsAway(err)
+	}
+	return at, nil
+}
+
 // Pin implements booking.HoldStore.
 func (s *Store) Pin(ctx context.Context, eventID, userID uuid.UUID) error {
 	return s.pin(ctx, eventID, userID, "1")

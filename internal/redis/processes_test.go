@@ -55,6 +55,9 @@ func (p *pair) Place(ctx context.Context, a booking.Placement) (booking.Placed, 
 func (p *pair) Mine(ctx context.Context, e, u uuid.UUID) (booking.Held, error) {
 	return p.any().Mine(ctx, e, u)
 }
+func (p *pair) HeldAt(ctx context.Context, u uuid.UUID) ([]uuid.UUID, error) {
+	return p.any().HeldAt(ctx, u)
+}
 func (p *pair) Pin(ctx context.Context, e, u uuid.UUID) error    { return p.any().Pin(ctx, e, u) }
 func (p *pair) Unpin(ctx context.Context, e, u uuid.UUID) error  { return p.any().Unpin(ctx, e, u) }
 func (p *pair) Settle(ctx context.Context, s booking.Sale) error { return p.any().Settle(ctx, s) }

@@ -3,6 +3,7 @@
 package holdtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,6 +62,7 @@ func Run(t *testing.T, open func(t *testing.T) Bench) {
 		{"forgets the age after the cooldown", forgetsAge},
 		{"cools down for that person alone", coolsOnlyOne},
 		{"holds at three events at most", threeEvents},
+		{"tells at which events a person holds", tellsWhere},
 		{"refuses more seats than anybody may hold", tooManySeats},
 		{"keeps pinned holds over their end, at most PinMax", pins},
 		{"counts pins", countsPins},
@@ -319,6 +321,31 @@ func threeEvents(t *testing.T, b *bench) {
 	}
 	b.Advance(b.TTL)
 	b.granted(events[1], ann, 1)
+}
+
+func tellsWhere(t *testing.T, b *bench) {
+	ann, bob := uuid.New(), uuid.New()
+	var events []uuid.UUID
+	for range 2 {
+		events = append(events, uuid.New())
+		b.granted(events[len(events)-1], ann, 1)
+	}
+	b.granted(events[0], bob, 2)
+	at := func(user uuid.UUID, want ...uuid.UUID) {
+		t.Helper()
+		got, err := b.Store.HeldAt(t.Context(), user)
+		b.do(err)
+		order := func(x, y uuid.UUID) int { return cmp.Compare(x.String(), y.String()) }
+		want = slices.SortedFunc(slices.Values(want), order)
+		if slices.SortFunc(got, order); !slices.Equal(got, want) {
+			t.Errorf("%s holds at %v, want %v", user, got, want)
+		}
+	}
+	at(ann, events...)
+	at(bob, events[0])
+	at(uuid.New())
+	b.place(events[1], ann)
+	at(ann, events[0])
 }
 
 func tooManySeats(t *testing.T, b *bench) {

@@ -1,0 +1,81 @@
+package booking
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"happening/internal/event"
+	"happening/internal/fault"
+)
+
+// ReasonErased is why bookings of somebody were cancelled who had everything
+// about them erased.
+const ReasonErased = "person_erased"
+
+// GiveUp cancels everything that a person has at an event that is still to
+// come, at most PromotionsPerTx bookings at a time, and serves the waitlist
+// with what becomes free. Where there is nothing, or the event has begun, it
+// changes nothing.
+type GiveUp struct{ UserID uuid.UUID }
+
+func (o GiveUp) decide(d *decision) error {
+	inv := d.inv
+	if inv.persons[o.UserID] == 0 || inv.StatusAt(d.now) != event.Upcoming {
+		return nil
+	}
+	var theirs []*Party
+	for _, p := range inv.live {
+		if p.UserID == o.UserID {
+			theirs = append(theirs, p)
+		}
+	}
+	// A map has no order, and the same calls must give the same answers.
+	slices.SortFunc(theirs, func(a, b *Party) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	left := len(theirs) > PromotionsPerTx
+	for _, p := range theirs[:min(len(theirs), PromotionsPerTx)] {
+		d.change(d.cancelled(p, ReasonErased))
+	}
+	if left {
+		// Nobody is served before the last of them is gone, or a party of
+		// theirs that waits could be.
+		d.more = true
+		return nil
+	}
+	d.promote()
+	return nil
+}
+
+// GiveUp cancels a person's bookings at an event, as the system: the person is
+// nobody by now. What is done already is left alone, so that it may run again.
+func (s *Service) GiveUp(ctx context.Context, eventID, userID uuid.UUID) error {
+	for {
+		answer := s.alloc.Do(ctx, eventID, uuid.Nil, Key{}, GiveUp{UserID: userID})
+		switch {
+		case errors.Is(answer.Err, fault.ErrNotFound):
+			return nil
+		case answer.Err != nil:
+			return fmt.Errorf("booking: give up event %s: %w", eventID, answer.Err)
+		case !answer.More:
+			return nil
+		}
+	}
+}
+
+// ReleaseHolds gives back the seats that a person holds at any event.
+func (s *Service) ReleaseHolds(ctx context.Context, userID uuid.UUID) error {
+	events, err := s.holds.HeldAt(ctx, userID)
+	for _, eventID := range events {
+		_, failed := s.holds.Place(ctx, Placement{EventID: eventID, UserID: userID, Now: s.now()})
+		s.HoldEnded(eventID)
+		err = errors.Join(err, failed)
+	}
+	if err != nil {
+		return fmt.Errorf("booking: release holds: %w", err)
+	}
+	return nil
+}
