@@ -97,13 +97,16 @@ const orgColumns = `
 	o.about, o.contact_email, o.website, o.color, o.time_zone, o.logo_version, o.revision,
 	coalesce(m.role, '')`
 
-func scanOrg(row pgx.CollectableRow) (org.Mine, error) {
+// scanOrgWith reads one row of orgColumns, and what the query names after them into
+// more.
+func scanOrgWith(row pgx.CollectableRow, more ...any) (org.Mine, error) {
 	var o org.Mine
 	var suspendedAt *time.Time
-	err := row.Scan(
+	err := row.Scan(append([]any{
 		&o.ID, &o.Name, &o.CreatedBy, &o.CreatedAt, &suspendedAt,
 		&o.About, &o.ContactEmail, &o.Website, &o.Color, &o.TimeZone, &o.LogoVersion, &o.Revision,
-		&o.Role)
+		&o.Role,
+	}, more...)...)
 	if err != nil {
 		return org.Mine{}, err
 	}
@@ -113,6 +116,8 @@ func scanOrg(row pgx.CollectableRow) (org.Mine, error) {
 	}
 	return o, nil
 }
+
+func scanOrg(row pgx.CollectableRow) (org.Mine, error) { return scanOrgWith(row) }
 
 // FindOrg reads an organization and the viewer's role in it.
 func (s *OrgStore) FindOrg(ctx context.Context, id, viewer uuid.UUID) (org.Mine, error) {
