@@ -21,17 +21,19 @@ import (
 // cancelled event, and who still waits at a started one, read as cancelled
 // whether or not the rows were rewritten yet.
 type Store interface {
-	// Find reads a booking with its event; fault.ErrNotFound where there is none.
-	Find(ctx context.Context, id uuid.UUID, now time.Time) (Entry, error)
+	// Find reads a booking with its event for its booker, or for who runs the
+	// event; fault.ErrNotFound where there is none, or for anybody else.
+	Find(ctx context.Context, id, viewer uuid.UUID, now time.Time) (Entry, error)
 	// ListByUser pages through a person's bookings, newest first; where
 	// viewer is another, only those at events of organizations that the
 	// viewer runs.
 	ListByUser(ctx context.Context, q UserQuery, now time.Time) ([]Entry, error)
 	// ListByEvent pages through an event's bookings, newest first, or its
-	// waitlist in order, with who booked.
+	// waitlist in order, with who booked, for a viewer who runs it.
 	ListByEvent(ctx context.Context, q EventQuery, now time.Time) ([]Entry, error)
-	// History reads everything that happened to a booking, oldest first.
-	History(ctx context.Context, id uuid.UUID) ([]HistoryEntry, error)
+	// History reads everything that happened to a booking, oldest first, for
+	// whom Find finds it.
+	History(ctx context.Context, id, viewer uuid.UUID) ([]HistoryEntry, error)
 	// Runs says whether the person runs any organization.
 	Runs(ctx context.Context, userID uuid.UUID) (bool, error)
 	// DueClosings lists events whose bookings the clock or a cancellation has
@@ -90,9 +92,12 @@ type UserQuery struct {
 	Limit   int
 }
 
-// EventQuery asks for an event's bookings.
+// EventQuery asks for an event's bookings. Organization and viewer are filled
+// in by the service.
 type EventQuery struct {
 	EventID  uuid.UUID
+	OrgID    uuid.UUID
+	Viewer   uuid.UUID
 	Status   Status
 	Waitlist bool      // waiting ones by number instead of all by age
 	Before   uuid.UUID // cursor of the list by age
@@ -358,7 +363,7 @@ func asksFor(seats int32, numbers []int32) uint64 {
 // find reads a booking that the caller may do something about; to all others,
 // visitors among them, there is no such thing.
 func (s *Service) find(ctx context.Context, who access.Principal, id uuid.UUID, action access.Action) (Entry, error) {
-	b, err := s.store.Find(ctx, id, s.now())
+	b, err := s.store.Find(ctx, id, who.UserID, s.now())
 	if err != nil {
 		return Entry{}, err
 	}
@@ -375,7 +380,7 @@ func (s *Service) History(ctx context.Context, who access.Principal, id uuid.UUI
 	if _, err := s.find(ctx, who, id, access.BookingRead); err != nil {
 		return nil, err
 	}
-	return s.store.History(ctx, id)
+	return s.store.History(ctx, id, who.UserID)
 }
 
 // Cancel gives a booking up; its seats go to the waitlist at once.
@@ -445,8 +450,10 @@ func (s *Service) ListByUser(ctx context.Context, who access.Principal, q UserQu
 // ListByEvent pages through an event's bookings or waitlist, for those who
 // run it.
 func (s *Service) ListByEvent(ctx context.Context, who access.Principal, q EventQuery) ([]Entry, error) {
-	if _, err := s.Event(ctx, who, q.EventID, access.EventSales); err != nil {
+	live, err := s.Event(ctx, who, q.EventID, access.EventSales)
+	if err != nil {
 		return nil, err
 	}
+	q.OrgID, q.Viewer = live.Event().OrgID, who.UserID
 	return s.store.ListByEvent(ctx, q, s.now())
 }

@@ -44,7 +44,8 @@ type Store interface {
 	// InsertEvent adds the event and its record and gives its organization's
 	// name; ErrOrgSuspended where the organization is by now.
 	InsertEvent(ctx context.Context, e Event, record audit.Entry) (orgName string, err error)
-	// FindEvent reads an event whoever may see it; the caller decides.
+	// FindEvent reads an event that the viewer may know of, or has booked; the
+	// caller decides.
 	FindEvent(ctx context.Context, id, viewer uuid.UUID) (Found, error)
 	// ListEvents reads up to limit events that the viewer may see, in the order
 	// of Cursor.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"happening/internal/access"
 	"happening/internal/booking"
 	"happening/internal/fault"
 )
@@ -78,9 +79,19 @@ func scanBooking(row pgx.Row, more ...any) (booking.Entry, error) {
 	return b, nil
 }
 
+func scanEntry(row pgx.CollectableRow) (booking.Entry, error) { return scanBooking(row) }
+
+// scanEntryOfPerson reads a booking and who booked.
+func scanEntryOfPerson(row pgx.CollectableRow) (booking.Entry, error) {
+	var who booking.PersonBrief
+	b, err := scanBooking(row, &who.Name, &who.Email)
+	who.ID, b.User = b.UserID, &who
+	return b, err
+}
+
 // Find implements booking.Store.
-func (s *BookingStore) Find(ctx context.Context, id uuid.UUID, now time.Time) (booking.Entry, error) {
-	b, err := scanBooking(s.db.App.QueryRow(ctx, `SELECT `+bookingColumns+bookingRows+` WHERE b.id = $2`, now, id))
+func (s *BookingStore) Find(ctx context.Context, id, viewer uuid.UUID, now time.Time) (booking.Entry, error) {
+	b, err := readOne(ctx, s.db, person(viewer), scanEntry, `SELECT `+bookingColumns+bookingRows+` WHERE b.id = $2`, now, id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return booking.Entry{}, fault.ErrNotFound
 	}
@@ -92,7 +103,7 @@ func (s *BookingStore) Find(ctx context.Context, id uuid.UUID, now time.Time) (b
 
 // ListByUser implements booking.Store.
 func (s *BookingStore) ListByUser(ctx context.Context, q booking.UserQuery, now time.Time) ([]booking.Entry, error) {
-	rows, err := s.db.App.Query(ctx, `
+	found, err := read(ctx, s.db, person(q.Viewer), scanEntry, `
 		SELECT `+bookingColumns+bookingRows+`
 		WHERE b.user_id = $2
 		  AND ($3::uuid = $2 OR b.org_id IN (
@@ -103,10 +114,6 @@ func (s *BookingStore) ListByUser(ctx context.Context, q booking.UserQuery, now 
 		ORDER BY b.id DESC
 		LIMIT $7`,
 		now, q.UserID, q.Viewer, q.Status, orNull(q.EventID), orNull(q.Before), q.Limit)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: bookings of a person: %w", err)
-	}
-	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (booking.Entry, error) { return scanBooking(row) })
 	if err != nil {
 		return nil, fmt.Errorf("postgres: bookings of a person: %w", err)
 	}
@@ -128,19 +135,10 @@ func (s *BookingStore) ListByEvent(ctx context.Context, q booking.EventQuery, no
 		LIMIT $4`
 		args, columns = []any{now, q.EventID, q.After, q.Limit}, waitlistColumns
 	}
-	rows, err := s.db.App.Query(ctx, `
+	found, err := read(ctx, s.db, tenant(q.Viewer, q.OrgID, access.EventSales), scanEntryOfPerson, `
 		SELECT `+columns+`, coalesce(u.name, ''), coalesce(u.email, '')`+bookingRows+`
 		LEFT JOIN users u ON u.id = b.user_id
 		WHERE b.event_id = $2`+page, args...)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: bookings of an event: %w", err)
-	}
-	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (booking.Entry, error) {
-		var who booking.PersonBrief
-		b, err := scanBooking(row, &who.Name, &who.Email)
-		who.ID, b.User = b.UserID, &who
-		return b, err
-	})
 	if err != nil {
 		return nil, fmt.Errorf("postgres: bookings of an event: %w", err)
 	}
@@ -148,36 +146,31 @@ func (s *BookingStore) ListByEvent(ctx context.Context, q booking.EventQuery, no
 }
 
 // History implements booking.Store.
-func (s *BookingStore) History(ctx context.Context, id uuid.UUID) ([]booking.HistoryEntry, error) {
-	rows, err := s.db.App.Query(ctx, `
+func (s *BookingStore) History(ctx context.Context, id, viewer uuid.UUID) ([]booking.HistoryEntry, error) {
+	found, err := read(ctx, s.db, person(viewer), scanHistory, `
 		SELECT id, coalesce(actor_id, '00000000-0000-0000-0000-000000000000'), action, details, created_at
 		FROM booking_history WHERE booking_id = $1 ORDER BY id`, id)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: history: %w", err)
-	}
-	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (booking.HistoryEntry, error) {
-		var h booking.HistoryEntry
-		var details []byte
-		if err := row.Scan(&h.ID, &h.Actor, &h.Action, &details, &h.CreatedAt); err != nil {
-			return h, err
-		}
-		h.CreatedAt = h.CreatedAt.UTC()
-		var err error
-		h.Details, err = booking.ParseDetails(details)
-		return h, err
-	})
 	if err != nil {
 		return nil, fmt.Errorf("postgres: history: %w", err)
 	}
 	return found, nil
 }
 
+func scanHistory(row pgx.CollectableRow) (h booking.HistoryEntry, err error) {
+	var details []byte
+	if err := row.Scan(&h.ID, &h.Actor, &h.Action, &details, &h.CreatedAt); err != nil {
+		return h, err
+	}
+	h.CreatedAt = h.CreatedAt.UTC()
+	h.Details, err = booking.ParseDetails(details)
+	return h, err
+}
+
 // Runs implements booking.Store.
 func (s *BookingStore) Runs(ctx context.Context, userID uuid.UUID) (bool, error) {
-	var runs bool
-	if err := s.db.App.QueryRow(ctx, `
-		SELECT EXISTS (SELECT 1 FROM organization_users WHERE user_id = $1 AND role IN ('organizer', 'orgAdmin'))`,
-		userID).Scan(&runs); err != nil {
+	runs, err := readOne(ctx, s.db, person(userID), pgx.RowTo[bool], `
+		SELECT EXISTS (SELECT 1 FROM organization_users WHERE user_id = $1 AND role IN ('organizer', 'orgAdmin'))`, userID)
+	if err != nil {
 		return false, fmt.Errorf("postgres: roles of a person: %w", err)
 	}
 	return runs, nil

@@ -62,24 +62,32 @@ func NewEventStore(db *DB) *EventStore { return &EventStore{db: db} }
 
 // OrgOf tells whether an organization is suspended, and the viewer's role.
 func (s *EventStore) OrgOf(ctx context.Context, orgID, viewer uuid.UUID) (suspended bool, role access.Role, err error) {
-	err = s.db.App.QueryRow(ctx, `
+	type standing struct {
+		suspended bool
+		role      access.Role
+	}
+	found, err := readOne(ctx, s.db, person(viewer), func(row pgx.CollectableRow) (st standing, err error) {
+		err = row.Scan(&st.suspended, &st.role)
+		return st, err
+	}, `
 		SELECT o.suspended_at IS NOT NULL, coalesce(m.role, '')
 		FROM organizations o
 		LEFT JOIN organization_users m ON m.org_id = o.id AND m.user_id = $2
 		WHERE o.id = $1`,
-		orgID, viewer).Scan(&suspended, &role)
+		orgID, viewer)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, access.NoRole, fault.ErrNotFound
 	}
 	if err != nil {
 		return false, access.NoRole, fmt.Errorf("postgres: organization: %w", err)
 	}
-	return suspended, role, nil
+	return found.suspended, found.role, nil
 }
 
-// InsertEvent adds an event to an organization that is not suspended.
+// InsertEvent adds an event to an organization that is not suspended, as the
+// actor of the record.
 func (s *EventStore) InsertEvent(ctx context.Context, e event.Event, record audit.Entry) (orgName string, err error) {
-	err = inTx(ctx, s.db.App, func(tx pgx.Tx) error {
+	err = s.db.write(ctx, tenant(record.ActorID, e.OrgID, access.EventCreate), func(tx pgx.Tx) error {
 		var suspended bool
 		err := tx.QueryRow(ctx, `
 			SELECT name, suspended_at IS NOT NULL FROM organizations WHERE id = $1 FOR SHARE`,
@@ -115,14 +123,12 @@ func (s *EventStore) InsertEvent(ctx context.Context, e event.Event, record audi
 
 // FindEvent reads an event and the viewer's role in its organization.
 func (s *EventStore) FindEvent(ctx context.Context, id, viewer uuid.UUID) (event.Found, error) {
-	var found event.Found
-	var err error
-	found.Event, err = scanEvent(s.db.App.QueryRow(ctx, `
+	found, err := readOne(ctx, s.db, person(viewer), scanFound, `
 		SELECT `+eventColumns+`, coalesce(m.role, '')
 		FROM `+eventTables+`
 		LEFT JOIN organization_users m ON m.org_id = e.org_id AND m.user_id = $2
 		WHERE e.id = $1`,
-		id, viewer), &found.Role)
+		id, viewer)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return event.Found{}, fault.ErrNotFound
 	}
@@ -132,13 +138,19 @@ func (s *EventStore) FindEvent(ctx context.Context, id, viewer uuid.UUID) (event
 	return found, nil
 }
 
+// scanFound reads eventColumns and the viewer's role.
+func scanFound(row pgx.CollectableRow) (e event.Found, err error) {
+	e.Event, err = scanEvent(row, &e.Role)
+	return e, err
+}
+
 // ListEvents reads events by start, only those that the viewer may see: the
 // public ones of organizations that are not suspended, and all of the
 // viewer's own organizations.
 func (s *EventStore) ListEvents(ctx context.Context, viewer uuid.UUID, f event.Filter, now time.Time, after event.Cursor, limit int) ([]event.Found, error) {
 	where, args := eventConditions(viewer, f, now, after)
 	args = append(args, limit)
-	rows, err := s.db.App.Query(ctx, `
+	found, err := read(ctx, s.db, person(viewer), scanFound, `
 		SELECT `+eventColumns+`, coalesce(m.role, '')
 		FROM `+eventTables+`
 		LEFT JOIN organization_users m ON m.org_id = e.org_id AND m.user_id = $1
@@ -146,15 +158,6 @@ func (s *EventStore) ListEvents(ctx context.Context, viewer uuid.UUID, f event.F
 		ORDER BY e.starts_at, e.id
 		LIMIT $`+strconv.Itoa(len(args)),
 		args...)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: list events: %w", err)
-	}
-	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (event.Found, error) {
-		var e event.Found
-		var err error
-		e.Event, err = scanEvent(row, &e.Role)
-		return e, err
-	})
 	if err != nil {
 		return nil, fmt.Errorf("postgres: list events: %w", err)
 	}
@@ -216,12 +219,13 @@ func prefixQuery(typed string) string {
 	return strings.Join(words, " & ")
 }
 
-// DeleteEvent removes an event while nobody ever booked. The row is locked
+// DeleteEvent removes an event while nobody ever booked, as the actor of the
+// record. The row is locked
 // first, as every sale does, and bookings are looked for in a statement of
 // their own, whose snapshot then shows every sale that came before; one
 // statement for both would miss a sale that it waited for.
 func (s *EventStore) DeleteEvent(ctx context.Context, id uuid.UUID, record audit.Entry) error {
-	return inTx(ctx, s.db.App, func(tx pgx.Tx) error {
+	return s.db.write(ctx, tenant(record.ActorID, record.OrgID, access.EventWrite), func(tx pgx.Tx) error {
 		var locked uuid.UUID
 		err := tx.QueryRow(ctx, `
 			SELECT id FROM events WHERE id = $1 AND org_id = $2 FOR UPDATE`,

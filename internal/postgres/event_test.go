@@ -83,7 +83,7 @@ func TestWhoMayCreateAnEvent(t *testing.T) {
 	// A suspension that comes between the check and the insert is seen too.
 	store := postgres.NewEventStore(k.db.DB)
 	e := event.Event{ID: uuid.Must(uuid.NewV7()), OrgID: closed, Name: "Late"}
-	if _, err := store.InsertEvent(t.Context(), e, audit.Entry{}); !errors.Is(err, event.ErrOrgSuspended) {
+	if _, err := store.InsertEvent(t.Context(), e, audit.Entry{OrgID: closed, ActorID: admin.UserID}); !errors.Is(err, event.ErrOrgSuspended) {
 		t.Errorf("insert into a suspended organization: %v", err)
 	}
 }

@@ -33,6 +33,7 @@ func (s *NotifyStore) Bell(ctx context.Context, userID uuid.UUID, unreadOnly boo
 	var items []notify.Item
 	var unread int
 	batch := &pgx.Batch{}
+	person(userID).queue(batch)
 	batch.Queue(bellPage, userID, nullable(before), unreadOnly, limit).Query(func(rows pgx.Rows) (err error) {
 		items, err = pgx.CollectRows(rows, scanItem)
 		return err
@@ -57,27 +58,31 @@ func scanItem(row pgx.CollectableRow) (notify.Item, error) {
 
 // MarkRead implements notify.BellStore. When it was first read stays.
 func (s *NotifyStore) MarkRead(ctx context.Context, userID, id uuid.UUID, now time.Time) error {
-	tag, err := s.db.App.Exec(ctx, `
+	return s.db.write(ctx, person(userID), func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `
 UPDATE notifications
 SET read_at = coalesce(read_at, $3)
 WHERE id = $1 AND user_id = $2 AND channel = 'app'`, id, userID, now)
-	if err != nil {
-		return fmt.Errorf("postgres: mark read: %w", err)
-	}
-	if tag.RowsAffected() == 0 {
-		return fault.ErrNotFound
-	}
-	return nil
+		if err != nil {
+			return fmt.Errorf("postgres: mark read: %w", err)
+		}
+		if tag.RowsAffected() == 0 {
+			return fault.ErrNotFound
+		}
+		return nil
+	})
 }
 
 // MarkAllRead implements notify.BellStore.
 func (s *NotifyStore) MarkAllRead(ctx context.Context, userID uuid.UUID, now time.Time) error {
-	_, err := s.db.App.Exec(ctx, `
+	return s.db.write(ctx, person(userID), func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `
 UPDATE notifications
 SET read_at = $2
 WHERE user_id = $1 AND channel = 'app' AND read_at IS NULL`, userID, now)
-	if err != nil {
-		return fmt.Errorf("postgres: mark all read: %w", err)
-	}
-	return nil
+		if err != nil {
+			return fmt.Errorf("postgres: mark all read: %w", err)
+		}
+		return nil
+	})
 }

@@ -13,7 +13,8 @@ import (
 	"happening/internal/signin"
 )
 
-// Sessions keeps the browsers' sessions; it is signin.Store.
+// Sessions keeps the browsers' sessions; it is signin.Store. Sign-in comes
+// before anybody is known, so it runs as the system.
 type Sessions struct{ db *DB }
 
 // NewSessions makes the store.
@@ -39,7 +40,7 @@ const lockSignIn = `SELECT
 
 // CreateSession implements signin.Store.
 func (s *Sessions) CreateSession(ctx context.Context, tokenHash []byte, n signin.Session) error {
-	err := inTx(ctx, s.db.App, func(tx pgx.Tx) error {
+	err := inTx(ctx, s.db.System, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, lockSignIn, n.Issuer, n.ProviderSession, n.Subject); err != nil {
 			return err
 		}
@@ -71,15 +72,24 @@ func (s *Sessions) CreateSession(ctx context.Context, tokenHash []byte, n signin
 	return nil
 }
 
-// SessionByToken implements signin.Store.
+// SessionByToken implements signin.Store. It is asked by requests, to which no
+// other session than the one whose secret they bring is there.
 func (s *Sessions) SessionByToken(ctx context.Context, tokenHash []byte) (signin.Session, error) {
-	return s.one(ctx, `SELECT `+sessionColumns+` FROM sessions WHERE token_hash = $1`, tokenHash)
+	found, err := readOne(ctx, s.db, bearer(uuid.Nil, tokenHash), scanSession,
+		`SELECT `+sessionColumns+` FROM sessions WHERE token_hash = $1`, tokenHash)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return signin.Session{}, fault.ErrNotFound
+	}
+	if err != nil {
+		return signin.Session{}, fmt.Errorf("session: %w", err)
+	}
+	return found, nil
 }
 
 // TouchSession implements signin.Store. The time only moves forward, so that
 // processes whose clocks differ don't take turns.
 func (s *Sessions) TouchSession(ctx context.Context, id uuid.UUID, now time.Time) error {
-	_, err := s.db.App.Exec(ctx, `
+	_, err := s.db.System.Exec(ctx, `
 		UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND last_seen_at < $2`, id, now)
 	return err
 }
@@ -99,7 +109,7 @@ func (s *Sessions) ClaimRenewal(ctx context.Context, id uuid.UUID, now, until ti
 
 // Renewed implements signin.Store.
 func (s *Sessions) Renewed(ctx context.Context, id uuid.UUID, before []byte, r signin.Renewal) error {
-	tag, err := s.db.App.Exec(ctx, `
+	tag, err := s.db.System.Exec(ctx, `
 		UPDATE sessions
 		SET refresh_token = $3, id_token = $4, provider_session = $5, confirmed_at = $6, renew_at = $7,
 		    renew_failures = 0, failing_since = NULL
@@ -113,7 +123,7 @@ func (s *Sessions) Renewed(ctx context.Context, id uuid.UUID, before []byte, r s
 
 // RenewalFailed implements signin.Store.
 func (s *Sessions) RenewalFailed(ctx context.Context, id uuid.UUID, before []byte, now, next time.Time) (failures int, since time.Time, err error) {
-	err = s.db.App.QueryRow(ctx, `
+	err = s.db.System.QueryRow(ctx, `
 		UPDATE sessions
 		SET renew_at = $4, renew_failures = renew_failures + 1, failing_since = coalesce(failing_since, $3)
 		WHERE id = $1 AND refresh_token = $2
@@ -132,7 +142,7 @@ func (s *Sessions) DeleteUnrenewed(ctx context.Context, id uuid.UUID, before []b
 // EndByProvider implements signin.Store.
 func (s *Sessions) EndByProvider(ctx context.Context, l signin.Logout) ([]signin.Session, error) {
 	var ended []signin.Session
-	err := inTx(ctx, s.db.App, func(tx pgx.Tx) error {
+	err := inTx(ctx, s.db.System, func(tx pgx.Tx) error {
 		ended = nil
 		if _, err := tx.Exec(ctx, lockSignIn, l.Issuer, l.ProviderSession, l.Subject); err != nil {
 			return err
@@ -201,7 +211,7 @@ func (s *Sessions) one(ctx context.Context, sql string, args ...any) (signin.Ses
 }
 
 func (s *Sessions) all(ctx context.Context, sql string, args ...any) ([]signin.Session, error) {
-	rows, err := s.db.App.Query(ctx, sql, args...)
+	rows, err := s.db.System.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, fmt.Errorf("sessions: %w", err)
 	}

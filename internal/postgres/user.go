@@ -8,12 +8,12 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"happening/internal/access"
 	"happening/internal/fault"
 	"happening/internal/user"
 )
 
-// Users keeps people and their identities; it is user.Store.
+// Users keeps people and their identities; it is user.Store. What sign-in asks
+// comes before anybody is known and runs as the system.
 type Users struct{ db *DB }
 
 // NewUsers makes the store.
@@ -24,7 +24,7 @@ var _ user.Store = (*Users)(nil)
 // PersonByIdentity implements user.Store.
 func (s *Users) PersonByIdentity(ctx context.Context, issuer, subject string) (uuid.UUID, error) {
 	var id uuid.UUID
-	err := s.db.App.QueryRow(ctx, `
+	err := s.db.System.QueryRow(ctx, `
 		SELECT user_id FROM user_identities WHERE issuer = $1 AND subject = $2`,
 		issuer, subject).Scan(&id)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -40,7 +40,7 @@ func (s *Users) PersonByIdentity(ctx context.Context, issuer, subject string) (u
 func (s *Users) LinkPerson(ctx context.Context, sight user.Sighting) (user.Person, error) {
 	for attempt := 1; ; attempt++ {
 		var person user.Person
-		err := inTx(ctx, s.db.App, func(tx pgx.Tx) error {
+		err := inTx(ctx, s.db.System, func(tx pgx.Tx) error {
 			var err error
 			person, err = linkPerson(ctx, tx, sight)
 			return err
@@ -170,20 +170,25 @@ func linkIdentity(ctx context.Context, tx pgx.Tx, id uuid.UUID, s user.Sighting)
 
 // Person implements user.Store.
 func (s *Users) Person(ctx context.Context, id uuid.UUID) (user.Person, error) {
-	people, err := s.People(ctx, []uuid.UUID{id})
-	if err != nil {
-		return user.Person{}, err
-	}
-	person, ok := people[id]
-	if !ok {
+	found, err := readOne(ctx, s.db, person(id), scanPerson, `
+		SELECT id, name, email, email_verified FROM users WHERE id = $1`, id)
+	if errors.Is(err, pgx.ErrNoRows) {
 		return user.Person{}, fault.ErrNotFound
 	}
-	return person, nil
+	if err != nil {
+		return user.Person{}, fmt.Errorf("person: %w", err)
+	}
+	return found, nil
+}
+
+func scanPerson(row pgx.CollectableRow) (p user.Person, err error) {
+	err = row.Scan(&p.ID, &p.Name, &p.Email, &p.EmailVerified)
+	return p, err
 }
 
 // People implements user.Store.
 func (s *Users) People(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]user.Person, error) {
-	rows, err := s.db.App.Query(ctx, `
+	rows, err := s.db.System.Query(ctx, `
 		SELECT id, name, email, email_verified FROM users WHERE id = ANY($1)`, ids)
 	if err != nil {
 		return nil, fmt.Errorf("people: %w", err)
@@ -202,7 +207,10 @@ func (s *Users) People(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]user
 
 // Memberships implements user.Store.
 func (s *Users) Memberships(ctx context.Context, id uuid.UUID) ([]user.Membership, error) {
-	rows, err := s.db.App.Query(ctx, `
+	found, err := read(ctx, s.db, person(id), func(row pgx.CollectableRow) (m user.Membership, err error) {
+		err = row.Scan(&m.OrgID, &m.OrgName, &m.Role)
+		return m, err
+	}, `
 		SELECT o.id, o.name, m.role
 		FROM organization_users m
 		JOIN organizations o ON o.id = m.org_id
@@ -211,11 +219,5 @@ func (s *Users) Memberships(ctx context.Context, id uuid.UUID) ([]user.Membershi
 	if err != nil {
 		return nil, fmt.Errorf("memberships: %w", err)
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (user.Membership, error) {
-		var m user.Membership
-		var role string
-		err := row.Scan(&m.OrgID, &m.OrgName, &role)
-		m.Role = access.Role(role)
-		return m, err
-	})
+	return found, nil
 }

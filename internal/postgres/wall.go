@@ -2,12 +2,14 @@ package postgres
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"happening/internal/access"
+	"happening/internal/fault"
 )
 
 // asker is on whose behalf the request role reads and writes: the context by
@@ -21,6 +23,7 @@ type asker struct {
 	user  uuid.UUID
 	org   uuid.UUID
 	roles []access.Role
+	token []byte
 }
 
 // public is the context of whoever is not signed in.
@@ -36,9 +39,14 @@ func tenant(user, org uuid.UUID, action access.Action) asker {
 	return asker{user: user, org: org, roles: access.RolesFor(action)}
 }
 
+// bearer is the context of whoever presents a secret, by the secret's hash:
+// besides what the person may see, the one session or invite that it belongs
+// to. The person may be nobody.
+func bearer(user uuid.UUID, hash []byte) asker { return asker{user: user, token: hash} }
+
 const (
 	// beUser begins every context: nothing of an earlier one is left.
-	beUser = `SELECT set_config('app.user', $1, true), set_config('app.org', '', true)`
+	beUser = `SELECT set_config('app.user', $1, true), set_config('app.org', '', true), set_config('app.token', $2, true)`
 	// enterOrg goes into an organization by one's membership. It runs as the
 	// person, so that a membership that is not theirs does not count.
 	enterOrg = `
@@ -60,7 +68,7 @@ const (
 // queue puts the context in front of a batch, which is one transaction, and
 // tells how many statements it takes.
 func (a asker) queue(b *pgx.Batch) int {
-	b.Queue(beUser, a.setting())
+	b.Queue(beUser, a.setting(), hex.EncodeToString(a.token))
 	if a.org == uuid.Nil {
 		return 1
 	}
@@ -122,13 +130,36 @@ func readOne[T any](ctx context.Context, db *DB, as asker, scan pgx.RowToFunc[T]
 }
 
 // write runs fn as the asker in one transaction of the request role; see inTx.
+// Who may not enter the organization by then, because the role was taken away
+// after the application looked at it, is refused before anything is done.
 func (db *DB) write(ctx context.Context, as asker, fn func(tx pgx.Tx) error) error {
 	return inTx(ctx, db.App, func(tx pgx.Tx) error {
-		batch := &pgx.Batch{}
-		as.queue(batch)
-		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-			return fmt.Errorf("as the asker: %w", err)
+		if err := as.begin(ctx, tx); err != nil {
+			return err
 		}
 		return fn(tx)
 	})
+}
+
+// begin makes the context of a transaction; fault.ErrForbidden: there is an
+// organization to enter, and the asker has no role there that may.
+func (a asker) begin(ctx context.Context, tx pgx.Tx) (err error) {
+	batch := &pgx.Batch{}
+	before := a.queue(batch)
+	answers := tx.SendBatch(ctx, batch)
+	defer func() {
+		if closing := answers.Close(); err == nil {
+			err = closing
+		}
+	}()
+	for range before {
+		tag, err := answers.Exec()
+		if err != nil {
+			return fmt.Errorf("as the asker: %w", err)
+		}
+		if tag.RowsAffected() == 0 {
+			return fault.ErrForbidden
+		}
+	}
+	return nil
 }
