@@ -1,7 +1,7 @@
 // One factory for every query key, so that what is refetched after a change or
 // a reconnect is named in one place.
 
-import type { Booking, EventStatus } from './types';
+import type { Booking, EventStatus, Role } from './types';
 
 export interface EventFilter {
   readonly q?: string | undefined;
@@ -17,6 +17,19 @@ export interface BookingFilter {
   readonly event_id?: string;
 }
 
+export interface MemberFilter {
+  readonly q?: string | undefined;
+  readonly role?: Role | undefined;
+}
+
+export interface AuditFilter {
+  readonly action?: string | undefined;
+  readonly actor_id?: string | undefined;
+  readonly subject_id?: string | undefined;
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+}
+
 export const keys = {
   me: ['me'] as const,
   events: {
@@ -27,6 +40,7 @@ export const keys = {
     holds: (id: string) => ['events', 'one', id, 'holds'] as const,
     bookings: (id: string, status: string) => ['events', 'one', id, 'bookings', status] as const,
     waitlist: (id: string) => ['events', 'one', id, 'waitlist'] as const,
+    audit: (id: string) => ['events', 'one', id, 'audit'] as const,
   },
   bookings: {
     all: ['bookings'] as const,
@@ -36,8 +50,12 @@ export const keys = {
   },
   organizations: {
     all: ['organizations'] as const,
+    of: (id: string) => ['organizations', id] as const,
+    one: (id: string) => ['organizations', id, 'page'] as const,
     members: (id: string) => ['organizations', id, 'members'] as const,
+    membersBy: (id: string, filter: MemberFilter) => ['organizations', id, 'members', filter] as const,
     invites: (id: string) => ['organizations', id, 'invites'] as const,
+    audit: (id: string, filter: AuditFilter) => ['organizations', id, 'audit', filter] as const,
   },
   invites: ['invites'] as const,
   inviteByToken: (token: string) => ['invites', 'by-token', token] as const,
@@ -45,5 +63,8 @@ export const keys = {
     all: ['notifications'] as const,
     list: (unread: boolean) => ['notifications', 'list', unread] as const,
     recent: ['notifications', 'recent'] as const,
+    preferences: ['preferences'] as const,
   },
+  sessions: ['sessions'] as const,
+  provider: ['provider'] as const,
 };

@@ -5,7 +5,9 @@ import { keys } from './keys';
 import { ApiError } from './problem';
 import type { Me, Role } from './types';
 
-const ME_STALE_MS = 60_000;
+// Roles change while one looks elsewhere; whoever comes back, or goes on to
+// another screen, learns of it.
+const ME_STALE_MS = 15_000;
 
 async function fetchMe(): Promise<Me | null> {
   try {
@@ -18,12 +20,17 @@ async function fetchMe(): Promise<Me | null> {
 
 /** The person signed in, null for a visitor, undefined while not known. */
 export function useMe(): Me | null | undefined {
-  return useQuery({ queryKey: keys.me, queryFn: fetchMe, staleTime: ME_STALE_MS }).data;
+  return useMeQuery().data;
 }
 
 /** The same with its state, for screens that wait on it. */
 export function useMeQuery() {
-  return useQuery({ queryKey: keys.me, queryFn: fetchMe, staleTime: ME_STALE_MS });
+  return useQuery({
+    queryKey: keys.me,
+    queryFn: fetchMe,
+    staleTime: ME_STALE_MS,
+    refetchOnWindowFocus: 'always',
+  });
 }
 
 const RUNNERS: readonly Role[] = ['organizer', 'orgAdmin'];
@@ -37,6 +44,11 @@ export function runs(me: Me | null | undefined) {
 export function signInUrl(returnTo?: string): string {
   const to = returnTo ?? `${window.location.pathname}${window.location.search}`;
   return `/auth/login?return_to=${encodeURIComponent(to)}`;
+}
+
+/** The same for who has no account yet: the provider begins with making one. */
+export function signUpUrl(): string {
+  return `${signInUrl()}&intent=signup`;
 }
 
 // Signing out leads over the identity provider and ends on the first screen;

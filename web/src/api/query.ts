@@ -1,9 +1,11 @@
 // The cache of everything that the server told us.
-import { QueryClient } from '@tanstack/react-query';
+import { MutationCache, type Query, QueryCache, QueryClient } from '@tanstack/react-query';
+import { keys } from './keys';
 import { ApiError } from './problem';
 
 const STALE_MS = 15_000;
 const MAX_RETRIES = 2;
+const REFUSALS = [401, 403, 404];
 
 // A refusal will be the same refusal on a second try; only a server that was
 // away or overloaded is asked again.
@@ -13,7 +15,19 @@ function retry(count: number, error: Error): boolean {
   return transient && count < MAX_RETRIES;
 }
 
+// What one may no longer see isn't shown from memory either: screens close.
+// Whoever is refused may have lost a role meanwhile, so that is asked anew.
+function onError(error: Error, query?: Query<unknown, unknown>): void {
+  if (!(error instanceof ApiError) || !REFUSALS.includes(error.status)) return;
+  query?.setState({ ...query.state, data: undefined });
+  if (queryClient.getQueryData(keys.me)) {
+    void queryClient.invalidateQueries({ queryKey: keys.me }, { cancelRefetch: false });
+  }
+}
+
 export const queryClient = new QueryClient({
+  queryCache: new QueryCache({ onError }),
+  mutationCache: new MutationCache({ onError: (error) => onError(error) }),
   defaultOptions: {
     queries: { staleTime: STALE_MS, retry, refetchOnWindowFocus: true },
     mutations: { retry: false },

@@ -17,6 +17,9 @@ import { PendingScreen } from './PendingScreen';
 const AccountMenu = lazy(() =>
   import('@/features/account/AccountMenu').then((m) => ({ default: m.AccountMenu })),
 );
+const MembershipNews = lazy(() =>
+  import('@/features/notifications/MembershipNews').then((m) => ({ default: m.MembershipNews })),
+);
 const Bell = lazy(() => import('@/features/notifications/Bell').then((m) => ({ default: m.Bell })));
 
 /** The frame around every screen: bar, content, the phone's navigation. */
@@ -87,6 +90,7 @@ function TopBar({ me, pending }: { me: Me | null | undefined; pending: boolean }
         </nav>
         <div className="ml-auto flex items-center gap-1">
           <Suspense fallback={<Skeleton className="mx-1 size-9 rounded-full!" />}>
+            {me ? <MembershipNews me={me} /> : null}
             {me ? <Bell /> : null}
             {pending ? null : <AccountMenu me={me ?? null} />}
           </Suspense>

@@ -1,18 +1,18 @@
 // What reaches the person while any screen is open.
 import { t } from '@lingui/core/macro';
-import { type QueryClient, useQueryClient } from '@tanstack/react-query';
+import { type MutationStatus, type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { keys } from '@/api/keys';
 import { useUserChannel } from '@/realtime/hooks';
 import { toast } from '@/ui/toast';
 
 const OWN_ECHO_MS = 5000;
 
-// What one has just done oneself, the screen has said already.
-function justActed(cache: QueryClient): boolean {
+/** Whether one has just done something oneself: the screen has said that already. */
+export function justActed(cache: QueryClient, status?: MutationStatus): boolean {
   const since = Date.now() - OWN_ECHO_MS;
   return cache
     .getMutationCache()
-    .getAll()
+    .findAll(status ? { status } : {})
     .some((mutation) => mutation.state.submittedAt > since);
 }
 

@@ -59,6 +59,18 @@ const invites = createRoute({
   validateSearch: readInvitesSearch,
 });
 
+const profile = createRoute({
+  getParentRoute: () => root,
+  path: '/profile/{-$section}',
+  component: lazyRouteComponent(() => import('@/features/profile/ProfilePage'), 'ProfilePage'),
+});
+
+const goodbye = createRoute({
+  getParentRoute: () => root,
+  path: '/goodbye',
+  component: lazyRouteComponent(() => import('@/features/profile/GoodbyePage'), 'GoodbyePage'),
+});
+
 interface ManageSearch {
   org?: string;
 }
@@ -107,6 +119,8 @@ export const router = createRouter({
     booking,
     notifications,
     invites,
+    profile,
+    goodbye,
     manage,
     createEvent,
     manageEvent,

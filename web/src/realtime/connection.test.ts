@@ -1,13 +1,16 @@
 // @vitest-environment jsdom
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Listener } from './connection';
 
 /** Stands for the library: it does what the test says. */
 const FakeCentrifuge = vi.hoisted(() => {
   type Handler = (context: unknown) => void;
   return class FakeCentrifuge {
-    static made: { connects: number; say(name: string, context?: unknown): void }[] = [];
+    static made: FakeCentrifuge[] = [];
     readonly handlers = new Map<string, Handler>();
+    readonly channel = new Map<string, Handler>();
     connects = 0;
+    subscribes = 0;
     constructor() {
       FakeCentrifuge.made.push(this);
     }
@@ -20,8 +23,16 @@ const FakeCentrifuge = vi.hoisted(() => {
     getSubscription() {
       return null;
     }
+    removeSubscription() {}
     newSubscription() {
-      return { on: () => undefined, subscribe: () => undefined };
+      return {
+        on: (name: string, handler: Handler) => this.channel.set(name, handler),
+        subscribe: () => {
+          this.subscribes++;
+        },
+        unsubscribe: () => undefined,
+        removeAllListeners: () => undefined,
+      };
     }
     say(name: string, context: unknown = {}) {
       this.handlers.get(name)?.(context);
@@ -34,16 +45,16 @@ vi.mock('centrifuge', () => ({ Centrifuge: FakeCentrifuge }));
 const SESSION_OVER = 3500;
 const TOO_MANY = 3504;
 
-async function connected() {
+async function connected(listener: Partial<Listener> = {}) {
   vi.resetModules();
   FakeCentrifuge.made = [];
   const module = await import('./connection');
-  module.listen('event:1', { onMessage: () => undefined });
+  const leave = module.listen('event:1', { onMessage: () => undefined, ...listener });
   await vi.waitFor(() => expect(FakeCentrifuge.made[0]?.connects).toBe(1));
   const [server] = FakeCentrifuge.made;
   if (!server) throw new Error('nobody connects');
   server.say('connected');
-  return { module, server };
+  return { module, server, leave };
 }
 
 describe('a connection that the server refuses', () => {
@@ -94,5 +105,34 @@ describe('a connection that the server refuses', () => {
     server.say('disconnected', { code: SESSION_OVER });
     await vi.advanceTimersByTimeAsync(1);
     expect(server.connects).toBe(2);
+  });
+});
+
+describe('a channel that the server ends', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+    return () => vi.useRealTimers();
+  });
+
+  it('tells its screens, and is tried again while one stands', async () => {
+    const onEnded = vi.fn();
+    const { server } = await connected({ onEnded });
+    await vi.waitFor(() => expect(server.subscribes).toBe(1));
+    server.channel.get('unsubscribed')?.({ code: 2000 });
+    expect(onEnded).toHaveBeenCalledOnce();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(server.subscribes).toBe(2);
+  });
+
+  it('is left alone where we left, or where nobody listens any more', async () => {
+    const onEnded = vi.fn();
+    const { server, leave } = await connected({ onEnded });
+    await vi.waitFor(() => expect(server.subscribes).toBe(1));
+    server.channel.get('unsubscribed')?.({ code: 0 });
+    expect(onEnded).not.toHaveBeenCalled();
+    server.channel.get('unsubscribed')?.({ code: 2000 });
+    leave();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(server.subscribes).toBe(1);
   });
 });

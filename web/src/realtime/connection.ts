@@ -11,6 +11,8 @@ export interface Listener {
    * was (or it is live for the first time): what is shown must be fetched.
    */
   onFresh?: () => void;
+  /** The server has ended the channel: one may not follow it any more, or the server can't tell whether. */
+  onEnded?: () => void;
 }
 
 interface Channel {
@@ -23,6 +25,8 @@ interface Channel {
 const SESSION_OVER = 3500;
 /** Who is refused for another reason, or again, tries again after this. */
 const REFUSED_PAUSE_MS = 10_000;
+/** What the library tells of a channel that we left, or whose connection we closed. */
+const LEFT_BY_US = [0, 2];
 
 const channels = new Map<string, Channel>();
 const watchers = new Set<() => void>();
@@ -139,6 +143,15 @@ async function subscribe(name: string, channel: Channel): Promise<void> {
     channel.live = true;
     if (wasRecovering && recovered) return;
     for (const listener of channel.listeners) listener.onFresh?.();
+  });
+  // Screens ask whether they may still be shown; those that may go on listen again.
+  subscription.on('unsubscribed', ({ code }: { code: number }) => {
+    if (LEFT_BY_US.includes(code)) return;
+    channel.live = false;
+    for (const listener of channel.listeners) listener.onEnded?.();
+    setTimeout(() => {
+      if (channels.get(name) === channel) subscription.subscribe();
+    }, REFUSED_PAUSE_MS);
   });
   subscription.subscribe();
 }

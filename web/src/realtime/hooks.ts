@@ -14,6 +14,8 @@ export interface EventHandlers {
   onLive?: (live: boolean) => void;
   /** Live (again), with messages possibly missed: fetch what is shown. */
   onFresh?: () => void;
+  /** The server has ended the channel: ask whether the event may still be seen. */
+  onEnded?: () => void;
 }
 
 /** Follows an event while the component is mounted. Handlers may change freely. */
@@ -33,6 +35,7 @@ export function useEventChannel(eventId: string, handlers: EventHandlers): void 
           }
         },
         onFresh: () => latest.current.onFresh?.(),
+        onEnded: () => latest.current.onEnded?.(),
       }),
     [eventId, latest],
   );

@@ -1,6 +1,6 @@
 import { t } from '@lingui/core/macro';
 import { Link } from '@tanstack/react-router';
-import { CalendarCog, LogOut, Mail, Monitor, Moon, SunMedium, Ticket } from 'lucide-react';
+import { CalendarCog, CircleUser, LogOut, Mail, Monitor, Moon, SunMedium, Ticket } from 'lucide-react';
 import { runs, useSignOut } from '@/api/me';
 import type { Me } from '@/api/types';
 import { setTheme, type Theme, useTheme } from '@/app/theme';
@@ -39,6 +39,9 @@ export function AccountMenu({ me }: { me: Me | null }) {
           </MenuLink>
           <MenuLink icon={<CalendarCog />} render={(props) => <Link to="/manage" {...props} />}>
             {runs(me).length > 0 ? t`Organize` : t`Create your organization`}
+          </MenuLink>
+          <MenuLink icon={<CircleUser />} render={(props) => <Link to="/profile/{-$section}" {...props} />}>
+            {t`Your profile`}
           </MenuLink>
           <MenuLink icon={<Mail />} render={(props) => <Link to="/invites" {...props} />}>
             {t`Invitations`}

@@ -32,6 +32,7 @@ function LiveEvent({ event }: { event: Event }) {
     onViewers: setViewers,
     onEvent: refresh,
     onFresh: refresh,
+    onEnded: refresh,
     onSales: ({ available, waiting }) =>
       cache.setQueryData<Event>(keys.events.one(event.id), (known) =>
         known ? { ...known, available_slots: available, waiting_parties: waiting } : known,

@@ -59,6 +59,7 @@ function useLiveSales(eventId: string): number | null {
     onViewers: setViewers,
     onEvent: refresh,
     onFresh: refresh,
+    onEnded: refresh,
     onSales: ({ available, waiting }) => {
       cache.setQueryData<Event>(keys.events.one(eventId), (event) =>
         event ? { ...event, available_slots: available, waiting_parties: waiting } : event,
