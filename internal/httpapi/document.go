@@ -66,6 +66,16 @@ func allowNull(schemas huma.Registry) {
 	}
 }
 
+// nullable says of properties that are things of their own, and so stand
+// elsewhere in the document, that they may be null.
+func nullable(s *huma.Schema, properties ...string) *huma.Schema {
+	for _, name := range properties {
+		p := s.Properties[name]
+		s.Properties[name] = &huma.Schema{Description: p.Description, AnyOf: []*huma.Schema{{Ref: p.Ref}, {Type: "null"}}}
+	}
+	return s
+}
+
 // openAPIDocument is the document as it is served and kept under docs/.
 func openAPIDocument(doc *huma.OpenAPI) ([]byte, error) {
 	compact, err := json.Marshal(doc)
@@ -227,7 +237,9 @@ func docsCallOf(path string, op *huma.Operation) docsCall {
 		call.Params = append(call.Params, f)
 	}
 	if op.RequestBody != nil {
-		call.Body = docsRef(op.RequestBody.Content["application/json"].Schema).Name
+		if m := op.RequestBody.Content["application/json"]; m != nil {
+			call.Body = docsRef(m.Schema).Name
+		}
 	}
 	for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
 		r := op.Responses[status]
@@ -265,6 +277,10 @@ func docsRef(schema *huma.Schema) docsTypeRef {
 		return docsTypeRef{}
 	case schema.Ref != "":
 		return docsTypeRef{Name: schema.Ref[strings.LastIndexByte(schema.Ref, '/')+1:]}
+	case len(schema.AnyOf) > 0: // see nullable
+		inner := docsRef(schema.AnyOf[0])
+		inner.After += " or null"
+		return inner
 	case schema.Type == huma.TypeArray:
 		inner := docsRef(schema.Items)
 		inner.Before = "list of " + inner.Before

@@ -271,19 +271,20 @@ func (s *Server) admit(c *call, r *http.Request) error {
 // idempotency key's hash. The connection's read deadline ends with a body that
 // is here; otherwise it stays, for the rest of the body is read on closing.
 func (c *call) readBody(r *http.Request) error {
-	if r.ContentLength > maxBody {
+	most, tooLarge, patience := c.bodyBounds(r)
+	if r.ContentLength > most {
 		// Unread, the rest of it would be taken for the next request.
 		c.Header().Set("Connection", "close")
-		return errTooLarge
+		return tooLarge
 	}
 	connection := http.NewResponseController(c.ResponseWriter)
 	// Not every connection knows deadlines; those of a server do.
-	_ = connection.SetReadDeadline(time.Now().Add(c.server.bodyPatience))
-	body, err := io.ReadAll(http.MaxBytesReader(c.ResponseWriter, r.Body, maxBody))
-	var tooLarge *http.MaxBytesError
+	_ = connection.SetReadDeadline(time.Now().Add(patience))
+	body, err := io.ReadAll(http.MaxBytesReader(c.ResponseWriter, r.Body, most))
+	var beyond *http.MaxBytesError
 	switch {
-	case errors.As(err, &tooLarge):
-		return errTooLarge
+	case errors.As(err, &beyond):
+		return tooLarge
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.Header().Set("Connection", "close")
 		return &Problem{

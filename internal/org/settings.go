@@ -204,6 +204,11 @@ func editRecord(before, after *Organization, actor uuid.UUID, now time.Time) aud
 	}
 }
 
+// For gives an organization in which the caller may do the action.
+func (s *Service) For(ctx context.Context, a access.Action, p access.Principal, id uuid.UUID) (Mine, error) {
+	return s.permit(ctx, a, p, id)
+}
+
 // Update changes the settings that the patch gives and keeps the others.
 // revision is the one that the caller saw, 0 where it doesn't matter; a stale
 // one is ErrStaleRevision.
