@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"happening/internal/audit"
 	"happening/internal/booking"
 	"happening/internal/event"
 	"happening/internal/httpapi"
@@ -314,7 +315,7 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 func (a *App) apiDeps() httpapi.Deps {
 	store := postgres.NewNotifyStore(a.db)
 	deps := httpapi.Deps{
-		Bookings: a.Bookings, Events: a.Events, Orgs: a.Orgs, People: a.people,
+		Bookings: a.Bookings, Events: a.Events, Orgs: a.Orgs, People: a.people, Audit: audit.NewService(postgres.NewAuditStore(a.db)),
 		Notifications: notify.NewService(store, a.clock.Now), Seats: &seats{a.alloc, a.holds, a.holds},
 		Auth: a.auth, SignIn: a.auth.Handler(), Socket: a.node,
 		PersonLimit:  a.limiter("person", a.LimitPerson),

@@ -8,6 +8,8 @@
 package audit
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,6 +39,45 @@ const (
 	EventCancelled Action = "event.cancelled"
 	EventDeleted   Action = "event.deleted"
 )
+
+// actions are all of them, in the order in which they are offered.
+var actions = []Action{
+	OrgCreated, OrgUpdated, OrgDeleted, OrgSuspended, OrgResumed,
+	InviteCreated, InviteResent, InviteRevoked, InviteRejected,
+	MemberJoined, RoleChanged, MemberRemoved, MemberLeft, MemberErased,
+	EventCreated, EventUpdated, EventCancelled, EventDeleted,
+}
+
+// Actions lists what is recorded.
+func Actions() []Action { return slices.Clone(actions) }
+
+// Kind is what sort of thing an action was done to.
+type Kind string
+
+// The kinds.
+const (
+	Organization Kind = "organization"
+	Invite       Kind = "invite"
+	Member       Kind = "member" // by the id of the person
+	Event        Kind = "event"
+)
+
+// Kind tells of what sort the action's subject is.
+func (a Action) Kind() Kind {
+	switch sort, _, _ := strings.Cut(string(a), "."); sort {
+	case "invite":
+		return Invite
+	case "member":
+		return Member
+	case "event":
+		return Event
+	default:
+		return Organization
+	}
+}
+
+// DeletedAccount stands where the name of a person stood who is no more.
+const DeletedAccount = "Deleted account"
 
 // Entry is one line of an organization's record.
 type Entry struct {

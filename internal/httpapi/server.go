@@ -16,6 +16,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"happening/internal/access"
+	"happening/internal/audit"
 	"happening/internal/booking"
 	"happening/internal/event"
 	"happening/internal/notify"
@@ -63,6 +64,7 @@ type Deps struct {
 	Bookings      *booking.Service
 	Events        *event.Service
 	Orgs          *org.Service
+	Audit         *audit.Service
 	People        *user.Service
 	Notifications *notify.Service
 	Seats         Seats

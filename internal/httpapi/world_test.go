@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"happening/internal/audit"
 	"happening/internal/booking"
 	"happening/internal/event"
 	"happening/internal/idp"
@@ -83,6 +84,7 @@ func newWorld(t *testing.T, change ...func(*Deps)) *world {
 	must(t, err)
 	deps := Deps{
 		Bookings: w.bookings, Events: event.NewService(postgres.NewEventStore(w.db.DB), now), Orgs: orgs, People: people,
+		Audit:         audit.NewService(postgres.NewAuditStore(w.db.DB)),
 		Notifications: notify.NewService(postgres.NewNotifyStore(w.db.DB), now), Seats: testSeats{shared.holds},
 		Auth: auth, SignIn: auth.Handler(), IDP: w.provider.Handler(),
 		Ping: w.db.App.Ping, Ready: func() (bool, string) { return true, "" }, Away: postgres.Away, QueueLength: alloc.QueueLength,
