@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"net/mail"
 	"strings"
 	"time"
@@ -24,6 +25,12 @@ const (
 	// MaxPendingInvites bounds what one organization can have sent to people
 	// who did not answer.
 	MaxPendingInvites = 500
+	// MaxInviteLines bounds the addresses that are invited in one go.
+	MaxInviteLines = 200
+	// MaxSends bounds how often an invite's mail is asked for, the first time
+	// included, and ResendAfter is how long it takes until it can be again.
+	MaxSends    = 5
+	ResendAfter = 60 * time.Second
 )
 
 // KindInvited is the kind of Invited in the outbox.
@@ -40,6 +47,8 @@ var (
 	ErrAlreadyMember    = fault.New(fault.Conflict, "already_member", "This person is a member already.")
 	ErrAlreadyInvited   = fault.New(fault.Conflict, "already_invited", "This address has an invite that is not answered yet.")
 	ErrTooManyInvites   = fault.New(fault.Conflict, "too_many_invites", "Too many invites of this organization are not answered yet.")
+	ErrTooManySends     = fault.New(fault.Conflict, "too_many_sends", "This invite was sent as often as one may be. Withdraw it and invite anew if it is still wanted.")
+	ErrSentRecently     = fault.New(fault.TooMany, "sent_recently", "This invite was sent a moment ago. Wait before you send it again.")
 	ErrInviteNotPending = fault.New(fault.Conflict, "invite_not_pending", "The invite was answered, withdrawn or has expired.")
 )
 
@@ -67,6 +76,8 @@ type Invite struct {
 	InvitedBy uuid.UUID
 	CreatedAt time.Time
 	ExpiresAt time.Time
+	SentAt    time.Time // when the mail was last asked for
+	Sends     int       // how often it was
 }
 
 // StatusAt gives the status by the clock: whether the sweep has closed an
@@ -93,8 +104,107 @@ func NewInvite(id, orgID uuid.UUID, email string, role access.Role, invitedBy uu
 	}
 	return Invite{
 		ID: id, OrgID: orgID, Email: address, Role: role, Status: Pending, InvitedBy: invitedBy,
-		CreatedAt: instant(now), ExpiresAt: instant(now.Add(InviteLife)),
+		CreatedAt: instant(now), ExpiresAt: instant(now.Add(InviteLife)), SentAt: instant(now), Sends: 1,
 	}, nil
+}
+
+// Resend makes of a pending invite what it is after its mail was asked for
+// once more, with a whole life before it, or tells why that can't be. The link
+// of the mail before counts until the next one is made, so that an invite is
+// never without one.
+func (i Invite) Resend(now time.Time) (Invite, error) {
+	switch wait := i.SentAt.Add(ResendAfter).Sub(now); {
+	case i.StatusAt(now) != Pending:
+		return Invite{}, ErrInviteNotPending
+	case i.Sends >= MaxSends:
+		return Invite{}, ErrTooManySends
+	case wait > 0:
+		return Invite{}, ErrSentRecently.After(wait)
+	}
+	i.Sends++
+	i.SentAt, i.ExpiresAt = instant(now), instant(now.Add(InviteLife))
+	return i, nil
+}
+
+// Sendings are the mails about invites that were asked for within the last
+// InviteWindow, the newest first: by one person, or to one address. They keep
+// one person from filling other people's mailboxes, over all organizations,
+// because whoever founds one can invite anybody.
+type Sendings []time.Time
+
+// CountSending notes one more mail of an inviter to an address, or tells when
+// there is room for it in both counts.
+func CountSending(by, to *Sendings, now time.Time) error {
+	var free time.Time // when both have room
+	for _, count := range []struct {
+		sent Sendings
+		most int
+	}{{*by, MaxInvitesBy}, {*to, MaxInvitesTo}} {
+		if len(count.sent) < count.most {
+			continue
+		}
+		if next := count.sent[count.most-1].Add(InviteWindow); next.After(free) {
+			free = next
+		}
+	}
+	if !free.IsZero() {
+		return ErrInvitesToday.After(free.Sub(now))
+	}
+	*by, *to = append(Sendings{now}, *by...), append(Sendings{now}, *to...)
+	return nil
+}
+
+// Outcome is what became of one address among many.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeInvited        Outcome = "invited"
+	OutcomeAlreadyMember  Outcome = "already_member"
+	OutcomeAlreadyInvited Outcome = "already_invited"
+	OutcomeInvalid        Outcome = "invalid"
+	OutcomeLimit          Outcome = "limit"    // of invites that wait for an answer, or of the day
+	OutcomeRepeated       Outcome = "repeated" // stands further up in the list
+)
+
+// Line is one address of many that were invited in one go.
+type Line struct {
+	Email   string // as it was given
+	Outcome Outcome
+	Invite  Invite // where the outcome is OutcomeInvited
+}
+
+// outcomeOf is the outcome of an invite that was refused with err; no such
+// outcome: err is about all of them.
+func outcomeOf(err error) (Outcome, bool) {
+	switch {
+	case err == nil:
+		return OutcomeInvited, true
+	case errors.Is(err, ErrAlreadyMember):
+		return OutcomeAlreadyMember, true
+	case errors.Is(err, ErrAlreadyInvited):
+		return OutcomeAlreadyInvited, true
+	case errors.Is(err, ErrTooManyInvites), errors.Is(err, ErrInvitesToday):
+		return OutcomeLimit, true
+	}
+	return "", false
+}
+
+// InviteRecord is what the organization's record says of an invite that was
+// made.
+func InviteRecord(i Invite) audit.Entry {
+	return audit.Entry{
+		OrgID: i.OrgID, ActorID: i.InvitedBy, Action: audit.InviteCreated, SubjectID: i.ID, At: i.CreatedAt,
+		After: audit.Details{"role": i.Role},
+	}
+}
+
+// ResendRecord is what it says of an invite that was sent again.
+func ResendRecord(i Invite, actor uuid.UUID) audit.Entry {
+	return audit.Entry{
+		OrgID: i.OrgID, ActorID: actor, Action: audit.InviteResent, SubjectID: i.ID, At: i.SentAt,
+		Before: audit.Details{"sends": i.Sends - 1}, After: audit.Details{"sends": i.Sends},
+	}
 }
 
 // NormalAddress gives the one spelling of a mail address under which it is

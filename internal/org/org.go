@@ -45,15 +45,6 @@ type Mine struct {
 	Role access.Role // access.NoRole for who is not a member
 }
 
-// Member is a person's place in one organization.
-type Member struct {
-	UserID    uuid.UUID
-	Name      string
-	Email     string
-	Role      access.Role
-	CreatedAt time.Time
-}
-
 // New makes an organization with a tidy name, or tells what is wrong with it.
 func New(name string, id, createdBy uuid.UUID, now time.Time) (Organization, error) {
 	name, message := tidyName(name)

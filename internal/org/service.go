@@ -28,8 +28,10 @@ const (
 	// MaxFounded bounds the organizations that one person founds.
 	MaxFounded = 20
 	// MaxInvitesBy and MaxInvitesTo bound the invites that one person makes,
-	// and that are made to one address, within InviteWindow.
-	MaxInvitesBy = 100
+	// and that are made to one address, within InviteWindow; sending one again
+	// counts as one more of whoever made it. A pasted list of MaxInviteLines
+	// must fit.
+	MaxInvitesBy = 500
 	MaxInvitesTo = 10
 	InviteWindow = 24 * time.Hour
 )
@@ -48,6 +50,12 @@ type Addressed struct {
 	CallerRole access.Role // in the inviting organization
 	// ToCaller says whether the invite's address is the caller's verified one.
 	ToCaller bool
+}
+
+// Made is an invite that was made, or why it was not.
+type Made struct {
+	Invite
+	Refused error
 }
 
 // Store keeps organizations, members and invites. Each method is one
@@ -69,11 +77,16 @@ type Store interface {
 	FindOrg(ctx context.Context, id, viewer uuid.UUID) (Mine, error)
 	ListOrgsOf(ctx context.Context, userID, after uuid.UUID, limit int) ([]Mine, error)
 
-	// InsertInvite adds the invite with its record and its fact in the outbox,
-	// and closes an overdue one to the same address; ErrSuspended,
-	// ErrAlreadyMember, ErrAlreadyInvited, ErrTooManyInvites,
-	// and ErrInvitesToday, also when many requests come at once.
-	InsertInvite(ctx context.Context, i Invite, record audit.Entry) (Invite, error)
+	// InsertInvites adds invites of one organization by one person to different
+	// addresses, each with its record and its fact in the outbox, and closes
+	// overdue ones. What is refused with ErrAlreadyMember, ErrAlreadyInvited,
+	// ErrTooManyInvites or ErrInvitesToday, also when many requests come at
+	// once, is left out and said in its place; ErrSuspended is about all.
+	InsertInvites(ctx context.Context, invites []Invite) (made []Made, err error)
+	// ResendInvite asks for the mail of one of the organization's invites once
+	// more, with a record and a fact; refused as by Invite.Resend, and with
+	// ErrSuspended, ErrAlreadyMember and ErrInvitesToday.
+	ResendInvite(ctx context.Context, actor, orgID, id uuid.UUID, now time.Time) (Invite, error)
 	// FindInvite reads an invite that the viewer may know of.
 	FindInvite(ctx context.Context, id, viewer uuid.UUID) (Addressed, error)
 	// FindInviteByToken is FindInvite by the hash of the mailed secret.
@@ -165,16 +178,6 @@ func (s *Service) Mine(ctx context.Context, p access.Principal, cursor string, l
 	}, func(o Mine) uuid.UUID { return o.ID })
 }
 
-// Members lists an organization's members to its members.
-func (s *Service) Members(ctx context.Context, p access.Principal, orgID uuid.UUID, cursor string, limit int) ([]Member, string, error) {
-	if _, err := s.permit(ctx, access.MembersRead, p, orgID); err != nil {
-		return nil, "", err
-	}
-	return page(cursor, limit, func(after uuid.UUID, limit int) ([]Member, error) {
-		return s.store.ListMembers(ctx, p.UserID, orgID, after, limit)
-	}, func(m Member) uuid.UUID { return m.UserID })
-}
-
 // Invite offers whoever has the address a role. What it answers does not
 // depend on whether anybody has an account with that address; that somebody
 // is a member already is no secret to who may invite.
@@ -182,20 +185,84 @@ func (s *Service) Invite(ctx context.Context, p access.Principal, orgID uuid.UUI
 	if _, err := s.permit(ctx, access.InvitesManage, p, orgID); err != nil {
 		return Invite{}, err
 	}
+	invite, err := newInvite(orgID, email, role, p.UserID, s.now())
+	if err != nil {
+		return Invite{}, err
+	}
+	made, err := s.store.InsertInvites(ctx, []Invite{invite})
+	if err == nil {
+		err = made[0].Refused
+	}
+	if err != nil {
+		return Invite{}, fmt.Errorf("org: invite: %w", err)
+	}
+	return made[0].Invite, nil
+}
+
+func newInvite(orgID uuid.UUID, email string, role access.Role, by uuid.UUID, now time.Time) (Invite, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Invite{}, fmt.Errorf("org: invite: %w", err)
 	}
-	now := s.now()
-	invite, err := NewInvite(id, orgID, email, role, p.UserID, now)
+	return NewInvite(id, orgID, email, role, by, now)
+}
+
+// InviteMany offers whoever has the addresses the same role, as Invite does
+// one by one, and tells of each address what became of it, in their order. One
+// that can't be invited doesn't stop the others.
+func (s *Service) InviteMany(ctx context.Context, p access.Principal, orgID uuid.UUID, role access.Role, emails []string) ([]Line, error) {
+	if _, err := s.permit(ctx, access.InvitesManage, p, orgID); err != nil {
+		return nil, err
+	}
+	var bad []fault.Field
+	if !role.Valid() {
+		bad = append(bad, fault.Field{Name: "role", Message: "Use user, organizer or orgAdmin."})
+	}
+	if n := len(emails); n < 1 || n > MaxInviteLines {
+		bad = append(bad, fault.Field{Name: "emails", Message: fmt.Sprintf("Use 1 to %d addresses.", MaxInviteLines)})
+	}
+	if len(bad) > 0 {
+		return nil, fault.InvalidFields(bad...)
+	}
+	lines, now := make([]Line, len(emails)), s.now()
+	var invites []Invite
+	var places []int // of the invites among the lines
+	seen := map[string]bool{}
+	for n, email := range emails {
+		lines[n] = Line{Email: email, Outcome: OutcomeInvalid}
+		address, ok := NormalAddress(email)
+		switch {
+		case !ok:
+		case seen[address]:
+			lines[n].Outcome = OutcomeRepeated
+		default:
+			seen[address] = true
+			invite, err := newInvite(orgID, address, role, p.UserID, now)
+			if err != nil {
+				return nil, err
+			}
+			invites, places = append(invites, invite), append(places, n)
+		}
+	}
+	if len(invites) == 0 {
+		return lines, nil
+	}
+	made, err := s.store.InsertInvites(ctx, invites)
 	if err != nil {
-		return Invite{}, err
+		return nil, fmt.Errorf("org: invite many: %w", err)
 	}
-	record := audit.Entry{OrgID: orgID, ActorID: p.UserID, Action: audit.InviteCreated, SubjectID: id, At: now, After: audit.Details{"role": role}}
-	if invite, err = s.store.InsertInvite(ctx, invite, record); err != nil {
-		return Invite{}, fmt.Errorf("org: invite: %w", err)
+	for k, m := range made {
+		outcome, ok := outcomeOf(m.Refused)
+		if !ok {
+			return nil, fmt.Errorf("org: invite many: %w", m.Refused)
+		}
+		line := &lines[places[k]]
+		line.Outcome = outcome
+		if outcome == OutcomeInvited {
+			line.Invite = m.Invite
+		}
 	}
-	return invite, nil
+	return lines, nil
 }
 
 // InvitesOf lists an organization's invites of any status to its admins, the
@@ -249,18 +316,11 @@ func (s *Service) answer(ctx context.Context, p access.Principal, id uuid.UUID, 
 	return invite, nil
 }
 
-// RevokeInvite withdraws a pending invite. Only the organization's admins and
-// the invited know that it exists.
+// RevokeInvite withdraws a pending invite.
 func (s *Service) RevokeInvite(ctx context.Context, p access.Principal, id uuid.UUID) error {
-	invite, err := s.store.FindInvite(ctx, id, p.UserID)
+	invite, err := s.managed(ctx, p, id)
 	if err != nil {
 		return fmt.Errorf("org: revoke invite: %w", err)
-	}
-	if !access.Allows(access.InvitesManage, p, invite.CallerRole, access.Thing{OrgID: invite.OrgID}) {
-		if invite.ToCaller {
-			return fault.ErrForbidden
-		}
-		return fault.ErrNotFound
 	}
 	now := s.now()
 	record := audit.Entry{OrgID: invite.OrgID, ActorID: p.UserID, Action: audit.InviteRevoked, SubjectID: id, At: now, Before: audit.Details{"role": invite.Role}}
@@ -268,6 +328,38 @@ func (s *Service) RevokeInvite(ctx context.Context, p access.Principal, id uuid.
 		return fmt.Errorf("org: revoke invite: %w", err)
 	}
 	return nil
+}
+
+// ResendInvite asks for the mail of a pending invite once more, and gives the
+// invite a whole life from now on. It is refused where that was done a moment
+// ago or too often, where the person has become a member, and where the
+// address or the inviter had their share of the day.
+func (s *Service) ResendInvite(ctx context.Context, p access.Principal, id uuid.UUID) (Invite, error) {
+	invite, err := s.managed(ctx, p, id)
+	if err != nil {
+		return Invite{}, fmt.Errorf("org: resend invite: %w", err)
+	}
+	sent, err := s.store.ResendInvite(ctx, p.UserID, invite.OrgID, id, s.now())
+	if err != nil {
+		return Invite{}, fmt.Errorf("org: resend invite: %w", err)
+	}
+	return sent, nil
+}
+
+// managed gives an invite that the caller may send again or withdraw. Only the
+// organization's admins and the invited know that it exists.
+func (s *Service) managed(ctx context.Context, p access.Principal, id uuid.UUID) (Addressed, error) {
+	invite, err := s.store.FindInvite(ctx, id, p.UserID)
+	if err != nil {
+		return Addressed{}, err
+	}
+	if !access.Allows(access.InvitesManage, p, invite.CallerRole, access.Thing{OrgID: invite.OrgID}) {
+		if invite.ToCaller {
+			return Addressed{}, fault.ErrForbidden
+		}
+		return Addressed{}, fault.ErrNotFound
+	}
+	return invite, nil
 }
 
 // InviteByToken gives the invite to which a mailed link leads, whoever opens

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"happening/internal/access"
 	"happening/internal/audit"
@@ -17,7 +16,7 @@ import (
 )
 
 const (
-	inviteColumns = `i.id, i.org_id, o.name, i.email, i.role, i.status, i.invited_by, i.created_at, i.expires_at`
+	inviteColumns = `i.id, i.org_id, o.name, i.email, i.role, i.status, i.invited_by, i.created_at, i.expires_at, coalesce(i.sent_at, i.created_at), i.sends`
 	inviteTables  = `organization_invites i JOIN organizations o ON o.id = i.org_id`
 	// addressedTo joins the user $1 where the invite is to their verified
 	// address.
@@ -27,153 +26,148 @@ const (
 func scanInvite(row pgx.Row, more ...any) (org.Invite, error) {
 	var i org.Invite
 	err := row.Scan(append([]any{
-		&i.ID, &i.OrgID, &i.OrgName, &i.Email, &i.Role, &i.Status, &i.InvitedBy, &i.CreatedAt, &i.ExpiresAt,
+		&i.ID, &i.OrgID, &i.OrgName, &i.Email, &i.Role, &i.Status, &i.InvitedBy, &i.CreatedAt, &i.ExpiresAt, &i.SentAt, &i.Sends,
 	}, more...)...)
-	i.CreatedAt, i.ExpiresAt = i.CreatedAt.UTC(), i.ExpiresAt.UTC()
+	i.CreatedAt, i.ExpiresAt, i.SentAt = i.CreatedAt.UTC(), i.ExpiresAt.UTC(), i.SentAt.UTC()
 	return i, err
 }
 
-// InsertInvite adds an invite, its record and its fact, as the inviter. The
-// unique index of pending invites decides between two that come at once.
-//
-// How often somebody invites, how often an address is invited, and whose
-// address it is, are facts beyond the organization. They are asked as the
-// system, and nothing of them but the limit is told.
-func (s *OrgStore) InsertInvite(ctx context.Context, i org.Invite, record audit.Entry) (org.Invite, error) {
-	fact, err := uuid.NewV7()
-	if err != nil {
-		return org.Invite{}, fmt.Errorf("postgres: insert invite: %w", err)
+// InsertInvites adds invites, their records and their facts, as the inviter.
+func (s *OrgStore) InsertInvites(ctx context.Context, invites []org.Invite) (made []org.Made, err error) {
+	first := invites[0]
+	addresses := make([]string, len(invites))
+	for n, i := range invites {
+		addresses[n] = i.Email
 	}
-	err = s.db.write(ctx, tenant(i.InvitedBy, i.OrgID, access.InvitesManage), func(tx pgx.Tx) error {
-		if err = lockInviteCounts(ctx, tx, i); err != nil {
+	err = s.db.write(ctx, tenant(first.InvitedBy, first.OrgID, access.InvitesManage), func(tx pgx.Tx) error {
+		if err := lockInviteCounts(ctx, tx, first.InvitedBy, addresses); err != nil {
 			return err
 		}
-		if i.OrgName, err = mayInvite(ctx, tx, i); err != nil {
+		if err := closeOverdue(ctx, tx, first.OrgID, first.CreatedAt); err != nil {
 			return err
 		}
-		if err = withinDailyInvites(ctx, s.db.System, i); err != nil {
+		may, err := s.mayInvite(ctx, tx, first.OrgID, first.InvitedBy, addresses, first.CreatedAt)
+		if err != nil {
+			return err
+		}
+		made = make([]org.Made, len(invites))
+		for n, i := range invites {
+			i.OrgName = may.orgName
+			made[n] = org.Made{Invite: i, Refused: may.add(i.Email, i.CreatedAt)}
+			if made[n].Refused != nil {
+				continue
+			}
+			if err := insertInvite(ctx, tx, i, may.people[i.Email]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return made, nil
+}
+
+func insertInvite(ctx context.Context, tx pgx.Tx, i org.Invite, invited uuid.UUID) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO organization_invites (id, org_id, email, role, status, invited_by, created_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		i.ID, i.OrgID, i.Email, string(i.Role), string(i.Status), i.InvitedBy, i.CreatedAt, i.ExpiresAt)
+	if err != nil {
+		return fmt.Errorf("postgres: insert invite: %w", err)
+	}
+	if err := insertInvited(ctx, tx, i, invited); err != nil {
+		return err
+	}
+	return insertAudit(ctx, tx, org.InviteRecord(i))
+}
+
+// insertInvited puts the fact of an invite, by which its mail is sent, into the
+// outbox. invited is whoever has the address; uuid.Nil: nobody.
+func insertInvited(ctx context.Context, tx pgx.Tx, i org.Invite, invited uuid.UUID) error {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("postgres: fact of invite: %w", err)
+	}
+	_, err = tx.Exec(ctx, `
+		INSERT INTO outbox (id, org_id, kind, user_id, payload, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6)`,
+		id, i.OrgID, org.KindInvited, nilIfZero(invited), org.Invited{InviteID: i.ID}, i.SentAt)
+	if err != nil {
+		return fmt.Errorf("postgres: fact of invite: %w", err)
+	}
+	return nil
+}
+
+// ResendInvite asks for an invite's mail once more.
+func (s *OrgStore) ResendInvite(ctx context.Context, actor, orgID, id uuid.UUID, now time.Time) (sent org.Invite, err error) {
+	err = s.db.write(ctx, tenant(actor, orgID, access.InvitesManage), func(tx pgx.Tx) error {
+		read := func(lock string) (org.Invite, error) {
+			i, err := scanInvite(tx.QueryRow(ctx, `
+				SELECT `+inviteColumns+`
+				FROM `+inviteTables+`
+				WHERE i.id = $1 AND i.org_id = $2 `+lock,
+				id, orgID))
+			if errors.Is(err, pgx.ErrNoRows) {
+				return org.Invite{}, fault.ErrNotFound
+			}
+			if err != nil {
+				return org.Invite{}, fmt.Errorf("postgres: resend invite: %w", err)
+			}
+			return i, nil
+		}
+		// Whose locks it takes never changes; what it is decided by does.
+		i, err := read("")
+		if err != nil {
+			return err
+		}
+		if err := lockInviteCounts(ctx, tx, i.InvitedBy, []string{i.Email}); err != nil {
+			return err
+		}
+		if i, err = read("FOR UPDATE OF i"); err != nil {
+			return err
+		}
+		if sent, err = i.Resend(now); err != nil {
+			return err
+		}
+		may, err := s.mayInvite(ctx, tx, orgID, i.InvitedBy, []string{i.Email}, now)
+		if err != nil {
+			return err
+		}
+		if err := may.send(i.Email, now); err != nil {
 			return err
 		}
 		_, err = tx.Exec(ctx, `
-			INSERT INTO organization_invites (id, org_id, email, role, status, invited_by, created_at, expires_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-			i.ID, i.OrgID, i.Email, string(i.Role), string(i.Status), i.InvitedBy, i.CreatedAt, i.ExpiresAt)
-		if violates(err, "organization_invites_pending") {
-			return org.ErrAlreadyInvited
-		}
+			UPDATE organization_invites
+			SET sends = $3, sent_at = $4, expires_at = $5
+			WHERE id = $1 AND org_id = $2`,
+			id, orgID, sent.Sends, sent.SentAt, sent.ExpiresAt)
 		if err != nil {
-			return fmt.Errorf("postgres: insert invite: %w", err)
+			return fmt.Errorf("postgres: resend invite: %w", err)
 		}
-		invited, err := whoHas(ctx, s.db.System, i.Email)
-		if err != nil {
+		if err := insertInvited(ctx, tx, sent, may.people[i.Email]); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `
-			INSERT INTO outbox (id, org_id, kind, user_id, payload, created_at)
-			VALUES ($1, $2, $3, $4, $5, $6)`,
-			fact, i.OrgID, org.KindInvited, nilIfZero(invited), org.Invited{InviteID: i.ID}, i.CreatedAt)
-		if err != nil {
-			return fmt.Errorf("postgres: fact of invite: %w", err)
-		}
-		return insertAudit(ctx, tx, record)
+		return insertAudit(ctx, tx, org.ResendRecord(sent, actor))
 	})
 	if err != nil {
 		return org.Invite{}, err
 	}
-	return i, nil
+	return sent, nil
 }
 
-// whoHas gives the person whose verified address it is, uuid.Nil where it is
-// nobody's.
-func whoHas(ctx context.Context, system *pgxpool.Pool, email string) (id uuid.UUID, err error) {
-	err = system.QueryRow(ctx, `SELECT id FROM users WHERE lower(email) = lower($1) AND email_verified`, email).Scan(&id)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return uuid.Nil, fmt.Errorf("postgres: who is invited: %w", err)
-	}
-	return id, nil
-}
-
-// lockInviteCounts makes the counts of an inviter's and an address's invites
-// hold until the commit. Every invite takes the inviter's lock first, then the
-// address's, then rows, so that two never wait for each other.
-func lockInviteCounts(ctx context.Context, tx pgx.Tx, i org.Invite) error {
-	for _, lock := range []struct{ of, who string }{{"inviter:", i.InvitedBy.String()}, {"invited:", i.Email}} {
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1 || lower($2), 0))`, lock.of, lock.who); err != nil {
-			return fmt.Errorf("postgres: lock invites' count: %w", err)
-		}
-	}
-	return nil
-}
-
-// withinDailyInvites refuses an invite where the inviter or the address had as
-// many as they may within the window, and tells when the oldest of those that
-// are in the way leaves it. It counts addresses, so an account makes no
-// difference, and answered or withdrawn invites, because their mails were sent.
-// The locks are held by then, and who held them before has committed.
-func withinDailyInvites(ctx context.Context, system *pgxpool.Pool, i org.Invite) error {
-	var inTheWay *time.Time
-	err := system.QueryRow(ctx, `
-		SELECT greatest(
-			(SELECT created_at FROM organization_invites
-			 WHERE invited_by = $1 AND created_at > $3
-			 ORDER BY created_at DESC
-			 OFFSET $4 LIMIT 1),
-			(SELECT created_at FROM organization_invites
-			 WHERE lower(email) = lower($2) AND created_at > $3
-			 ORDER BY created_at DESC
-			 OFFSET $5 LIMIT 1)
-		)`,
-		i.InvitedBy, i.Email, i.CreatedAt.Add(-org.InviteWindow), org.MaxInvitesBy-1, org.MaxInvitesTo-1).Scan(&inTheWay)
-	if err != nil {
-		return fmt.Errorf("postgres: count invites: %w", err)
-	}
-	if inTheWay != nil {
-		return org.ErrInvitesToday.After(inTheWay.Add(org.InviteWindow).Sub(i.CreatedAt))
-	}
-	return nil
-}
-
-// mayInvite closes what is overdue of the organization's invites and tells why
-// the invite can't be made, or the organization's name.
-func mayInvite(ctx context.Context, tx pgx.Tx, i org.Invite) (orgName string, err error) {
-	_, err = tx.Exec(ctx, `
+// closeOverdue closes what is overdue of the organization's invites.
+func closeOverdue(ctx context.Context, tx pgx.Tx, orgID uuid.UUID, now time.Time) error {
+	_, err := tx.Exec(ctx, `
 		UPDATE organization_invites
 		SET status = 'expired'
 		WHERE org_id = $1 AND status = 'pending' AND expires_at <= $2`,
-		i.OrgID, i.CreatedAt)
+		orgID, now)
 	if err != nil {
-		return "", fmt.Errorf("postgres: close overdue invites: %w", err)
+		return fmt.Errorf("postgres: close overdue invites: %w", err)
 	}
-	var inside, suspended, member bool
-	var pending int
-	err = tx.QueryRow(ctx, `
-		SELECT
-			o.name,
-			coalesce(current_setting('app.org', true), '') = o.id::text,
-			o.suspended_at IS NOT NULL,
-			EXISTS (
-				SELECT FROM organization_users m JOIN users u ON u.id = m.user_id
-				WHERE m.org_id = o.id AND lower(u.email) = lower($2) AND u.email_verified
-			),
-			(SELECT count(*) FROM organization_invites p WHERE p.org_id = o.id AND p.status = 'pending')
-		FROM organizations o
-		WHERE o.id = $1`,
-		i.OrgID, i.Email).Scan(&orgName, &inside, &suspended, &member, &pending)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return "", fault.ErrNotFound
-	case err != nil:
-		return "", fmt.Errorf("postgres: may invite: %w", err)
-	case !inside: // the role was lost since it was asked for
-		return "", fault.ErrForbidden
-	case suspended:
-		return "", org.ErrSuspended
-	case member:
-		return "", org.ErrAlreadyMember
-	case pending >= org.MaxPendingInvites:
-		return "", org.ErrTooManyInvites
-	}
-	return orgName, nil
+	return nil
 }
 
 const findInvite = `

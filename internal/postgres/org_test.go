@@ -117,16 +117,16 @@ func TestMembersAreSeenByMembers(t *testing.T) {
 	o := k.org(admin, "Mill")
 	k.org(stranger, "Barn")
 	k.join(o, user, access.User)
-	members, next, err := k.orgs.Members(t.Context(), user, o, "", 10)
+	members, next, err := k.orgs.Members(t.Context(), user, o, org.MemberFilter{}, "", 10)
 	if err != nil || next != "" || len(members) != 2 {
 		t.Fatalf("got %+v, %q, %v", members, next, err)
 	}
-	if m := members[0]; m.UserID != admin.UserID || m.Email != "admin@people.test" || m.Role != access.OrgAdmin || !m.CreatedAt.Equal(tenancyStart) {
+	if m := members[0]; m.UserID != admin.UserID || m.Email != "" || m.Role != access.OrgAdmin || !m.CreatedAt.Equal(tenancyStart) {
 		t.Errorf("first: %+v", m)
 	}
-	if first, next, err := k.orgs.Members(t.Context(), user, o, "", 1); err != nil || len(first) != 1 || next == "" {
+	if first, next, err := k.orgs.Members(t.Context(), user, o, org.MemberFilter{}, "", 1); err != nil || len(first) != 1 || next == "" {
 		t.Errorf("first page: %v, %q, %v", first, next, err)
-	} else if rest, next, err := k.orgs.Members(t.Context(), user, o, next, 1); err != nil || next != "" || len(rest) != 1 || rest[0].UserID != user.UserID {
+	} else if rest, next, err := k.orgs.Members(t.Context(), user, o, org.MemberFilter{}, next, 1); err != nil || next != "" || len(rest) != 1 || rest[0].UserID != user.UserID {
 		t.Errorf("second page: %v, %q, %v", rest, next, err)
 	}
 	for name, c := range map[string]struct {
@@ -137,7 +137,7 @@ func TestMembersAreSeenByMembers(t *testing.T) {
 		"stranger": {stranger, o, fault.ErrForbidden}, "visitor": {visitor, o, fault.ErrUnauthenticated},
 		"absent": {admin, uuid.Must(uuid.NewV7()), fault.ErrNotFound},
 	} {
-		if _, _, err := k.orgs.Members(t.Context(), c.who, c.org, "", 10); !errors.Is(err, c.want) {
+		if _, _, err := k.orgs.Members(t.Context(), c.who, c.org, org.MemberFilter{}, "", 10); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
 		}
 	}
@@ -184,7 +184,7 @@ func TestAnInviteAnswersTheSameWhetherAnAccountExists(t *testing.T) {
 		i := k.invite(admin, o, c.email, access.Organizer)
 		same := org.Invite{
 			ID: i.ID, OrgID: o, OrgName: "Mill", Email: strings.ToLower(strings.TrimSpace(c.email)), Role: access.Organizer, Status: org.Pending,
-			InvitedBy: admin.UserID, CreatedAt: tenancyStart, ExpiresAt: tenancyStart.Add(7 * 24 * time.Hour),
+			InvitedBy: admin.UserID, CreatedAt: tenancyStart, ExpiresAt: tenancyStart.Add(7 * 24 * time.Hour), SentAt: tenancyStart, Sends: 1,
 		}
 		if i != same {
 			t.Errorf("%s: got %+v, want %+v", c.email, i, same)
