@@ -16,6 +16,10 @@ func (s *Server) notificationRoutes() []route {
 		on(get, "/notifications", access.SignedIn, about{id: "list-notifications", tag: tagMe, summary: "List your notifications", more: "The newest first."}, s.listNotifications),
 		on(post, "/notifications/{id}/read", access.SignedIn, about{id: "read-notification", tag: tagMe, summary: "Mark a notification read", status: none}, s.readNotification),
 		on(post, "/notifications/read-all", access.SignedIn, about{id: "read-all-notifications", tag: tagMe, summary: "Mark all notifications read", status: none}, s.readAllNotifications),
+		on(get, "/notifications/preferences", access.SignedIn, about{id: "get-preferences", tag: tagMe, summary: "Read which messages you get",
+			more: "By type and channel. `app` is the bell, where everything stands."}, s.getPreferences),
+		on(put, "/notifications/preferences", access.SignedIn, about{id: "put-preferences", tag: tagMe, summary: "Choose which messages you get",
+			more: "The types and channels that you name change, the others stay. The bell can't be switched off, nor the mail with an invitation's link."}, s.putPreferences),
 	}
 }
 
@@ -67,4 +71,57 @@ func (s *Server) readNotification(ctx context.Context, in *struct {
 
 func (s *Server) readAllNotifications(ctx context.Context, _ *struct{}) (*done, error) {
 	return nil, s.deps.Notifications.MarkAllRead(ctx, principal(ctx).UserID)
+}
+
+// Preferences are which messages you get over which channels.
+type Preferences struct {
+	Types []Preference `json:"types"`
+}
+
+// Preference is over which channels you get the messages of one type.
+type Preference struct {
+	Type  string `json:"type" example:"booking_confirmed"`
+	App   bool   `json:"app" doc:"In the bell; always true."`
+	Email bool   `json:"email" doc:"By e-mail; always true of org_invited."`
+}
+
+// PreferencesPut names what is to change.
+type PreferencesPut struct {
+	Types []PreferenceChange `json:"types" maxItems:"50"`
+}
+
+// PreferenceChange is what is to change of one type; a channel that is left
+// out stays as it is.
+type PreferenceChange struct {
+	Type  string `json:"type" maxLength:"50"`
+	App   *bool  `json:"app,omitempty"`
+	Email *bool  `json:"email,omitempty"`
+}
+
+func showPreferences(all []notify.Preference) *answer[Preferences] {
+	shown := Preferences{Types: []Preference{}}
+	for _, p := range all {
+		shown.Types = append(shown.Types, Preference{Type: p.Type, App: p.App, Email: p.Email})
+	}
+	return answered(shown)
+}
+
+func (s *Server) getPreferences(ctx context.Context, _ *struct{}) (*answer[Preferences], error) {
+	all, err := s.deps.Notifications.Preferences(ctx, principal(ctx).UserID)
+	if err != nil {
+		return nil, err
+	}
+	return showPreferences(all), nil
+}
+
+func (s *Server) putPreferences(ctx context.Context, in *struct{ Body PreferencesPut }) (*answer[Preferences], error) {
+	changes := make([]notify.PreferenceChange, len(in.Body.Types))
+	for i, c := range in.Body.Types {
+		changes[i] = notify.PreferenceChange{Type: c.Type, App: c.App, Email: c.Email}
+	}
+	all, err := s.deps.Notifications.Choose(ctx, principal(ctx).UserID, changes)
+	if err != nil {
+		return nil, err
+	}
+	return showPreferences(all), nil
 }

@@ -72,11 +72,16 @@ type letter struct {
 	Action   action
 	After    string // a remark below the button
 	Footer   string // why one gets this mail
+	Settings action // where one chooses which mails to get; empty where there is no choice
 }
 
 type detail struct{ Label, Value string }
 
 type action struct{ Label, URL string }
+
+// preferencesPath is the page of the client where one chooses which mails to
+// get.
+const preferencesPath = "/profile/notifications"
 
 // compose makes the mail of a delivery that is about a booking or an event.
 func compose(d Delivery, publicURL string) (Mail, error) {
@@ -86,6 +91,9 @@ func compose(d Delivery, publicURL string) (Mail, error) {
 		Lead:     d.Text,
 		Action:   action{Label: "View your booking", URL: publicURL + d.Link},
 		Footer:   "You get this mail because of your booking at this event.",
+	}
+	if MailIsChosen(d.Type) {
+		l.Settings = action{Label: "Choose which mails you get", URL: publicURL + preferencesPath}
 	}
 	if d.Type == TypeEventUpdated {
 		l.Action.Label = "View the event"

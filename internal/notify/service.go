@@ -50,14 +50,20 @@ type BellStore interface {
 	MarkAllRead(ctx context.Context, userID uuid.UUID, now time.Time) error
 }
 
+// Store keeps what people are told and what they want to be told.
+type Store interface {
+	BellStore
+	PreferenceStore
+}
+
 // Service is what a person does with their messages.
 type Service struct {
-	store BellStore
+	store Store
 	now   func() time.Time
 }
 
 // NewService makes the service.
-func NewService(store BellStore, now func() time.Time) *Service {
+func NewService(store Store, now func() time.Time) *Service {
 	return &Service{store: store, now: now}
 }
 

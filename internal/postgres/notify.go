@@ -293,7 +293,8 @@ func queueAudience(batch *pgx.Batch, facts []notify.Fact, pages map[uuid.UUID]uu
 }
 
 // A message in the application is delivered by standing here; a mail is due
-// at once. What is there already stays as it is.
+// at once. What is there already stays as it is. Whether a person wants a mail
+// that is theirs to choose is decided here, once, and not when it is sent.
 const insertMessages = `
 INSERT INTO notifications
   (id, fact_id, org_id, event_id, booking_id, user_id, channel, type, title, message, link,
@@ -304,8 +305,11 @@ SELECT m.id, m.fact_id, m.org_id, m.event_id, m.booking_id, m.user_id, m.channel
        $12,
        CASE m.channel WHEN 'app' THEN $12 END
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[],
-            $7::text[], $8::text[], $9::text[], $10::text[], $11::text[])
-  AS m (id, fact_id, org_id, event_id, booking_id, user_id, channel, type, title, message, link)
+            $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $13::bool[])
+  AS m (id, fact_id, org_id, event_id, booking_id, user_id, channel, type, title, message, link, chosen)
+WHERE NOT (m.chosen AND EXISTS (
+  SELECT FROM notification_preferences p
+  WHERE p.user_id = m.user_id AND p.type = m.type AND p.channel = m.channel AND NOT p.wanted))
 ON CONFLICT DO NOTHING
 RETURNING id, channel = 'app'`
 
@@ -325,7 +329,7 @@ func keepMessages(ctx context.Context, tx pgx.Tx, now time.Time, messages []noti
 		}
 	}
 	rows, err := tx.Query(ctx, insertMessages, c.id, c.fact, c.org, c.event, c.booking, c.user,
-		c.channel, c.kind, c.title, c.text, c.link, now)
+		c.channel, c.kind, c.title, c.text, c.link, now, c.chosen)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -348,6 +352,7 @@ func keepMessages(ctx context.Context, tx pgx.Tx, now time.Time, messages []noti
 type messageColumns struct {
 	id, fact, org, event, booking, user []pgtype.UUID
 	channel, kind, title, text, link    []string
+	chosen                              []bool // by the person, whether it is told at all
 }
 
 func (c *messageColumns) add(m *notify.Message, channel notify.Channel) {
@@ -362,6 +367,7 @@ func (c *messageColumns) add(m *notify.Message, channel notify.Channel) {
 	c.title = append(c.title, m.Title)
 	c.text = append(c.text, m.Text)
 	c.link = append(c.link, m.Link)
+	c.chosen = append(c.chosen, channel == notify.Email && notify.MailIsChosen(m.Type))
 }
 
 // nullable makes NULL of uuid.Nil.

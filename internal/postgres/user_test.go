@@ -50,7 +50,7 @@ func TestOneIdentityIsOnePerson(t *testing.T) {
 		}
 	}
 	var people int
-	if err := db.App.QueryRow(ctx, `SELECT count(*) FROM users`).Scan(&people); err != nil || people != rounds {
+	if err := db.System.QueryRow(ctx, `SELECT count(*) FROM users`).Scan(&people); err != nil || people != rounds {
 		t.Errorf("%d people of %d identities, %v", people, rounds, err)
 	}
 }
@@ -163,7 +163,7 @@ func TestMovingToAnotherProviderLinksOnce(t *testing.T) {
 			}
 		}
 		var audited int
-		if err := db.App.QueryRow(ctx, `
+		if err := db.System.QueryRow(ctx, `
 			SELECT count(*) FROM user_audit WHERE user_id = $1 AND action = 'identity.linked' AND issuer = $2 AND rule = 'verified_email'`,
 			owner.ID, after).Scan(&audited); err != nil || audited != 1 {
 			t.Errorf("%d records of the link, %v", audited, err)
@@ -175,7 +175,7 @@ func TestMovingToAnotherProviderLinksOnce(t *testing.T) {
 		}
 	}
 	var written string
-	if err := db.App.QueryRow(ctx, `SELECT string_agg(user_audit::text, ' ') FROM user_audit`).Scan(&written); err != nil || strings.Contains(written, "@") {
+	if err := db.System.QueryRow(ctx, `SELECT string_agg(user_audit::text, ' ') FROM user_audit`).Scan(&written); err != nil || strings.Contains(written, "@") {
 		t.Errorf("the record holds an address, %v", err)
 	}
 }
@@ -199,14 +199,14 @@ func TestPersonFollowsTheProvider(t *testing.T) {
 		t.Errorf("a stranger: %v", err)
 	}
 	org := uuid.New()
-	if _, err := db.App.Exec(ctx, `INSERT INTO organizations (id, name, created_by) VALUES ($1, 'Club', $2)`, org, p.ID); err != nil {
+	if _, err := db.System.Exec(ctx, `INSERT INTO organizations (id, name, created_by) VALUES ($1, 'Club', $2)`, org, p.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.App.Exec(ctx, `INSERT INTO organization_users (org_id, user_id, role) VALUES ($1, $2, 'organizer')`, org, p.ID); err != nil {
+	if _, err := db.System.Exec(ctx, `INSERT INTO organization_users (org_id, user_id, role) VALUES ($1, $2, 'organizer')`, org, p.ID); err != nil {
 		t.Fatal(err)
 	}
 	me, orgs, err := people.Me(ctx, access.Principal{UserID: p.ID})
-	if err != nil || me != want || len(orgs) != 1 || orgs[0] != (user.Membership{OrgID: org, OrgName: "Club", Role: access.Organizer}) {
+	if err != nil || me.Person != want || len(orgs) != 1 || orgs[0] != (user.Membership{OrgID: org, OrgName: "Club", Role: access.Organizer}) {
 		t.Errorf("me %+v %+v %v", me, orgs, err)
 	}
 	if _, _, err := people.Me(ctx, access.Principal{}); !errors.Is(err, fault.ErrUnauthenticated) {
@@ -230,11 +230,11 @@ func TestNoClearAddressBecomesAnotherInPostgreSQL(t *testing.T) {
 	}
 	const mistaken = `SELECT count(*) FROM unnest($1::text[]) AS letter WHERE ascii(lower(letter)) < 128`
 	var n int
-	if err := db.App.QueryRow(context.Background(), mistaken, letters).Scan(&n); err != nil || n != 0 {
+	if err := db.System.QueryRow(context.Background(), mistaken, letters).Scan(&n); err != nil || n != 0 {
 		t.Errorf("%d of %d letters become ASCII ones, %v", n, len(letters), err)
 	}
 	// The control: letters that are refused do.
-	if err := db.App.QueryRow(context.Background(), mistaken, []string{"\u212a", "\u0130"}).Scan(&n); err != nil || n == 0 {
+	if err := db.System.QueryRow(context.Background(), mistaken, []string{"\u212a", "\u0130"}).Scan(&n); err != nil || n == 0 {
 		t.Errorf("%d of the refused letters become ASCII ones, %v", n, err)
 	}
 }

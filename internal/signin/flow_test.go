@@ -431,7 +431,7 @@ func TestBearerTokens(t *testing.T) {
 	b := h.signedUp("id-token@example.org")
 	_ = b
 	var idToken string
-	if err := h.db.App.QueryRow(ctx, `SELECT id_token FROM sessions`).Scan(&idToken); err != nil {
+	if err := h.db.System.QueryRow(ctx, `SELECT id_token FROM sessions`).Scan(&idToken); err != nil {
 		t.Fatal(err)
 	}
 	parts := strings.Split(issued[0].AccessToken, ".")
@@ -635,7 +635,7 @@ func TestPeopleOutliveAnotherPublicURL(t *testing.T) {
 		t.Fatal(err)
 	}
 	var idToken string
-	if err := before.db.App.QueryRow(ctx, `SELECT id_token FROM sessions`).Scan(&idToken); err != nil {
+	if err := before.db.System.QueryRow(ctx, `SELECT id_token FROM sessions`).Scan(&idToken); err != nil {
 		t.Fatal(err)
 	}
 	after := openOn(t, before.db, before.clock)

@@ -57,6 +57,7 @@ type discovered struct {
 	logouts    *oidc.IDTokenVerifier
 	keys       *keySet
 	endSession string
+	revocation string // of refresh tokens; empty: the provider has none
 }
 
 func newProvider(cfg Config, e *errands) *provider { return &provider{cfg: cfg, errands: e} }
@@ -135,6 +136,7 @@ func (p *provider) ask(ctx context.Context, asking chan<- struct{}) {
 type metadata struct {
 	JWKS            string   `json:"jwks_uri"`
 	EndSession      string   `json:"end_session_endpoint"`
+	Revocation      string   `json:"revocation_endpoint"`
 	Algorithms      []string `json:"id_token_signing_alg_values_supported"`
 	TokenAuth       []string `json:"token_endpoint_auth_methods_supported"`
 	ResponseTypes   []string `json:"response_types_supported"`
@@ -168,7 +170,7 @@ func (p *provider) discover(ctx context.Context) (*discovered, error) {
 			Scopes:      []string{oidc.ScopeOpenID, "profile", "email"},
 		},
 		idTokens: verifier(p.cfg.ClientID, false), access: verifier(Audience, false), logouts: verifier(p.cfg.ClientID, true),
-		keys: keys, endSession: more.EndSession,
+		keys: keys, endSession: more.EndSession, revocation: more.Revocation,
 	}, nil
 }
 

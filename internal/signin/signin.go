@@ -72,6 +72,7 @@ func (s *Session) aliveAt(now time.Time) bool {
 
 // Store keeps sessions by the hash of their token.
 type Store interface {
+	OwnStore
 	// CreateSession answers ErrSignedOutMeanwhile for a sign-in that the
 	// provider has ended already.
 	CreateSession(ctx context.Context, tokenHash []byte, s Session) error

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -88,6 +89,8 @@ type Sighting struct {
 
 // Store keeps people. Absent ones answer fault.ErrNotFound.
 type Store interface {
+	ProfileStore
+	ExportStore
 	// PersonByIdentity gives the person behind an identity.
 	PersonByIdentity(ctx context.Context, issuer, subject string) (uuid.UUID, error)
 	// LinkPerson gives the person behind an identity, with name and address
@@ -121,6 +124,8 @@ type Service struct {
 	// identities spares a query per request: an identity never moves to
 	// another person, so the entries age only for the sake of erasure.
 	identities *lru.Cache[identity, known]
+	// exporting holds the people who are being given an export.
+	exporting sync.Map
 }
 
 type identity struct{ issuer, subject string }
@@ -178,22 +183,6 @@ func (s *Service) Resolve(ctx context.Context, issuer, subject string, claims Cl
 // Get gives a person.
 func (s *Service) Get(ctx context.Context, id uuid.UUID) (Person, error) {
 	return s.store.Person(ctx, id)
-}
-
-// Me gives the caller and the organizations that they belong to, by name.
-func (s *Service) Me(ctx context.Context, p access.Principal) (Person, []Membership, error) {
-	if !p.SignedIn() {
-		return Person{}, nil, fault.ErrUnauthenticated
-	}
-	person, err := s.store.Person(ctx, p.UserID)
-	if err != nil {
-		return Person{}, nil, err
-	}
-	memberships, err := s.store.Memberships(ctx, p.UserID)
-	if err != nil {
-		return Person{}, nil, err
-	}
-	return person, memberships, nil
 }
 
 // People gives those of the ids that exist, in one query; at most MaxPeople.

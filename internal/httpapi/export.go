@@ -1,0 +1,81 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+const meExportDoc = "A zip archive of JSON files, with a README.txt that says what each is. It is put together while it is sent, one at a time for each person."
+
+const (
+	tooMany = http.StatusTooManyRequests
+	zipType = "application/zip"
+	// archivePatience is how long a part of an export may take to be taken by
+	// its reader. Nobody is waited for longer who doesn't read.
+	archivePatience = 30 * time.Second
+)
+
+// describeMeExport tells of the archive; the handler writes it itself.
+func describeMeExport(huma.Registry) map[string]*huma.Response {
+	return map[string]*huma.Response{"200": {
+		Description: "The archive.",
+		Headers:     map[string]*huma.Param{"Content-Disposition": {Description: "The file's name.", Schema: &huma.Schema{Type: huma.TypeString}}},
+		Content:     map[string]*huma.MediaType{zipType: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}},
+	}}
+}
+
+// meExportAnswer writes itself, as it is longer than what is kept in memory.
+type meExportAnswer struct {
+	Body func(huma.Context)
+}
+
+func (s *Server) exportMe(ctx context.Context, _ *struct{}) (*meExportAnswer, error) {
+	return &meExportAnswer{Body: func(c huma.Context) {
+		r, w := humago.Unwrap(c)
+		out := &attachment{
+			ResponseWriter: w, contentType: zipType,
+			name:     "happening-" + s.deps.Now().UTC().Format(time.DateOnly) + ".zip",
+			deadline: http.NewResponseController(callFrom(ctx).ResponseWriter),
+		}
+		err := s.deps.People.Export(ctx, principal(ctx), out)
+		switch {
+		case err == nil:
+			out.done()
+		case !out.begun:
+			writeProblem(w, r, err)
+		default:
+			// Half of it is out; cutting the connection tells so.
+			callFrom(ctx).logError(ctx, "an export broke off", err)
+			panic(http.ErrAbortHandler)
+		}
+	}}, nil
+}
+
+// attachment is a file that is sent while it is made. Its headers go out with
+// its first bytes, so that what fails before can still be told.
+type attachment struct {
+	http.ResponseWriter
+	contentType, name string
+	deadline          *http.ResponseController
+	begun             bool
+}
+
+// Write implements io.Writer.
+func (a *attachment) Write(b []byte) (int, error) {
+	if !a.begun {
+		a.begun = true
+		h := a.Header()
+		h.Set("Content-Type", a.contentType)
+		h.Set("Content-Disposition", `attachment; filename="`+a.name+`"`)
+	}
+	// Not every connection knows deadlines; those of a server do.
+	_ = a.deadline.SetWriteDeadline(time.Now().Add(archivePatience))
+	return a.ResponseWriter.Write(b)
+}
+
+// done lets the connection serve on.
+func (a *attachment) done() { _ = a.deadline.SetWriteDeadline(time.Time{}) }
