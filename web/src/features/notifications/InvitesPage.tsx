@@ -1,7 +1,7 @@
 import { t } from '@lingui/core/macro';
 import { getRouteApi } from '@tanstack/react-router';
 import { MailOpen, MailWarning } from 'lucide-react';
-import { signInUrl, useMe } from '@/api/me';
+import { signInUrl, signUpUrl, useMe } from '@/api/me';
 import { useMyInvites } from '@/api/organizations';
 import type { Me } from '@/api/types';
 import { Failure } from '@/app/ErrorScreen';
@@ -36,12 +36,17 @@ function Invited() {
         icon={MailOpen}
         title={t`You are invited`}
         action={
-          <a href={signInUrl()} className={buttonClass()}>
-            {t`Sign in or create an account`}
-          </a>
+          <>
+            <a href={signUpUrl()} className={buttonClass()}>
+              {t`Create an account`}
+            </a>
+            <a href={signInUrl()} className={buttonClass('secondary')}>
+              {t`I have one: sign in`}
+            </a>
+          </>
         }
       >
-        {t`Sign in with the address that the invitation was mailed to. If you have no account yet, make one with that address on the way. You come back right here to accept.`}
+        {t`An organization wants you to join. Use the address that the invitation was mailed to: it tells us that it is you. You come back right here to see who invites you and to answer.`}
       </EmptyState>
     </div>
   );

@@ -1,12 +1,12 @@
 import { t } from '@lingui/core/macro';
-import { BellOff, CheckCheck } from 'lucide-react';
+import { BellOff, CheckCheck, Settings2 } from 'lucide-react';
 import { useState } from 'react';
 import { useMarkRead, useNotifications } from '@/api/notifications';
 import { useMyInvites } from '@/api/organizations';
 import { Failure } from '@/app/ErrorScreen';
 import { useTitle } from '@/app/title';
 import { RequireSignIn } from '@/features/account/RequireSignIn';
-import { Button } from '@/ui/Button';
+import { Button, ButtonLink } from '@/ui/Button';
 import { Card } from '@/ui/Card';
 import { EmptyState } from '@/ui/EmptyState';
 import { PageHeader } from '@/ui/PageHeader';
@@ -33,17 +33,28 @@ function Notifications() {
       <PageHeader
         title={t`Notifications`}
         actions={
-          unread > 0 ? (
-            <Button
-              look="secondary"
+          <>
+            {unread > 0 ? (
+              <Button
+                look="secondary"
+                size="sm"
+                icon={<CheckCheck aria-hidden="true" className="size-4" />}
+                busy={markRead.isPending}
+                onClick={() => markRead.mutate('all')}
+              >
+                {t`Mark all read`}
+              </Button>
+            ) : null}
+            <ButtonLink
+              to="/profile/{-$section}"
+              params={{ section: 'notifications' }}
+              look="ghost"
               size="sm"
-              icon={<CheckCheck aria-hidden="true" className="size-4" />}
-              busy={markRead.isPending}
-              onClick={() => markRead.mutate('all')}
+              icon={<Settings2 aria-hidden="true" className="size-4" />}
             >
-              {t`Mark all read`}
-            </Button>
-          ) : null
+              {t`What comes by mail`}
+            </ButtonLink>
+          </>
         }
       />
       {invites.length > 0 ? (

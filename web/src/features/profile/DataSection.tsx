@@ -1,7 +1,7 @@
 import { t } from '@lingui/core/macro';
 import { FileArchive, Trash2 } from 'lucide-react';
 import { useState } from 'react';
-import { fetchExport } from '@/api/profile';
+import { fetchExport, useOwnProvider } from '@/api/profile';
 import type { Me } from '@/api/types';
 import { explain } from '@/app/explain';
 import { Button } from '@/ui/Button';
@@ -53,10 +53,11 @@ function ExportPanel() {
 
 function ErasePanel({ me }: { me: Me }) {
   const [open, setOpen] = useState(false);
+  const { data: own } = useOwnProvider();
   return (
     <Panel tone="bad" title={t`Delete your account`} lead={t`At once and for good. This is what happens:`}>
       <dl className="space-y-3 text-sm">
-        {consequences().map(({ what, effect }) => (
+        {consequences(own ?? true).map(({ what, effect }) => (
           <div key={what} className="grid gap-x-4 sm:grid-cols-[10.5rem_1fr]">
             <dt className="font-semibold">{what}</dt>
             <dd className="text-muted">{effect}</dd>
@@ -76,7 +77,7 @@ function ErasePanel({ me }: { me: Me }) {
   );
 }
 
-function consequences(): { what: string; effect: string }[] {
+function consequences(own: boolean): { what: string; effect: string }[] {
   return [
     {
       what: t`Your bookings`,
@@ -94,5 +95,13 @@ function consequences(): { what: string; effect: string }[] {
       what: t`What stays`,
       effect: t`That somebody had a seat at a past event, and that somebody did this or that in an organization, without your name. Organizers see “Deleted account”.`,
     },
+    ...(own
+      ? []
+      : [
+          {
+            what: t`Your sign-in`,
+            effect: t`The account with which you sign in belongs to another service and stays there.`,
+          },
+        ]),
   ];
 }

@@ -117,7 +117,14 @@ function SessionRow({ session, busy, onEnd }: { session: Session; busy: boolean;
         </p>
       </div>
       {session.current ? null : (
-        <Button size="sm" look="secondary" busy={busy} aria-label={t`Sign out ${name}`} onClick={onEnd}>
+        <Button
+          size="sm"
+          look="secondary"
+          className="max-sm:ml-14"
+          busy={busy}
+          aria-label={t`Sign out ${name}`}
+          onClick={onEnd}
+        >
           {t`Sign out`}
         </Button>
       )}

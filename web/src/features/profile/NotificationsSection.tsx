@@ -1,5 +1,5 @@
 import { t } from '@lingui/core/macro';
-import { BellRing } from 'lucide-react';
+import { BellRing, Check } from 'lucide-react';
 import { type Preference, useChangePreferences, usePreferences } from '@/api/preferences';
 import type { Me } from '@/api/types';
 import { Failure } from '@/app/ErrorScreen';
@@ -56,6 +56,16 @@ export function NotificationsSection({ me }: { me: Me }) {
   );
 }
 
+// A switch that can't be moved would be one more thing to try.
+function AlwaysOn({ label }: { label: string }) {
+  return (
+    <span title={label} className="text-good">
+      <Check aria-hidden="true" className="size-5" />
+      <span className="sr-only">{label}</span>
+    </span>
+  );
+}
+
 function GroupPanel({
   group,
   onChange,
@@ -93,15 +103,18 @@ function GroupPanel({
                 </p>
               </div>
               <span className="flex w-12 justify-center">
-                <Switch aria-label={t`${name}: bell, always on`} checked disabled />
+                <AlwaysOn label={t`Bell: always`} />
               </span>
               <span className="flex w-12 justify-center">
-                <Switch
-                  aria-label={fixed ? t`${name}: mail, always on` : t`${name}: mail`}
-                  checked={fixed || one.email}
-                  disabled={fixed}
-                  onChange={(e) => onChange({ ...one, email: e.target.checked })}
-                />
+                {fixed ? (
+                  <AlwaysOn label={t`Mail: always`} />
+                ) : (
+                  <Switch
+                    aria-label={t`${name}: mail`}
+                    checked={one.email}
+                    onChange={(e) => onChange({ ...one, email: e.target.checked })}
+                  />
+                )}
               </span>
             </li>
           );

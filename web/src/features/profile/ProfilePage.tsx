@@ -67,10 +67,10 @@ function Profile({ me, all, shown }: { me: Me; all: Section[]; shown: Section })
 
 const NAV_LINK = cx(
   'flex h-11 shrink-0 items-center gap-2.5 rounded-md px-3 text-sm font-semibold whitespace-nowrap transition-colors',
-  'focus-visible:outline-offset-[-2px] max-md:rounded-full [&>svg]:size-4.5',
+  'focus-visible:outline-offset-[-2px] max-md:rounded-full [&>svg]:size-4.5 max-sm:[&>svg]:hidden',
 );
 
-// Beside the section on a desktop, a row to push along on a phone.
+// Beside the section on a desktop, a row on a phone.
 function SectionNav({ all }: { all: Section[] }) {
   return (
     <nav
