@@ -105,6 +105,7 @@ type commands struct {
 	DBURL     dbURLCmd     `cmd:"" name:"db-url" help:"Print the URL of the database in use as its owner, for psql."`
 	Reconcile reconcileCmd `cmd:"" help:"Repair Redis from PostgreSQL and print what differed."`
 	Resend    resendCmd    `cmd:"" help:"Send again what was given up as failed."`
+	Org       orgCmd       `cmd:"" help:"Suspend and resume organizations."`
 	Config    configCmd    `cmd:"" help:"About the configuration."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }

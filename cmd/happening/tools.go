@@ -239,6 +239,63 @@ func (c resendCmd) Run(ctx context.Context, s *settings) error {
 	})
 }
 
+type orgCmd struct {
+	Suspend suspendCmd `cmd:"" help:"Close an organization until it is resumed."`
+	Resume  resumeCmd  `cmd:"" help:"Open a suspended organization again."`
+}
+
+type suspendCmd struct {
+	ID string `arg:"" help:"The organization's id, as its address in the client has it."`
+}
+
+// Help gives the examples of the command's help.
+func (suspendCmd) Help() string {
+	return `Its events and its page are there for its members alone, who read; nobody books, holds seats, invites or creates events there, and nobody is promoted. Who has booked may still cancel. Running servers follow within five seconds; nothing is lost, and "resume" undoes it.
+Example:
+  happening org suspend 0190a000-0000-7000-8000-000000000001`
+}
+
+// Run suspends and says so.
+func (c suspendCmd) Run(ctx context.Context, s *settings) error {
+	return attached(ctx, s, func(a *app.App) error {
+		name, changed, err := a.Suspend(ctx, c.ID)
+		if err == nil {
+			sayStanding(name, changed, "suspended")
+		}
+		return err
+	})
+}
+
+type resumeCmd struct {
+	ID string `arg:"" help:"The organization's id."`
+}
+
+// Help gives the examples of the command's help.
+func (resumeCmd) Help() string {
+	return `Its public events are there for everybody again; who waits is promoted within ten seconds where seats became free meanwhile.
+Example:
+  happening org resume 0190a000-0000-7000-8000-000000000001`
+}
+
+// Run resumes and says so.
+func (c resumeCmd) Run(ctx context.Context, s *settings) error {
+	return attached(ctx, s, func(a *app.App) error {
+		name, changed, err := a.Resume(ctx, c.ID)
+		if err == nil {
+			sayStanding(name, changed, "open")
+		}
+		return err
+	})
+}
+
+// sayStanding prints what an organization is now, or was already.
+func sayStanding(name string, changed bool, standing string) {
+	if !changed {
+		standing += " already"
+	}
+	fmt.Printf("%q is %s.\n", name, standing)
+}
+
 type versionCmd struct{}
 
 // Help gives the examples of the command's help.

@@ -36,6 +36,8 @@ func (a *App) background(ctx context.Context) error {
 	run(func(ctx context.Context) {
 		a.repeat(ctx, "clock", clockEvery, func(ctx context.Context) error { return a.clock.measure(ctx, a.db) })
 	})
+	follow := &standings{read: a.Orgs.Suspensions, apply: a.alloc.Suspended}
+	run(func(ctx context.Context) { a.repeat(ctx, "suspended organizations", standingEvery, follow.turn) })
 	if a.shared() {
 		run(a.alloc.Follow)
 		run(a.repair)
@@ -79,6 +81,7 @@ func (a *App) lead(ctx context.Context) {
 		{"promotions and closings", promoteEvery, a.whenSteady(a.Bookings.Sweep)},
 		{"status of events", statusEvery, a.whenSteady(func(ctx context.Context) error { _, err := a.Events.Sweep(ctx); return err })},
 		{"overdue invites", tidyEvery, a.whenSteady(func(ctx context.Context) error { _, err := a.Orgs.Sweep(ctx); return err })},
+		{"events of suspended organizations", moveOnEvery, a.whenSteady(a.Orgs.MoveOn)},
 		{"sessions", tidyEvery, a.auth.Sweep},
 		{"old facts", tidyEvery, func(ctx context.Context) error { return notify.Purge(ctx, store, a.clock.Now()) }},
 	}

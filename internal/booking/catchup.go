@@ -296,6 +296,35 @@ func (a *Allocator) CatchUpAll(ctx context.Context) error {
 	return nil
 }
 
+// Suspended tells which organizations are suspended and which are not any
+// more, for what is in memory. Nothing is decided or shown on the old standing
+// after it returns, save about events that are being read right now: it is to
+// be called again until those are in memory, too.
+func (a *Allocator) Suspended(ctx context.Context, standing map[uuid.UUID]bool) error {
+	entries := a.inMemory()
+	return a.inside(ctx, func() {
+		for _, e := range entries {
+			e.stand(standing)
+		}
+	})
+}
+
+// stand takes over the standing of the event's organization.
+func (e *entry) stand(standing map[uuid.UUID]bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.live.mu.Lock()
+	defer e.live.mu.Unlock()
+	suspended, told := standing[e.live.orgID]
+	if !told {
+		return
+	}
+	e.live.settings.OrgSuspended = suspended
+	if e.inv != nil {
+		e.inv.OrgSuspended = suspended
+	}
+}
+
 // inMemory lists the events whose Live readers may be shown.
 func (a *Allocator) inMemory() []*entry {
 	a.entriesMu.RLock()

@@ -99,8 +99,11 @@ func (o Book) decide(d *decision) error {
 	if o.Open && membersOnly(&inv.Settings) {
 		return errAccess
 	}
-	if inv.StatusAt(d.now) != event.Upcoming || inv.OrgSuspended {
+	if inv.StatusAt(d.now) != event.Upcoming {
 		return ErrNotBookable
+	}
+	if inv.OrgSuspended {
+		return event.ErrOrgSuspended
 	}
 	if a, ok := inv.asked[o.UserID]; ok && d.key.Value == "" && a.hash == o.Asked && d.now.Sub(a.at) < DuplicateWindow {
 		if _, alive := inv.live[a.booking]; alive {
@@ -276,10 +279,12 @@ func (Promote) decide(d *decision) error {
 }
 
 // promote gives free seats to those who wait, in the same transaction as the
-// change that freed them. Held seats are skipped; a party is never split.
+// change that freed them. Held seats are skipped; a party is never split. While
+// the organization is suspended all wait: one may still cancel, and what that
+// freed is given by the sweep once the organization has been resumed.
 func (d *decision) promote() {
 	inv := d.inv
-	if inv.StatusAt(d.now) != event.Upcoming {
+	if inv.StatusAt(d.now) != event.Upcoming || inv.OrgSuspended {
 		return
 	}
 	served := 0

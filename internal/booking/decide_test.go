@@ -123,7 +123,7 @@ func TestRefusals(t *testing.T) {
 		},
 		"a suspended organization": {
 			settings: func(s *event.Settings) { s.OrgSuspended = true },
-			order:    func(d *desk) Decision { return d.book(me, 1) }, want: ErrNotBookable,
+			order:    func(d *desk) Decision { return d.book(me, 1) }, want: event.ErrOrgSuspended,
 		},
 		"cancelling after the start": {
 			before: func(d *desk) { d.book(me, 1, 1); d.now = d.inv.StartsAt },

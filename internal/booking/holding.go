@@ -136,8 +136,11 @@ type look struct {
 func (s *Service) look(ctx context.Context, user, eventID uuid.UUID, seats []int32) (l look, err error) {
 	now := s.now()
 	err = s.alloc.With(ctx, eventID, func(inv *Inventory) error {
-		if inv.StatusAt(now) != event.Upcoming || inv.OrgSuspended {
+		if inv.StatusAt(now) != event.Upcoming {
 			return ErrNotBookable
+		}
+		if inv.OrgSuspended {
+			return event.ErrOrgSuspended
 		}
 		if len(seats) > HoldMaxSeats || inv.MaxSeatsPerUser > 0 && inv.SeatsOf(user)+int32(len(seats)) > inv.MaxSeatsPerUser {
 			return ErrSeatLimit
