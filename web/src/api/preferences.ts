@@ -1,23 +1,16 @@
 // By which ways one wants to hear of what.
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { answer, api } from './client';
 import { keys } from './keys';
-import { raw } from './raw';
+import type { components } from './schema.gen';
 
-export interface Preference {
-  type: string;
-  /** In the application; that is always on. */
-  app: boolean;
-  email: boolean;
-}
-
-export interface Preferences {
-  types: Preference[];
-}
+export type Preference = components['schemas']['Preference'];
+export type Preferences = components['schemas']['Preferences'];
 
 export function usePreferences() {
   return useQuery({
     queryKey: keys.notifications.preferences,
-    queryFn: () => raw<Preferences>('GET', '/notifications/preferences'),
+    queryFn: ({ signal }) => answer(api.GET('/notifications/preferences', { signal })),
   });
 }
 
@@ -26,7 +19,7 @@ export function useChangePreferences() {
   const cache = useQueryClient();
   const key = keys.notifications.preferences;
   return useMutation({
-    mutationFn: (types: Preference[]) => raw<Preferences>('PUT', '/notifications/preferences', { types }),
+    mutationFn: (types: Preference[]) => answer(api.PUT('/notifications/preferences', { body: { types } })),
     onMutate: async (types) => {
       await cache.cancelQueries({ queryKey: key });
       cache.setQueryData<Preferences>(key, (known) => known && withChanges(known, types));

@@ -1,23 +1,22 @@
 // What one may read and change about oneself: name, sessions, one's data.
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { answer, api } from './client';
 import { keys } from './keys';
-import { ApiError, readProblem } from './problem';
+import type { ApiError } from './problem';
 import { raw } from './raw';
+import type { components } from './schema.gen';
 import type { Me } from './types';
 
-export interface Session {
-  id: string;
-  /** What it runs on, for instance "Firefox on Linux". */
-  label: string;
-  created_at: string;
-  last_seen_at: string;
-  current: boolean;
-}
+/** Where somebody is signed in. */
+export type Session = components['schemas']['Session'];
+
+/** More devices than one person has. */
+const PAGE = 100;
 
 export function useRename() {
   const cache = useQueryClient();
   return useMutation({
-    mutationFn: (name: string) => raw<Me>('PUT', '/users/me', { name }),
+    mutationFn: (name: string) => answer(api.PUT('/users/me', { body: { name } })),
     onSuccess: (me) => cache.setQueryData<Me>(keys.me, me),
   });
 }
@@ -26,7 +25,8 @@ export function useRename() {
 export function useSessions() {
   return useQuery({
     queryKey: keys.sessions,
-    queryFn: () => raw<{ items: Session[] }>('GET', '/users/me/sessions'),
+    queryFn: ({ signal }) =>
+      answer(api.GET('/users/me/sessions', { params: { query: { limit: PAGE } }, signal })),
   });
 }
 
@@ -34,8 +34,10 @@ export function useSessions() {
 export function useEndSession() {
   const cache = useQueryClient();
   return useMutation({
-    mutationFn: (id: string | 'others') =>
-      raw<void>('DELETE', id === 'others' ? '/users/me/sessions' : `/users/me/sessions/${id}`),
+    mutationFn: async (id: string | 'others') => {
+      if (id === 'others') await api.DELETE('/users/me/sessions');
+      else await api.DELETE('/users/me/sessions/{id}', { params: { path: { id } } });
+    },
     onSettled: () => cache.invalidateQueries({ queryKey: keys.sessions }),
   });
 }
@@ -57,12 +59,8 @@ export function useOwnProvider() {
 }
 
 /** Everything about oneself, as a zip. */
-export async function fetchExport(): Promise<Blob> {
-  const response = await fetch('/api/users/me/export', { credentials: 'same-origin' }).catch(() => {
-    throw new ApiError({ status: 0, code: 'offline' });
-  });
-  if (!response.ok) throw await readProblem(response);
-  return response.blob();
+export function fetchExport(): Promise<Blob> {
+  return answer(api.GET('/users/me/export', { parseAs: 'blob' }));
 }
 
 /** Erases the person signed in, who confirms it by naming their own address. */

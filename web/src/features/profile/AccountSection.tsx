@@ -13,8 +13,8 @@ import { Field, Input } from '@/ui/Field';
 import { toast } from '@/ui/toast';
 import { Panel } from './Panel';
 
-/** The provider takes as many characters. */
-const MAX_NAME = 100;
+/** The server takes as many characters. */
+const MAX_NAME = 200;
 
 /** Who one is here: name, address, password, and where one belongs. */
 export function AccountSection({ me }: { me: Me }) {
