@@ -96,9 +96,7 @@ type InviteResult struct {
 
 // TransformSchema implements huma.SchemaTransformer.
 func (InviteResult) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
-	p := s.Properties["invite"]
-	s.Properties["invite"] = &huma.Schema{Description: p.Description, AnyOf: []*huma.Schema{{Ref: p.Ref}, {Type: "null"}}}
-	return s
+	return nullable(s, "invite")
 }
 
 func (s *Server) createInvites(ctx context.Context, in *struct{ Body InviteBatch }) (*answer[InviteResults], error) {

@@ -200,11 +200,7 @@ func (s *OrgStore) FindInvite(ctx context.Context, id, viewer uuid.UUID) (org.Ad
 // FindInviteByToken reads the invite to which a mailed secret leads. Whoever
 // has the secret may know of it, whether it is theirs or not.
 func (s *OrgStore) FindInviteByToken(ctx context.Context, hash []byte, viewer uuid.UUID) (org.Addressed, error) {
-	rows, err := s.db.System.Query(ctx, findInvite+` WHERE i.token_hash = $2`, viewer, hash)
-	if err != nil {
-		return foundInvite(org.Addressed{}, err)
-	}
-	return foundInvite(pgx.CollectExactlyOneRow(rows, scanAddressed))
+	return foundInvite(readOne(ctx, s.db, bearer(viewer, hash), scanAddressed, findInvite+` WHERE i.token_hash = $2`, viewer, hash))
 }
 
 // ListInvitesOfOrg reads an organization's invites, the newest first.
