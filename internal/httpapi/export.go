@@ -7,6 +7,10 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/google/uuid"
+
+	"happening/internal/access"
+	"happening/internal/user"
 )
 
 const meExportDoc = "A zip archive of JSON files, with a README.txt that says what each is. It is put together while it is sent, one at a time for each person."
@@ -41,7 +45,7 @@ func (s *Server) exportMe(ctx context.Context, _ *struct{}) (*meExportAnswer, er
 			name:     "happening-" + s.deps.Now().UTC().Format(time.DateOnly) + ".zip",
 			deadline: http.NewResponseController(callFrom(ctx).ResponseWriter),
 		}
-		err := s.deps.People.Export(ctx, principal(ctx), out)
+		err := s.deps.People.Export(ctx, principal(ctx), out, s.exportedHolds(principal(ctx)))
 		switch {
 		case err == nil:
 			out.done()
@@ -53,6 +57,34 @@ func (s *Server) exportMe(ctx context.Context, _ *struct{}) (*meExportAnswer, er
 			panic(http.ErrAbortHandler)
 		}
 	}}, nil
+}
+
+// exportedHold is what an export says of the seats that somebody is choosing.
+type exportedHold struct {
+	EventID     uuid.UUID `json:"event_id"`
+	SeatNumbers []int32   `json:"seat_numbers"`
+	ExpiresAt   time.Time `json:"expires_at"`
+}
+
+// exportedHolds is the part of an export that stands in no database. Holds end
+// within minutes, so that nobody is kept from the rest while they can't be
+// read.
+func (s *Server) exportedHolds(who access.Principal) user.ExportExtra {
+	return user.ExportExtra{
+		Name: "holds", About: "the seats that you are choosing right now, which nobody else can take for some minutes; null: they could not be read",
+		Read: func(ctx context.Context) (any, error) {
+			held, err := s.deps.Bookings.HeldNow(ctx, who)
+			if err != nil {
+				s.deps.Log.WarnContext(ctx, "an export goes without its holds", "error", err)
+				return nil, nil
+			}
+			all := []exportedHold{}
+			for _, h := range held {
+				all = append(all, exportedHold{EventID: h.EventID, SeatNumbers: h.Seats, ExpiresAt: h.ExpiresAt.UTC()})
+			}
+			return all, nil
+		},
+	}
 }
 
 // attachment is a file that is sent while it is made. Its headers go out with

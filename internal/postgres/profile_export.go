@@ -114,7 +114,7 @@ var exportQueries = map[user.ExportPart]exportQuery{
 		  JOIN organization_invites j ON lower(j.email) = lower(u.email)
 		  WHERE u.id = $1 AND u.email_verified
 		  UNION
-		  SELECT * FROM organization_invites WHERE answered_by = $1) i
+		  SELECT * FROM organization_invites WHERE answered_by = $1 AND status IN ('accepted', 'rejected')) i
 		JOIN organizations o ON o.id = i.org_id
 		WHERE i.id > $2
 		ORDER BY i.id LIMIT $3`},
