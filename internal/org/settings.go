@@ -273,7 +273,7 @@ func (s *Service) edit(ctx context.Context, p access.Principal, id uuid.UUID, ed
 // explained words a refusal of the store to who was let in a moment ago and is
 // not any more.
 func (s *Service) explained(ctx context.Context, a access.Action, p access.Principal, id uuid.UUID, err error) error {
-	if !errors.Is(err, fault.ErrNotFound) {
+	if !errors.Is(err, fault.ErrNotFound) && !errors.Is(err, fault.ErrForbidden) {
 		return err
 	}
 	if _, now := s.permit(ctx, a, p, id); now != nil {
