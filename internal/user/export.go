@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -104,7 +103,10 @@ func (s *Service) Export(ctx context.Context, p access.Principal, out io.Writer,
 		return fault.ErrNotFound
 	}
 	e := export{store: s.store, who: p.UserID, archive: zip.NewWriter(out), at: s.now()}
-	if err := errors.Join(e.write(ctx, account[0], extras), e.archive.Close()); err != nil {
+	if err := e.write(ctx, account[0], extras); err != nil {
+		return fmt.Errorf("user: export: %w", err) // without its end, nobody takes it for whole
+	}
+	if err := e.archive.Close(); err != nil {
 		return fmt.Errorf("user: export: %w", err)
 	}
 	return nil
