@@ -10,6 +10,7 @@ import (
 	"image"
 	_ "image/jpeg" // what uploads may be
 	"image/png"
+	"slices"
 
 	scale "golang.org/x/image/draw"
 	_ "golang.org/x/image/webp" // as above
@@ -44,15 +45,19 @@ type Logo struct {
 	PNG     []byte
 }
 
+// kinds are the formats of uploads: whatever else the process can decode for
+// other reasons is none.
+var kinds = []string{"png", "jpeg", "webp"}
+
 var decoding = make(chan struct{}, logosAtOnce)
 
 // NewLogo makes a logo of an uploaded PNG, JPEG or WebP. It is drawn anew, so
 // that nothing of the upload is left but what it shows: no place or name in
 // its metadata, and nothing hidden behind its end.
 func NewLogo(ctx context.Context, upload []byte) (Logo, error) {
-	config, _, err := image.DecodeConfig(bytes.NewReader(upload))
+	config, kind, err := image.DecodeConfig(bytes.NewReader(upload))
 	switch {
-	case err != nil || config.Width < 1 || config.Height < 1:
+	case err != nil || config.Width < 1 || config.Height < 1 || !slices.Contains(kinds, kind):
 		return Logo{}, errLogo.Because(err)
 	case config.Width > MaxLogoSide || config.Height > MaxLogoSide:
 		return Logo{}, errSide
