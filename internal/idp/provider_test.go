@@ -877,7 +877,7 @@ func TestIssueTokensInBulk(t *testing.T) {
 		t.Error("people and addresses don't match")
 	}
 	var people, verified int
-	if err := h.db.App.QueryRow(ctx, `SELECT count(*), count(*) FILTER (WHERE email_verified) FROM users`).Scan(&people, &verified); err != nil || people != 50 || verified != 50 {
+	if err := h.db.System.QueryRow(ctx, `SELECT count(*), count(*) FILTER (WHERE email_verified) FROM users`).Scan(&people, &verified); err != nil || people != 50 || verified != 50 {
 		t.Errorf("%d people, %d verified, %v", people, verified, err)
 	}
 	for _, bad := range [][]string{{"no address"}, {""}, {"a@b.c\r\nBcc: x@y.z"}} {

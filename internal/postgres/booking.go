@@ -34,12 +34,10 @@ const bookingRows = `
 	CROSS JOIN LATERAL (
 	  SELECT CASE WHEN o.overtaken IS NULL THEN b.status ELSE 'cancelled' END AS status) t`
 
-// bookingColumns are what scanBooking reads.
+// bookingColumns are what scanBooking reads. The place in the waitlist counts
+// bookings that the viewer may not see, so the database counts for them.
 var bookingColumns = bookingColumnsAt(`
-	CASE WHEN t.status = 'waiting' THEN
-	  (SELECT count(*) FROM bookings w
-	   WHERE w.event_id = b.event_id AND w.status = 'waiting' AND w.waiting_number <= b.waiting_number)
-	ELSE 0 END`)
+	CASE WHEN t.status = 'waiting' THEN waiting_position(b.event_id, b.waiting_number) ELSE 0 END`)
 
 // waitlistColumns are the same for a page of a waitlist behind number $3:
 // counting for each row would cost the square of the list's length.

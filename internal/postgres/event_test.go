@@ -376,7 +376,7 @@ func TestASaleThatWaitsForADeleteFindsNothing(t *testing.T) {
 	k := newTenancy(t)
 	admin := k.person("admin")
 	e := k.event(admin, k.org(admin, "Mill"), "Go evening", 1, nil)
-	del, err := k.db.App.Begin(t.Context())
+	del, err := k.db.System.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

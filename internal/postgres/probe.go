@@ -84,18 +84,23 @@ func Probe(ctx context.Context, s Settings) error {
 		if setting == settingURL && !(ok && owner.acts[role]) {
 			continue // told already, or about to be made
 		}
-		probeRole(ctx, &f, s, setting, role, connString(role), ok && !owner.there[role])
+		if ok && !owner.there[role] {
+			f.add("%s: role %s is missing: CREATE ROLE %[2]s LOGIN PASSWORD '…'", setting, role)
+			continue
+		}
+		probeRole(ctx, &f, s, setting, role, connString(role), false)
 	}
 	return f.err(ctx)
 }
 
 // ProbeRoles looks the plain roles over on a migrated database, embedded or
 // outside: that the connections are theirs, that they can't side-step a
-// privilege, that they have what they need, and that what they commit lasts.
+// privilege or the walls between tenants, that they have what they need, and
+// that what they commit lasts.
 func ProbeRoles(ctx context.Context, s Settings, connString func(role string) string) error {
 	var f faults
 	for _, role := range []string{AppRole, SystemRole} {
-		probeRole(ctx, &f, s, s.settingOf(role), role, connString(role), false)
+		probeRole(ctx, &f, s, s.settingOf(role), role, connString(role), true)
 	}
 	return f.err(ctx)
 }
@@ -218,13 +223,9 @@ func probeServer(ctx context.Context, f *faults, setting string, conn *pgx.Conn)
 	return true
 }
 
-// probeRole asks as a plain role. missing says that the role is known not to
-// be there yet although it has a login of its own.
-func probeRole(ctx context.Context, f *faults, s Settings, setting, role, connString string, missing bool) {
-	if missing {
-		f.add("%s: role %s is missing: CREATE ROLE %[2]s LOGIN PASSWORD '…'", setting, role)
-		return
-	}
+// probeRole asks as a plain role; walls, whether a schema of this binary also
+// has its walls.
+func probeRole(ctx context.Context, f *faults, s Settings, setting, role, connString string, walls bool) {
 	conn, ok := dial(ctx, f, s, setting, connString)
 	if !ok {
 		return
@@ -256,6 +257,9 @@ func probeRole(ctx context.Context, f *faults, s Settings, setting, role, connSt
 		probeDurable(ctx, f, setting, role, conn)
 	}
 	probePrivileges(ctx, f, setting, role, conn)
+	if walls {
+		probeWalls(ctx, f, setting, role, conn)
+	}
 	if cfg, err := poolConfig(connString, "happening", appShare); err == nil && keepsStatements(cfg.ConnConfig) {
 		if pooled, statements := spread(ctx, conn, connString); pooled && !statements {
 			f.add("%s goes through a pooler that does not keep prepared statements: add default_query_exec_mode=cache_describe to the address", setting)
@@ -289,9 +293,9 @@ func probeDurable(ctx context.Context, f *faults, setting, role string, conn *pg
 // that a grant, or a missing one, was seen to get wrong.
 var (
 	needed = map[string][][2]string{
-		AppRole: {{"events", "SELECT"}, {"events", "UPDATE"}, {"bookings", "SELECT"}, {"sessions", "INSERT"}, {"audit_log", "INSERT"}},
+		AppRole: {{"events", "SELECT"}, {"events", "UPDATE"}, {"bookings", "SELECT"}, {"sessions", "SELECT"}, {"audit_log", "INSERT"}},
 		SystemRole: {{"events", "UPDATE"}, {"bookings", "INSERT"}, {"booking_seats", "UPDATE"}, {"booking_history", "INSERT"},
-			{"event_changes", "DELETE"}, {"outbox", "UPDATE"}, {"leases", "UPDATE"}, {"replicas", "DELETE"}, {"installation", "SELECT"}},
+			{"event_changes", "DELETE"}, {"outbox", "UPDATE"}, {"leases", "UPDATE"}, {"replicas", "DELETE"}, {"installation", "SELECT"}, {"sessions", "INSERT"}},
 	}
 	// appendOnly may only be added to, by either role.
 	appendOnly = []string{"booking_history", "audit_log"}

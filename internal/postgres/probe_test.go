@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -173,6 +174,64 @@ func TestProbeTellsWhatLosesOrLeaks(t *testing.T) {
 			g.faults(owner, tt.want...)
 			g.admin("acme", tt.mended)
 			g.faults(owner)
+		})
+	}
+}
+
+// TestAStartIsRefusedWhereAWallIsMissing takes one wall after another away from
+// a database on which a start was fine.
+func TestAStartIsRefusedWhereAWallIsMissing(t *testing.T) {
+	g := newGuarded(t)
+	g.admin("postgres", "CREATE ROLE acme LOGIN CREATEROLE PASSWORD 's3cret'", "CREATE DATABASE acme OWNER acme")
+	owner := postgres.Settings{URL: g.url("acme", "s3cret", "acme")}
+	connString := outside(t, owner)
+	if err := postgres.EnsureSchema(t.Context(), connString, newTold().log()); err != nil {
+		t.Fatal(err)
+	}
+	booked := uuid.NewString()
+	g.admin("acme", fmt.Sprintf(`
+		INSERT INTO bookings (id, org_id, event_id, user_id, seats, status, created_at, updated_at)
+		SELECT id, id, id, id, 1, 'cancelled', now(), now() FROM (SELECT '%s'::uuid AS id) one`, booked))
+	if err := postgres.ProbeRoles(t.Context(), owner, connString); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		fault, mended string
+		want          []string
+	}{
+		{"ALTER ROLE happening_app BYPASSRLS", "ALTER ROLE happening_app NOBYPASSRLS",
+			[]string{"happening_app is a superuser or bypasses", "happening_app sees bookings without saying for whom"}},
+		{"ALTER ROLE happening_system BYPASSRLS", "ALTER ROLE happening_system NOBYPASSRLS", []string{"happening_system is a superuser or bypasses"}},
+		{"ALTER ROLE happening_system SUPERUSER", "ALTER ROLE happening_system NOSUPERUSER",
+			[]string{"happening_system is a superuser or bypasses", "happening_system owns tables", "may change table booking_history", "may change table audit_log"}},
+		{"GRANT happening_system TO happening_app", "REVOKE happening_system FROM happening_app",
+			[]string{"happening_app is a member of happening_system", "happening_app sees bookings without"}},
+		{"ALTER TABLE notifications OWNER TO happening_app", "ALTER TABLE notifications OWNER TO acme", []string{"happening_app owns tables"}},
+		{"ALTER TABLE bookings DISABLE ROW LEVEL SECURITY", "ALTER TABLE bookings ENABLE ROW LEVEL SECURITY",
+			[]string{"table bookings has no row level security", "happening_app sees bookings without"}},
+		{"ALTER TABLE events NO FORCE ROW LEVEL SECURITY", "ALTER TABLE events FORCE ROW LEVEL SECURITY", []string{"table events has no row level security"}},
+		{"CREATE TABLE later (id int, org_id uuid)", "DROP TABLE later",
+			[]string{"table later has no row level security", "table later has no policy for happening_app", "table later has no policy for happening_system"}},
+		{"CREATE POLICY too_wide ON bookings FOR SELECT TO PUBLIC USING (true)", "DROP POLICY too_wide ON bookings", []string{"happening_app sees bookings without"}},
+		{"ALTER ROLE acme SET app.\"user\" = '" + booked + "'", "ALTER ROLE acme RESET app.\"user\"", []string{"happening_app sees bookings without"}},
+	} {
+		t.Run(tt.fault, func(t *testing.T) {
+			g := &guarded{t: t, host: g.host}
+			g.admin("acme", tt.fault)
+			lines := tell(postgres.ProbeRoles(t.Context(), owner, connString))
+			told := strings.Join(lines, "\n")
+			if len(lines) != len(tt.want) {
+				t.Errorf("%d lines instead of %d:\n%s", len(lines), len(tt.want), told)
+			}
+			for _, w := range tt.want {
+				if !strings.Contains(told, w) {
+					t.Errorf("%q is not told:\n%s", w, told)
+				}
+			}
+			g.admin("acme", tt.mended)
+			if err := postgres.ProbeRoles(t.Context(), owner, connString); err != nil {
+				t.Errorf("mended: %v", err)
+			}
 		})
 	}
 }

@@ -50,7 +50,7 @@ func TestASignOutAndItsSignInDoNotCross(t *testing.T) {
 		}
 	}
 	var left int
-	if err := db.App.QueryRow(ctx, `SELECT count(*) FROM sessions`).Scan(&left); err != nil || left != 0 {
+	if err := db.System.QueryRow(ctx, `SELECT count(*) FROM sessions`).Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d sessions left, %v", left, err)
 	}
 }
@@ -59,7 +59,7 @@ func TestASignOutAndItsSignInDoNotCross(t *testing.T) {
 func TestSessionsFromBeforeGoOn(t *testing.T) {
 	db := testkit.NewDB(t)
 	ctx := context.Background()
-	if _, err := db.App.Exec(ctx, `
+	if _, err := db.System.Exec(ctx, `
 		INSERT INTO sessions (id, token_hash, user_id, issuer, subject, id_token, user_agent, created_at, last_seen_at, expires_at)
 		VALUES (gen_random_uuid(), 'h', $1, 'embedded', 's', '', '', now(), now(), now() + interval '1 hour')`, db.Person(t)); err != nil {
 		t.Fatal(err)
