@@ -518,7 +518,7 @@ func TestAcceptAgainstRevoke(t *testing.T) {
 	k := newTenancy(t)
 	admin, ann := k.person("admin"), k.person("ann")
 	o := k.org(admin, "Mill")
-	for round := range 30 {
+	for round := range answerRounds {
 		// A new day, so that no limit of invites is in the way, and Ann starts
 		// anew.
 		k.now = k.now.Add(org.InviteWindow)

@@ -1,0 +1,57 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"happening/internal/access"
+)
+
+// Leaving is a member's leaving in steps, for the test that shows what the lock
+// on memberships is for.
+type Leaving struct {
+	tx         pgx.Tx
+	org, whose uuid.UUID
+}
+
+// BeginLeaving begins the transaction; the caller ends it with Finish or
+// GiveUp.
+func (s *OrgStore) BeginLeaving(ctx context.Context, orgID, userID uuid.UUID) (*Leaving, error) {
+	tx, err := s.db.App.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Leaving{tx: tx, org: orgID, whose: userID}, tenant(userID, orgID, access.MembersRead).begin(ctx, tx)
+}
+
+// Decide tells whether they may leave, as RemoveMember decides it; without the
+// lock if told so.
+func (l *Leaving) Decide(ctx context.Context, locked bool) error {
+	read := readStanding
+	if locked {
+		read = standingOf
+	}
+	standing, err := read(ctx, l.tx, l.whose, l.org, l.whose)
+	if err != nil {
+		return err
+	}
+	return standing.Remove()
+}
+
+// Finish removes the member and commits.
+func (l *Leaving) Finish(ctx context.Context) error {
+	if err := removeMember(ctx, l.tx, l.org, l.whose); err != nil {
+		return err
+	}
+	return l.tx.Commit(ctx)
+}
+
+// GiveUp ends the transaction without a change.
+func (l *Leaving) GiveUp(ctx context.Context) error { return l.tx.Rollback(ctx) }
+
+// WriteAs runs fn as a person in an organization, entered for the action.
+func (db *DB) WriteAs(ctx context.Context, userID, orgID uuid.UUID, action access.Action, fn func(tx pgx.Tx) error) error {
+	return db.write(ctx, tenant(userID, orgID, action), fn)
+}

@@ -1,0 +1,10 @@
+//go:build long
+
+package postgres_test
+
+// The full numbers; see rounds_test.go.
+const (
+	memberRounds = 1_000
+	writeRounds  = 1_000
+	answerRounds = 1_000
+)

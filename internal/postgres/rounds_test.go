@@ -1,0 +1,11 @@
+//go:build !long
+
+package postgres_test
+
+// How often two do something at once, for every push; rounds_long_test.go has
+// the full numbers.
+const (
+	memberRounds = 1_000 // change memberships
+	writeRounds  = 100   // take a role away from who is writing
+	answerRounds = 300   // accept and withdraw an invite
+)
