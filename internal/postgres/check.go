@@ -87,7 +87,7 @@ var breachQueries = []breachQuery{
 	{"C4", "relayed facts of bookings of which nobody was told", `
 		SELECT o.id::text FROM outbox o
 		WHERE o.kind LIKE 'booking.%' AND o.relayed_at IS NOT NULL
-		  AND EXISTS (SELECT 1 FROM users u WHERE u.id = o.user_id)
+		  AND EXISTS (SELECT 1 FROM users u WHERE u.id = o.user_id AND u.erased_at IS NULL)
 		  AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.fact_id = o.id)`},
 
 	{"C5", "events at which joined is not waiting + promoted + left + closed", `
@@ -151,6 +151,11 @@ var breachQueries = []breachQuery{
 	{"C7", "live bookings of a cancelled event", `
 		SELECT b.id::text FROM bookings b JOIN events e ON e.id = b.event_id
 		WHERE b.status <> 'cancelled' AND e.cancelled_at < $1::timestamptz - interval '` + closingDeadline.String() + `'`},
+
+	{"C7", "bookings of people who were erased, at events to come", `
+		SELECT b.id::text FROM bookings b JOIN users u ON u.id = b.user_id JOIN events e ON e.id = b.event_id
+		WHERE b.status <> 'cancelled' AND e.status = 'upcoming' AND e.starts_at > $1::timestamptz
+		  AND u.erased_at < $1::timestamptz - interval '` + closingDeadline.String() + `'`},
 
 	{"C8", "bookings of another organization than their event", `
 		SELECT b.id::text FROM bookings b LEFT JOIN events e ON e.id = b.event_id WHERE b.org_id IS DISTINCT FROM e.org_id`},

@@ -310,6 +310,8 @@ FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid
 WHERE NOT (m.chosen AND EXISTS (
   SELECT FROM notification_preferences p
   WHERE p.user_id = m.user_id AND p.type = m.type AND p.channel = m.channel AND NOT p.wanted))
+-- Nobody tells somebody who is erased.
+AND NOT EXISTS (SELECT FROM users u WHERE u.id = m.user_id AND u.erased_at IS NOT NULL)
 ON CONFLICT DO NOTHING
 RETURNING id, channel = 'app'`
 

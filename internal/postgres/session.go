@@ -11,6 +11,7 @@ import (
 
 	"happening/internal/fault"
 	"happening/internal/signin"
+	"happening/internal/user"
 )
 
 // Sessions keeps the browsers' sessions; it is signin.Store. Sign-in comes
@@ -66,6 +67,9 @@ func (s *Sessions) CreateSession(ctx context.Context, tokenHash []byte, n signin
 		}
 		return err
 	})
+	if violates(err, "person_is_erased") {
+		return user.ErrErased
+	}
 	if err != nil {
 		return fmt.Errorf("create session: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"happening/internal/fault"
+	"happening/internal/idp"
 	"happening/internal/user"
 )
 
@@ -63,6 +64,14 @@ func linkPerson(ctx context.Context, tx pgx.Tx, s user.Sighting) (user.Person, e
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return user.Person{}, fmt.Errorf("find identity: %w", err)
 	}
+	if s.Linking == user.OnlyKnown {
+		return user.Person{}, fault.ErrNotFound
+	}
+	if s.Issuer == idp.IdentityKey {
+		if err := accountStands(ctx, tx, s.Subject); err != nil {
+			return user.Person{}, err
+		}
+	}
 	if s.Linking == user.LinkVerifiedEmail && !s.Claims.EmailVerified {
 		return user.Person{}, user.ErrAddressUnverified
 	}
@@ -81,6 +90,24 @@ func linkPerson(ctx context.Context, tx pgx.Tx, s user.Sighting) (user.Person, e
 	return followClaims(ctx, tx, id, s)
 }
 
+// accountStands refuses to make a person of an account of the embedded
+// provider that is gone: it was erased while its last sign-in was under way.
+// One that stands does so until the commit.
+func accountStands(ctx context.Context, tx pgx.Tx, subject string) error {
+	id, err := uuid.Parse(subject)
+	if err != nil {
+		return nil // no account of ours was ever called that
+	}
+	tag, err := tx.Exec(ctx, `SELECT FROM idp_accounts WHERE id = $1 FOR KEY SHARE`, id)
+	if err != nil {
+		return fmt.Errorf("find account: %w", err)
+	}
+	if tag.RowsAffected() == 0 {
+		return user.ErrErased
+	}
+	return nil
+}
+
 // verifiedAddress says whether the claims' address counts: nobody else holds
 // it. Its arguments are the person, the address and what the provider says.
 const verifiedAddress = `$4 AND NOT EXISTS (
@@ -90,10 +117,13 @@ const verifiedAddress = `$4 AND NOT EXISTS (
 func followClaims(ctx context.Context, tx pgx.Tx, id uuid.UUID, s user.Sighting) (p user.Person, err error) {
 	err = tx.QueryRow(ctx, `
 		UPDATE users SET name = $2, email = $3, email_verified = `+verifiedAddress+`, updated_at = $5
-		WHERE id = $1
+		WHERE id = $1 AND erased_at IS NULL
 		RETURNING id, name, email, email_verified`,
 		id, s.Claims.Name, s.Claims.Email, s.Claims.EmailVerified, s.At,
 	).Scan(&p.ID, &p.Name, &p.Email, &p.EmailVerified)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return user.Person{}, user.ErrErased
+	}
 	if err != nil {
 		return user.Person{}, fmt.Errorf("update person: %w", err)
 	}

@@ -129,7 +129,7 @@ func TestAnAddressTakesNobodyOver(t *testing.T) {
 func TestMovingToAnotherProviderLinksOnce(t *testing.T) {
 	db := testkit.NewDB(t)
 	ctx := context.Background()
-	const before, after = "embedded", "https://after"
+	const before, after = "https://before", "https://after"
 	const rounds, callers = 10, 8
 	for round := range rounds {
 		people := user.NewService(postgres.NewUsers(db.DB), time.Now)

@@ -139,6 +139,9 @@ func (a *Authenticator) callback(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, ErrSignedOutMeanwhile):
 		a.fail(w, r, http.StatusConflict, ErrSignedOutMeanwhile.Message, err)
 		return
+	case errors.Is(err, user.ErrErased):
+		a.fail(w, r, http.StatusUnauthorized, user.ErrErased.Message, err)
+		return
 	case errors.Is(err, user.ErrNotLinked):
 		a.failUnlinked(w, r, err)
 		return

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"happening/internal/fault"
+	"happening/internal/user"
 )
 
 // How a session follows the person's standing at the provider.
@@ -193,7 +194,8 @@ func (a *Authenticator) followProfile(ctx context.Context, s Session, identity v
 	if identity.profile == keptProfile(s.IDToken) || identity.profile.Email == "" {
 		return
 	}
-	if _, err := a.people.Resolve(ctx, s.Issuer, s.Subject, identity.profile.claims(), a.cfg.linking()); err != nil {
+	_, err := a.people.Resolve(ctx, s.Issuer, s.Subject, identity.profile.claims(), user.OnlyKnown)
+	if err != nil && !errors.Is(err, fault.ErrNotFound) {
 		a.cfg.Logger.WarnContext(ctx, "a person could not be brought up to the provider's word", "user_id", s.UserID, "error", err)
 	}
 }

@@ -394,16 +394,35 @@ func (a *Authenticator) EndSubject(ctx context.Context, issuer, subject string) 
 	return nil
 }
 
-// EndUser ends all sessions of one person and forgets their verified tokens,
-// for erasure.
+// EndUser ends all sessions of one person and forgets them in this process, for
+// erasure. The others are told of the person; see ForgetUser.
 func (a *Authenticator) EndUser(ctx context.Context, userID uuid.UUID) error {
+	// Forgotten first and whatever the database says: the person is erased.
+	a.ForgetUser(userID)
 	sessions, err := a.store.DeleteSessionsOfUser(ctx, userID)
 	if err != nil {
 		return fmt.Errorf("signin: end sessions: %w", err)
 	}
-	a.forget(a.tokens.Purge)
 	a.ended(sessions...)
 	return nil
+}
+
+// ForgetUser forgets everything that this process remembers of a person who is
+// no more, so that their sessions and tokens are asked about again. A look-up
+// under way puts nothing back.
+func (a *Authenticator) ForgetUser(userID uuid.UUID) {
+	a.forget(func() {
+		for _, key := range a.sessions.Keys() {
+			if known, ok := a.sessions.Peek(key); ok && known.principal.UserID == userID {
+				a.sessions.Remove(key)
+			}
+		}
+		for _, key := range a.tokens.Keys() {
+			if known, ok := a.tokens.Peek(key); ok && known.principal.UserID == userID {
+				a.tokens.Remove(key)
+			}
+		}
+	})
 }
 
 // Sweep drops sessions that are over, in small steps; it is run now and then

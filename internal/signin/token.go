@@ -105,6 +105,9 @@ func (a *Authenticator) personOf(ctx context.Context, found *discovered, verifie
 		return uuid.Nil, fault.ErrUnauthenticated.Because(fmt.Errorf("signin: user info: %w", err))
 	}
 	person, err := a.people.Resolve(ctx, a.cfg.IdentityKey, verified.Subject, claims.claims(), a.cfg.linking())
+	if errors.Is(err, user.ErrErased) {
+		return uuid.Nil, fault.ErrUnauthenticated.Because(err)
+	}
 	if err != nil {
 		return uuid.Nil, err
 	}

@@ -35,6 +35,9 @@ var ErrLastOrgAdmin = fault.New(fault.Conflict, "last_org_admin",
 // ErrAddressDiffers says that an erasure was not confirmed.
 var ErrAddressDiffers = fault.InvalidFields(fault.Field{Name: "email", Message: "Enter the address of your account to confirm."})
 
+// ErrErased says that an account was deleted while somebody signed in with it.
+var ErrErased = fault.New(fault.Unauthenticated, "account_erased", "This account was deleted.")
+
 // LedOrg is an organization that nobody else runs.
 type LedOrg struct {
 	ID   uuid.UUID `json:"id"`
@@ -182,6 +185,30 @@ func (e *Erasures) Sweep(ctx context.Context) error {
 		}
 		if len(people) < erasurePage {
 			return failed
+		}
+	}
+}
+
+// remember keeps who is behind an identity, unless somebody was forgotten
+// since begun was read: a look-up that an erasure overtakes must not put back
+// what the erasure took out.
+func (s *Service) remember(begun uint64, key identity, k known) {
+	s.forgetting.RLock()
+	defer s.forgetting.RUnlock()
+	if s.forgotten.Load() == begun {
+		s.identities.Add(key, k)
+	}
+}
+
+// Forget drops what is remembered of a person's identities. It is called in
+// every process after the person was erased.
+func (s *Service) Forget(id uuid.UUID) {
+	s.forgetting.Lock()
+	defer s.forgetting.Unlock()
+	s.forgotten.Add(1)
+	for _, key := range s.identities.Keys() {
+		if k, ok := s.identities.Peek(key); ok && k.id == id {
+			s.identities.Remove(key)
 		}
 	}
 }

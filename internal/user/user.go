@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -64,6 +65,10 @@ const (
 	// address is refused with ErrAddressUnverified: made a person of its own,
 	// it could not be linked any more once its address is verified.
 	LinkVerifiedEmail
+	// OnlyKnown makes nobody: an unknown identity answers fault.ErrNotFound.
+	// Whoever is erased while their session is being confirmed must not come
+	// back by it.
+	OnlyKnown
 )
 
 // ErrNotLinked says that the address belongs to a person who signed in with
@@ -124,6 +129,10 @@ type Service struct {
 	// identities spares a query per request: an identity never moves to
 	// another person, so the entries age only for the sake of erasure.
 	identities *lru.Cache[identity, known]
+	// forgotten counts the people whom it was made to forget, and moves while
+	// forgetting is held alone; see remember.
+	forgotten  atomic.Uint64
+	forgetting sync.RWMutex
 	// exporting holds the people who are being given an export.
 	exporting sync.Map
 }
@@ -151,11 +160,12 @@ func (s *Service) Lookup(ctx context.Context, issuer, subject string) (uuid.UUID
 	if k, ok := s.identities.Get(key); ok && now.Before(k.until) {
 		return k.id, nil
 	}
+	begun := s.forgotten.Load()
 	id, err := s.store.PersonByIdentity(ctx, issuer, subject)
 	if err != nil {
 		return uuid.Nil, fmt.Errorf("user: look up identity: %w", err)
 	}
-	s.identities.Add(key, known{id: id, until: now.Add(identityCacheLived)})
+	s.remember(begun, key, known{id: id, until: now.Add(identityCacheLived)})
 	return id, nil
 }
 
@@ -169,14 +179,14 @@ func (s *Service) Resolve(ctx context.Context, issuer, subject string, claims Cl
 	if err != nil {
 		return Person{}, fmt.Errorf("user: new id: %w", err)
 	}
-	now := s.now()
+	begun, now := s.forgotten.Load(), s.now()
 	person, err := s.store.LinkPerson(ctx, Sighting{
 		Issuer: issuer, Subject: subject, NewID: id, Claims: claims.clean(), Linking: linking, At: now,
 	})
 	if err != nil {
 		return Person{}, fmt.Errorf("user: resolve: %w", err)
 	}
-	s.identities.Add(identity{issuer, subject}, known{id: person.ID, until: now.Add(identityCacheLived)})
+	s.remember(begun, identity{issuer, subject}, known{id: person.ID, until: now.Add(identityCacheLived)})
 	return person, nil
 }
 
@@ -194,15 +204,6 @@ func (s *Service) People(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Pe
 		return nil, fmt.Errorf("user: %d people asked for at once, at most %d", len(ids), MaxPeople)
 	}
 	return s.store.People(ctx, ids)
-}
-
-// Forget drops what is remembered of a person's identities, for erasure.
-func (s *Service) Forget(id uuid.UUID) {
-	for _, key := range s.identities.Keys() {
-		if k, ok := s.identities.Peek(key); ok && k.id == id {
-			s.identities.Remove(key)
-		}
-	}
 }
 
 // clean bounds what a provider says and gives everybody a name to be shown.
