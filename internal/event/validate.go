@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"happening/internal/fault"
+	"happening/internal/org"
 	"happening/internal/user"
 )
 
@@ -23,13 +24,7 @@ const (
 	MaxYearsAhead = 50
 )
 
-var (
-	category = regexp.MustCompile(`^[a-z][a-z0-9-]{1,30}$`)
-	zone     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$`)
-	// notZones are files that lie among a machine's zone data without being
-	// IANA zones; no browser knows them.
-	notZones = regexp.MustCompile(`^(?i:local|localtime|posixrules|factory|(posix|right)/.*)$`)
-)
+var category = regexp.MustCompile(`^[a-z][a-z0-9-]{1,30}$`)
 
 // faults collects what is wrong with an input, so that all of it is told at
 // once.
@@ -75,7 +70,7 @@ func (f *faults) take(e *Event, p Patch, now time.Time) {
 func (f *faults) times(e *Event, p Patch, now time.Time) {
 	if p.TimeZone != nil {
 		e.TimeZone = *p.TimeZone
-		if !knownZone(e.TimeZone) {
+		if !org.KnownZone(e.TimeZone) {
 			f.add("time_zone", "Use an IANA time zone such as Europe/Berlin.")
 		}
 	}
@@ -178,14 +173,4 @@ func (f *faults) text(name, s string, most int) string {
 		f.add(name, user.MessageHidden)
 	}
 	return s
-}
-
-// knownZone says whether the name is an IANA zone. The empty name and "Local",
-// which the time package would take, are not.
-func knownZone(name string) bool {
-	if !zone.MatchString(name) || notZones.MatchString(name) {
-		return false
-	}
-	_, err := time.LoadLocation(name)
-	return err == nil
 }
