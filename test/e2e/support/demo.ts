@@ -42,9 +42,17 @@ export async function createEvent(
   more: Record<string, unknown> = {},
 ): Promise<EventBody> {
   const { items } = await server.call<{ items: { id: string }[] }>(organizer, 'GET', '/organizations');
-  const starts = Date.now() + 2 * DAY_MS;
   return server.call(organizer, 'POST', '/events', {
-    org_id: items[0]?.id,
+    ...eventInput(items[0]?.id, name, totalSlots),
+    ...more,
+  });
+}
+
+/** What an event of two hours, the day after tomorrow, is created with. */
+export function eventInput(orgId: string | undefined, name: string, totalSlots: number) {
+  const starts = Date.now() + 2 * DAY_MS;
+  return {
+    org_id: orgId,
     name,
     description: '',
     category: 'meetup',
@@ -53,8 +61,7 @@ export async function createEvent(
     ends_at: new Date(starts + 2 * HOUR_MS).toISOString(),
     time_zone: 'Europe/Berlin',
     total_slots: totalSlots,
-    ...more,
-  });
+  };
 }
 
 /** Books over the API, as somebody else's browser would at the same time. */

@@ -35,9 +35,19 @@ export async function signUp(
   await inspect(page, 'sign in');
   await page.getByRole('link', { name: 'Create an account' }).click();
   await inspect(page, 'sign up');
+  await createAccount(page, server, who, inspect);
+  await signedInAfter(page, who);
+}
+
+/** Goes from the provider's sign-up over the mail's link back to where one came from. */
+export async function createAccount(
+  page: Page,
+  server: Server,
+  who: Person,
+  inspect: Inspect = nobody,
+): Promise<void> {
   if (server.keycloak) await signUpThere(page, server.keycloak, who, inspect);
   else await signUpHere(page, server, who, inspect);
-  await signedInAfter(page, who);
 }
 
 async function signUpHere(page: Page, server: Server, who: Person, inspect: Inspect): Promise<void> {
@@ -106,6 +116,13 @@ export async function signOut(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Sign out' }).click();
 }
 
+/** Comes back to a page from another tab, as its browser tells it. */
+export async function returnTo(page: Page): Promise<void> {
+  await page.bringToFront();
+  // A browser without windows never hid it.
+  await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true })));
+}
+
 /** Waits for a mail in the development mailbox. */
 export async function mailTo(server: Server, who: Pick<Person, 'email'>, subject: RegExp): Promise<Mail> {
   let found: Mail | undefined;
@@ -122,7 +139,8 @@ export async function mailTo(server: Server, who: Pick<Person, 'email'>, subject
   return found as Mail;
 }
 
-function linkIn(mail: { subject: string; text: string } | undefined): string {
+/** The first link in a mail. */
+export function linkIn(mail: { subject: string; text: string } | undefined): string {
   const link = /https?:\/\/\S+/.exec(mail?.text ?? '')?.[0];
   if (!link) throw new Error(`no link in the mail "${mail?.subject}":\n${mail?.text}`);
   return link;
