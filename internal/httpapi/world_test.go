@@ -42,6 +42,7 @@ type world struct {
 	client   *httptest.Server
 	provider *idp.Provider
 	bookings *booking.Service
+	alloc    *booking.Allocator
 	skew     atomic.Int64 // what the application's clock is ahead, in nanoseconds
 	people   int
 }
@@ -65,6 +66,7 @@ func newWorld(t *testing.T, change ...func(*Deps)) *world {
 	t.Cleanup(ledger.Close)
 	shared := coordinate(t, now, log)
 	alloc := booking.NewAllocator(ledger, shared.holds, now, log, func(booking.Committed) {}, shared.allocator...)
+	w.alloc = alloc
 	go alloc.Run()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -82,8 +84,12 @@ func newWorld(t *testing.T, change ...func(*Deps)) *world {
 		HTTPClient: &http.Client{Transport: w.provider.Transport(nil)}, Now: now, Logger: log,
 	}, postgres.NewSessions(w.db.DB), people)
 	must(t, err)
+	erasures := user.NewErasures(postgres.NewErasures(w.db.DB), w.bookings, func(ctx context.Context, id uuid.UUID) {
+		people.Forget(id)
+		must(t, auth.EndUser(ctx, id))
+	}, now, log)
 	deps := Deps{
-		Bookings: w.bookings, Events: event.NewService(postgres.NewEventStore(w.db.DB), now), Orgs: orgs, People: people,
+		Bookings: w.bookings, Events: event.NewService(postgres.NewEventStore(w.db.DB), now), Orgs: orgs, People: people, Erasures: erasures,
 		Audit:         audit.NewService(postgres.NewAuditStore(w.db.DB)),
 		Notifications: notify.NewService(postgres.NewNotifyStore(w.db.DB), now), Seats: testSeats{shared.holds},
 		Auth: auth, SignIn: auth.Handler(), IDP: w.provider.Handler(),
