@@ -1,6 +1,6 @@
 // What reaches the person while any screen is open.
 import { t } from '@lingui/core/macro';
-import { type MutationStatus, type QueryClient, useQueryClient } from '@tanstack/react-query';
+import { type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { keys } from '@/api/keys';
 import { useUserChannel } from '@/realtime/hooks';
 import { toast } from '@/ui/toast';
@@ -8,12 +8,12 @@ import { toast } from '@/ui/toast';
 const OWN_ECHO_MS = 5000;
 
 /** Whether one has just done something oneself: the screen has said that already. */
-export function justActed(cache: QueryClient, status?: MutationStatus): boolean {
+export function justActed(cache: QueryClient): boolean {
   const since = Date.now() - OWN_ECHO_MS;
   return cache
     .getMutationCache()
-    .findAll(status ? { status } : {})
-    .some((mutation) => mutation.state.submittedAt > since);
+    .getAll()
+    .some(({ state }) => state.submittedAt > since && state.status !== 'error');
 }
 
 /** Keeps bell, bookings and holds current from the person's own channel. */

@@ -23,7 +23,7 @@ export function MembershipNews({ me }: { me: Me }) {
     const changes = membershipChanges(known.organizations ?? [], me.organizations ?? []);
     if (changes.length === 0) return;
     void cache.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== keys.me[0] });
-    if (!justActed(cache, 'success')) for (const change of changes) tell(change);
+    if (!justActed(cache)) for (const change of changes) tell(change);
   }, [me, cache]);
   return null;
 }
@@ -31,6 +31,8 @@ export function MembershipNews({ me }: { me: Me }) {
 function tell({ kind, org }: MembershipChange): void {
   if (kind === 'left') {
     toast('info', t`You are no longer a member of ${org.name}`);
+  } else if (kind === 'joined') {
+    toast('info', t`You are a member of ${org.name} now`);
   } else {
     const role = roleName(org.role);
     toast('info', t`Your role in ${org.name} is now: ${role}`);
