@@ -234,6 +234,15 @@ func (s *OrgStore) listInvites(ctx context.Context, as asker, sql string, args .
 	return invites, nil
 }
 
+const answerInvite = `
+	UPDATE organization_invites i
+	SET status = $3, answered_at = $4, answered_by = $1
+	FROM organizations o, users u
+	WHERE i.id = $2 AND i.status = 'pending' AND i.expires_at > $4
+		AND o.id = i.org_id
+		AND u.id = $1 AND u.email_verified AND lower(u.email) = lower(i.email)
+	RETURNING ` + inviteColumns
+
 // AnswerInvite answers an invite. That it is pending and addressed to the
 // person is part of the statement that changes it, so of many answers at once
 // one counts. A pending invite is also what lets the person into the
@@ -245,15 +254,7 @@ func (s *OrgStore) AnswerInvite(ctx context.Context, id, userID uuid.UUID, a org
 		if err != nil {
 			return fmt.Errorf("postgres: enter by invite: %w", err)
 		}
-		invite, err = scanInvite(tx.QueryRow(ctx, `
-			UPDATE organization_invites i
-			SET status = $3, answered_at = $4, answered_by = $1
-			FROM organizations o, users u
-			WHERE i.id = $2 AND i.status = 'pending' AND i.expires_at > $4
-				AND o.id = i.org_id
-				AND u.id = $1 AND u.email_verified AND lower(u.email) = lower(i.email)
-			RETURNING `+inviteColumns,
-			userID, id, string(a.Status()), now))
+		invite, err = scanInvite(tx.QueryRow(ctx, answerInvite, userID, id, string(a.Status()), now))
 		if errors.Is(err, pgx.ErrNoRows) {
 			return notAnswerable(ctx, tx, id, userID)
 		}

@@ -2,11 +2,14 @@ package postgres
 
 import (
 	"context"
+	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"happening/internal/access"
+	"happening/internal/org"
 )
 
 // Leaving is a member's leaving in steps, for the test that shows what the lock
@@ -54,4 +57,24 @@ func (l *Leaving) GiveUp(ctx context.Context) error { return l.tx.Rollback(ctx) 
 // WriteAs runs fn as a person in an organization, entered for the action.
 func (db *DB) WriteAs(ctx context.Context, userID, orgID uuid.UUID, action access.Action, fn func(tx pgx.Tx) error) error {
 	return db.write(ctx, tenant(userID, orgID, action), fn)
+}
+
+// AnswerLate enters an organization by an invite, waits for meanwhile, and
+// tells how many invites the statement of an answer then changes: with its look
+// at the status, or without.
+func (s *OrgStore) AnswerLate(ctx context.Context, id, userID uuid.UUID, guarded bool, meanwhile func(), now time.Time) (changed int64, err error) {
+	statement := answerInvite
+	if !guarded {
+		statement = strings.Replace(statement, "i.status = 'pending' AND", "", 1)
+	}
+	err = s.db.write(ctx, person(userID), func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, enterByInvite, id); err != nil {
+			return err
+		}
+		meanwhile()
+		tag, err := tx.Exec(ctx, statement, userID, id, string(org.Accepted), now)
+		changed = tag.RowsAffected()
+		return err
+	})
+	return changed, err
 }
