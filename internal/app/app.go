@@ -78,6 +78,7 @@ type App struct {
 	Events       *event.Service
 	Orgs         *org.Service
 	people       *user.Service
+	erasures     *user.Erasures
 	provider     *idp.Provider // nil: outside
 	auth         *signin.Authenticator
 	feed         *realtime.Feed
@@ -252,6 +253,7 @@ func (a *App) rooms(ctx context.Context) error {
 	if err := a.signIn(ctx); err != nil {
 		return err
 	}
+	a.erasures = a.newErasures()
 	sockets := socket.Options{
 		Gate: &gate{auth: a.auth, bookings: a.Bookings}, PublicURL: public, Log: a.Log,
 		Address: httpapi.ClientAddress(a.proxies()),
@@ -315,7 +317,7 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 func (a *App) apiDeps() httpapi.Deps {
 	store := postgres.NewNotifyStore(a.db)
 	deps := httpapi.Deps{
-		Bookings: a.Bookings, Events: a.Events, Orgs: a.Orgs, People: a.people, Audit: audit.NewService(postgres.NewAuditStore(a.db)),
+		Bookings: a.Bookings, Events: a.Events, Orgs: a.Orgs, People: a.people, Erasures: a.erasures, Audit: audit.NewService(postgres.NewAuditStore(a.db)),
 		Notifications: notify.NewService(store, a.clock.Now), Seats: &seats{a.alloc, a.holds, a.holds},
 		Auth: a.auth, SignIn: a.auth.Handler(), Socket: a.node,
 		PersonLimit:  a.limiter("person", a.LimitPerson),

@@ -82,6 +82,7 @@ func (a *App) lead(ctx context.Context) {
 		{"status of events", statusEvery, a.whenSteady(func(ctx context.Context) error { _, err := a.Events.Sweep(ctx); return err })},
 		{"overdue invites", tidyEvery, a.whenSteady(func(ctx context.Context) error { _, err := a.Orgs.Sweep(ctx); return err })},
 		{"events of suspended organizations", moveOnEvery, a.whenSteady(a.Orgs.MoveOn)},
+		{"erasures", promoteEvery, a.whenSteady(a.erasures.Sweep)},
 		{"sessions", tidyEvery, a.auth.Sweep},
 		{"old facts", tidyEvery, func(ctx context.Context) error { return notify.Purge(ctx, store, a.clock.Now()) }},
 	}

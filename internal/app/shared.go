@@ -144,6 +144,8 @@ func (a *App) told(op string, data []byte) {
 		// Forgotten first: who comes back is not let in from memory.
 		a.auth.Ended(string(data))
 		a.node.DisconnectSession(string(data))
+	case personErased:
+		a.personForgotten(data)
 	case eventMoved:
 		if id, err := uuid.FromBytes(data[:min(len(data), len(uuid.UUID{}))]); err == nil && len(data) == len(id)+8 {
 			a.alloc.Heard(id, int64(binary.BigEndian.Uint64(data[len(id):])))

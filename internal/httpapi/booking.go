@@ -48,7 +48,7 @@ type Booking struct {
 	SeatNumbers   []int32       `json:"seat_numbers" doc:"Rising; empty unless confirmed."`
 	WaitingNumber *int64        `json:"waiting_number" doc:"Given once on joining the waitlist, and kept."`
 	Position      *int32        `json:"position" doc:"Place in the waitlist from 1; null unless waiting."`
-	Reason        *string       `json:"reason" doc:"Why it was cancelled, where nobody asked for it: event_cancelled, event_started, capacity."`
+	Reason        *string       `json:"reason" doc:"Why it was cancelled, where nobody asked for it: event_cancelled, event_started, capacity, person_erased."`
 	CreatedAt     time.Time     `json:"created_at"`
 	UpdatedAt     time.Time     `json:"updated_at"`
 	Event         *BookingEvent `json:"event,omitempty"`

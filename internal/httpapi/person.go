@@ -17,6 +17,7 @@ func (s *Server) meRoutes() []route {
 		on(get, "/users/me", access.SignedIn, about{id: "get-me", tag: tagMe, summary: "Read who you are"}, s.getMe),
 		on(put, "/users/me", access.SignedIn, about{id: "update-me", tag: tagMe, summary: "Change your name",
 			more: "The name stays, whatever the sign-in service calls you from then on."}, s.updateMe),
+		on(del, "/users/me", access.SignedIn, about{id: "erase-me", tag: tagMe, summary: "Erase everything about you", more: eraseMeDoc, status: none, errors: []int{conflict}}, s.eraseMe),
 		on(get, "/users/me/export", access.SignedIn, about{id: "export-me", tag: tagMe, summary: "Get everything about you",
 			more: meExportDoc, errors: []int{tooMany}, describe: describeMeExport}, s.exportMe),
 		on(get, "/users/me/sessions", access.SignedIn, about{id: "list-sessions", tag: tagMe, summary: "List where you are signed in",

@@ -66,6 +66,7 @@ type Deps struct {
 	Orgs          *org.Service
 	Audit         *audit.Service
 	People        *user.Service
+	Erasures      *user.Erasures
 	Notifications *notify.Service
 	Seats         Seats
 
