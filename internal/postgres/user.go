@@ -113,10 +113,11 @@ func accountStands(ctx context.Context, tx pgx.Tx, subject string) error {
 const verifiedAddress = `$4 AND NOT EXISTS (
 	SELECT 1 FROM users other WHERE lower(other.email) = lower($3) AND other.email_verified AND other.id <> $1)`
 
-// followClaims brings a known person up to what the provider says.
+// followClaims brings a known person up to what the provider says. A name that
+// they chose here is not the provider's to change.
 func followClaims(ctx context.Context, tx pgx.Tx, id uuid.UUID, s user.Sighting) (p user.Person, err error) {
 	err = tx.QueryRow(ctx, `
-		UPDATE users SET name = $2, email = $3, email_verified = `+verifiedAddress+`, updated_at = $5
+		UPDATE users SET name = CASE WHEN name_chosen THEN name ELSE $2 END, email = $3, email_verified = `+verifiedAddress+`, updated_at = $5
 		WHERE id = $1 AND erased_at IS NULL
 		RETURNING id, name, email, email_verified`,
 		id, s.Claims.Name, s.Claims.Email, s.Claims.EmailVerified, s.At,
