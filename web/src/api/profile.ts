@@ -3,7 +3,6 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { answer, api } from './client';
 import { keys } from './keys';
 import type { ApiError } from './problem';
-import { raw } from './raw';
 import type { components } from './schema.gen';
 import type { Me } from './types';
 
@@ -65,7 +64,11 @@ export function fetchExport(): Promise<Blob> {
 
 /** Erases the person signed in, who confirms it by naming their own address. */
 export function useErase() {
-  return useMutation({ mutationFn: (email: string) => raw<void>('DELETE', '/users/me', { email }) });
+  return useMutation({
+    mutationFn: async (email: string) => {
+      await api.DELETE('/users/me', { body: { email } });
+    },
+  });
 }
 
 /** The organizations that a refused erasure names: nobody else runs them. */

@@ -766,7 +766,11 @@ export interface paths {
          */
         put: operations["update-me"];
         post?: never;
-        delete?: never;
+        /**
+         * Erase everything about you
+         * @description Confirm with your own address. Your name, address, sign-ins, memberships and messages are removed, and your upcoming bookings cancelled. It can't be undone. Not while you alone run an organization: `last_org_admin` lists them as `organizations`.
+         */
+        delete: operations["erase-me"];
         options?: never;
         head?: never;
         patch?: never;
@@ -890,7 +894,7 @@ export interface components {
              * @description Place in the waitlist from 1; null unless waiting.
              */
             position: number | null;
-            /** @description Why it was cancelled, where nobody asked for it: event_cancelled, event_started, capacity. */
+            /** @description Why it was cancelled, where nobody asked for it: event_cancelled, event_started, capacity, person_erased. */
             reason: string | null;
             /** @description Rising; empty unless confirmed. */
             seat_numbers: number[];
@@ -1263,6 +1267,10 @@ export interface components {
             id: string;
             name: string;
             organizations: components["schemas"]["MyMembership"][];
+        };
+        MeErase: {
+            /** @description Your own address, as it stands in your account. */
+            email: string;
         };
         Member: {
             /**
@@ -6206,6 +6214,118 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "erase-me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MeErase"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
