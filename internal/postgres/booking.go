@@ -186,11 +186,13 @@ func (s *BookingStore) DueClosings(ctx context.Context, now time.Time, after uui
 		WHERE id > $2 ORDER BY id LIMIT $3`, now, after, limit)
 }
 
-// DuePromotions implements booking.Store.
+// DuePromotions implements booking.Store. Who waits at a suspended
+// organization's event waits on.
 func (s *BookingStore) DuePromotions(ctx context.Context, now time.Time, after uuid.UUID, limit int) ([]uuid.UUID, error) {
 	return s.due(ctx, `
 		SELECT e.id FROM events e
 		WHERE e.waiting_parties > 0 AND e.available_slots > 0 AND e.starts_at > $1 AND e.cancelled_at IS NULL
+		  AND e.org_id NOT IN (SELECT o.id FROM organizations o WHERE o.suspended_at IS NOT NULL)
 		  AND e.id > $2
 		ORDER BY e.id LIMIT $3`, now, after, limit)
 }
