@@ -45,6 +45,10 @@ func (s *Server) exportMe(ctx context.Context, _ *struct{}) (*meExportAnswer, er
 			name:     "happening-" + s.deps.Now().UTC().Format(time.DateOnly) + ".zip",
 			deadline: http.NewResponseController(callFrom(ctx).ResponseWriter),
 		}
+		if r.Method == http.MethodHead {
+			out.begin()
+			return
+		}
 		err := s.deps.People.Export(ctx, principal(ctx), out, s.exportedHolds(principal(ctx)))
 		switch {
 		case err == nil:
@@ -52,8 +56,11 @@ func (s *Server) exportMe(ctx context.Context, _ *struct{}) (*meExportAnswer, er
 		case !out.begun:
 			writeProblem(w, r, err)
 		default:
-			// Half of it is out; cutting the connection tells so.
-			callFrom(ctx).logError(ctx, "an export broke off", err)
+			// Half of it is out; cutting the connection tells so. Who hung up
+			// knows it already.
+			if ctx.Err() == nil {
+				callFrom(ctx).logError(ctx, "an export broke off", err)
+			}
 			panic(http.ErrAbortHandler)
 		}
 	}}, nil
@@ -96,13 +103,16 @@ type attachment struct {
 	begun             bool
 }
 
+func (a *attachment) begin() {
+	a.begun = true
+	a.Header().Set("Content-Type", a.contentType)
+	a.Header().Set("Content-Disposition", `attachment; filename="`+a.name+`"`)
+}
+
 // Write implements io.Writer.
 func (a *attachment) Write(b []byte) (int, error) {
 	if !a.begun {
-		a.begun = true
-		h := a.Header()
-		h.Set("Content-Type", a.contentType)
-		h.Set("Content-Disposition", `attachment; filename="`+a.name+`"`)
+		a.begin()
 	}
 	// Not every connection knows deadlines; those of a server do.
 	_ = a.deadline.SetWriteDeadline(time.Now().Add(archivePatience))
