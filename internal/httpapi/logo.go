@@ -41,11 +41,11 @@ func logoURL(o *org.Organization) string {
 
 // bodyBounds are those of a request's body. Whoever is signed in may send a
 // picture where one belongs.
-func (c *call) bodyBounds(r *http.Request) (most int64, tooLarge error, patience time.Duration) {
+func (c *call) bodyBounds(r *http.Request) (most int64, patience time.Duration, tooLarge error) {
 	if r.Method == http.MethodPut && c.who.SignedIn() && strings.HasPrefix(r.URL.Path, "/organizations/") && strings.HasSuffix(r.URL.Path, "/logo") {
-		return org.MaxLogoBytes, errLogoTooLarge, max(logoPatience, c.server.bodyPatience)
+		return org.MaxLogoBytes, max(logoPatience, c.server.bodyPatience), errLogoTooLarge
 	}
-	return maxBody, errTooLarge, c.server.bodyPatience
+	return maxBody, c.server.bodyPatience, errTooLarge
 }
 
 // putLogoRoute is that of an upload, whose body is no JSON.

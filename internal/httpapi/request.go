@@ -271,7 +271,7 @@ func (s *Server) admit(c *call, r *http.Request) error {
 // idempotency key's hash. The connection's read deadline ends with a body that
 // is here; otherwise it stays, for the rest of the body is read on closing.
 func (c *call) readBody(r *http.Request) error {
-	most, tooLarge, patience := c.bodyBounds(r)
+	most, patience, tooLarge := c.bodyBounds(r)
 	if r.ContentLength > most {
 		// Unread, the rest of it would be taken for the next request.
 		c.Header().Set("Connection", "close")

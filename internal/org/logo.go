@@ -11,6 +11,7 @@ import (
 	_ "image/jpeg" // what uploads may be
 	"image/png"
 	"slices"
+	"time"
 
 	scale "golang.org/x/image/draw"
 	_ "golang.org/x/image/webp" // as above
@@ -27,15 +28,18 @@ const (
 	MaxLogoSide = 4096
 	// LogoSide is the longest side of a logo as it is kept.
 	LogoSide = 512
-	// logosAtOnce bounds the pictures that are decoded at a time, each of
-	// which takes up to 128 MB for a moment.
-	logosAtOnce = 2
+	// logosAtOnce bounds the pictures that are decoded at a time: the largest
+	// take some 300 MB for a moment.
+	logosAtOnce = 1
+	// logoPatience is how long one waits for its turn.
+	logoPatience = 10 * time.Second
 	// logoVersion is how many letters of its hash name a logo.
 	logoVersion = 12
 )
 
 var (
 	errLogo = fault.New(fault.Invalid, "invalid_image", "This is not a picture that can be read. Use a PNG, JPEG or WebP file.")
+	errBusy = fault.New(fault.Unavailable, "busy", "Too many pictures are being read right now; try again in a moment.").After(2 * time.Second)
 	errSide = fault.New(fault.Invalid, "invalid_image", fmt.Sprintf("The picture is too large. Use one of at most %d pixels a side.", MaxLogoSide))
 )
 
@@ -62,9 +66,13 @@ func NewLogo(ctx context.Context, upload []byte) (Logo, error) {
 	case config.Width > MaxLogoSide || config.Height > MaxLogoSide:
 		return Logo{}, errSide
 	}
+	patience := time.NewTimer(logoPatience)
+	defer patience.Stop()
 	select {
 	case decoding <- struct{}{}:
 		defer func() { <-decoding }()
+	case <-patience.C:
+		return Logo{}, errBusy
 	case <-ctx.Done():
 		return Logo{}, ctx.Err()
 	}
