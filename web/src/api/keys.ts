@@ -50,6 +50,7 @@ export const keys = {
   },
   organizations: {
     all: ['organizations'] as const,
+    mine: ['organizations', 'mine'] as const,
     of: (id: string) => ['organizations', id] as const,
     one: (id: string) => ['organizations', id, 'page'] as const,
     members: (id: string) => ['organizations', id, 'members'] as const,

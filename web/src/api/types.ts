@@ -28,7 +28,10 @@ export type BookingEvent = NonNullable<Booking['event']>;
 export type HistoryEntry = Item<Answer<'/bookings/{id}/history', 'get', 200>>;
 
 export type Organization = Answer<'/organizations/{id}', 'get', 200>;
+export type OrganizationChange = Body<'/organizations/{id}', 'put'>;
 export type Member = Item<Answer<'/organizations/{id}/members', 'get', 200>>;
+export type InviteOutcome = Answer<'/org-invites/batch', 'post', 200>['results'][number];
+export type AuditEntry = Item<Answer<'/organizations/{id}/audit', 'get', 200>>;
 export type Invite = Item<Answer<'/org-invites', 'get', 200>>;
 
 /** An invitation as whoever opens its mailed link sees it. */

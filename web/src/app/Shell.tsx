@@ -20,6 +20,9 @@ const AccountMenu = lazy(() =>
 const MembershipNews = lazy(() =>
   import('@/features/notifications/MembershipNews').then((m) => ({ default: m.MembershipNews })),
 );
+const OrgSwitcher = lazy(() =>
+  import('@/features/organization/OrgSwitcher').then((m) => ({ default: m.OrgSwitcher })),
+);
 const Bell = lazy(() => import('@/features/notifications/Bell').then((m) => ({ default: m.Bell })));
 
 /** The frame around every screen: bar, content, the phone's navigation. */
@@ -91,6 +94,7 @@ function TopBar({ me, pending }: { me: Me | null | undefined; pending: boolean }
         <div className="ml-auto flex items-center gap-1">
           <Suspense fallback={<Skeleton className="mx-1 size-9 rounded-full!" />}>
             {me ? <MembershipNews me={me} /> : null}
+            {me ? <OrgSwitcher me={me} /> : null}
             {me ? <Bell /> : null}
             {pending ? null : <AccountMenu me={me ?? null} />}
           </Suspense>

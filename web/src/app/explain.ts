@@ -54,6 +54,10 @@ export function explain(error: unknown): string {
       return error.status === 429
         ? t`You or others sent too many invitations today. Please try again tomorrow.`
         : t`Too many invitations of this organization are not answered yet.`;
+    case 'too_many_sends':
+      return t`It was mailed as often as it may be. Withdraw it and invite the address anew.`;
+    case 'organization_not_empty':
+      return t`The organization has events, so it can't be deleted.`;
     case 'last_org_admin':
       return t`An organization needs at least one administrator.`;
     default:

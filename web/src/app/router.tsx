@@ -105,10 +105,38 @@ const editEvent = createRoute({
   component: lazyRouteComponent(() => import('@/features/organizer/EditEventPage'), 'EditEventPage'),
 });
 
+interface PeopleSearch {
+  show?: 'invitations';
+}
+
 const people = createRoute({
   getParentRoute: () => root,
   path: '/manage/$orgId/people',
   component: lazyRouteComponent(() => import('@/features/organizer/PeoplePage'), 'PeoplePage'),
+  validateSearch: (search: Record<string, unknown>): PeopleSearch =>
+    search.show === 'invitations' ? { show: search.show } : {},
+});
+
+const settings = createRoute({
+  getParentRoute: () => root,
+  path: '/manage/$orgId/settings',
+  component: lazyRouteComponent(() => import('@/features/organizer/SettingsPage'), 'SettingsPage'),
+});
+
+type AuditSearch = Partial<Record<'action' | 'actor' | 'subject' | 'from' | 'to', string>>;
+
+const audit = createRoute({
+  getParentRoute: () => root,
+  path: '/manage/$orgId/audit',
+  component: lazyRouteComponent(() => import('@/features/organizer/AuditPage'), 'AuditPage'),
+  // The screen reads it, which keeps what only it needs out of the first load.
+  validateSearch: (search: Record<string, unknown>): AuditSearch => search,
+});
+
+const organization = createRoute({
+  getParentRoute: () => root,
+  path: '/organizations/$orgId',
+  component: lazyRouteComponent(() => import('@/features/organization/OrgPage'), 'OrgPage'),
 });
 
 export const router = createRouter({
@@ -126,6 +154,9 @@ export const router = createRouter({
     manageEvent,
     editEvent,
     people,
+    settings,
+    audit,
+    organization,
   ]),
   defaultPreload: 'intent',
   defaultErrorComponent: ErrorScreen,

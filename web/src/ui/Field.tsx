@@ -72,10 +72,13 @@ export function Field({
   hint,
   error,
   optional,
+  hideLabel,
   className,
   children,
 }: {
   label: string;
+  /** The screen names the control in another way already, for those who see it. */
+  hideLabel?: boolean;
   hint?: ReactNode;
   error?: string | undefined;
   optional?: string;
@@ -86,7 +89,10 @@ export function Field({
   const described = cx(hint && !error ? `${id}-hint` : null, error ? `${id}-error` : null);
   return (
     <div className={cx('flex flex-col gap-1.5', className)}>
-      <label htmlFor={id} className="flex items-baseline justify-between text-sm font-semibold">
+      <label
+        htmlFor={id}
+        className={hideLabel ? 'sr-only' : 'flex items-baseline justify-between text-sm font-semibold'}
+      >
         {label}
         {optional ? <span className="text-xs font-normal text-muted">{optional}</span> : null}
       </label>

@@ -9,7 +9,7 @@ import { Badge } from '@/ui/Badge';
 import { Meter } from '@/ui/Meter';
 import { categoryName } from './categories';
 
-/** An event in the list; the whole card leads to it. On a phone it lies down. */
+/** An event in the list; the whole card but its organizer's name leads to it. On a phone it lies down. */
 export function EventCard({ event }: { event: Event }) {
   const availability = availabilityOf(event);
   const status = statusBadge(event.status);
@@ -39,7 +39,15 @@ export function EventCard({ event }: { event: Event }) {
                 {event.name}
               </Link>
             </h2>
-            <p className="mt-1 truncate text-sm text-muted">{event.org_name}</p>
+            <p className="mt-1 truncate text-sm text-muted">
+              <Link
+                to="/organizations/$orgId"
+                params={{ orgId: event.org_id }}
+                className="relative z-10 rounded-sm underline-offset-4 hover:text-ink hover:underline"
+              >
+                {event.org_name}
+              </Link>
+            </p>
           </div>
         </div>
         <div className="space-y-1 text-sm text-muted">

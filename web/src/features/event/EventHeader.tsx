@@ -1,4 +1,5 @@
 import { plural, t } from '@lingui/core/macro';
+import { Link } from '@tanstack/react-router';
 import { Building2, CalendarDays, Eye, MapPin, Settings2 } from 'lucide-react';
 import type { ReactNode } from 'react';
 import type { Event } from '@/api/types';
@@ -39,7 +40,19 @@ export function EventHeader({ event, viewers }: { event: Event; viewers: number 
             {own ? ` · ${t`${own} your time`}` : ''}
           </Fact>
           {event.venue ? <Fact icon={<MapPin />} term={t`Where`} main={event.venue} /> : null}
-          <Fact icon={<Building2 />} term={t`Organizer`} main={event.org_name} />
+          <Fact
+            icon={<Building2 />}
+            term={t`Organizer`}
+            main={
+              <Link
+                to="/organizations/$orgId"
+                params={{ orgId: event.org_id }}
+                className="rounded-sm underline decoration-line-strong underline-offset-4 hover:decoration-current"
+              >
+                {event.org_name}
+              </Link>
+            }
+          />
         </dl>
         <div className="mt-5 flex flex-wrap items-end justify-between gap-4">
           {event.status === 'upcoming' ? (
@@ -73,7 +86,7 @@ function Fact({
 }: {
   icon: ReactNode;
   term: string;
-  main: string;
+  main: ReactNode;
   children?: ReactNode;
 }) {
   return (

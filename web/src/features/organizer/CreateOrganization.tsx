@@ -27,18 +27,30 @@ export function CreateOrganization() {
 export function CreateOrganizationDialog({
   open,
   onOpenChange,
+  onCreated,
 }: {
   open: boolean;
   onOpenChange: (open: boolean) => void;
+  onCreated: (id: string) => void;
 }) {
   return (
-    <Dialog open={open} onOpenChange={onOpenChange} title={t`New organization`}>
-      <OrganizationForm onDone={() => onOpenChange(false)} />
+    <Dialog
+      open={open}
+      onOpenChange={onOpenChange}
+      title={t`Found an organization`}
+      description={t`You become its administrator and can invite others to run it with you.`}
+    >
+      <OrganizationForm
+        onDone={(id) => {
+          onOpenChange(false);
+          onCreated(id);
+        }}
+      />
     </Dialog>
   );
 }
 
-function OrganizationForm({ onDone }: { onDone?: () => void }) {
+function OrganizationForm({ onDone }: { onDone?: (id: string) => void }) {
   const [name, setName] = useState('');
   const [error, setError] = useState<string>();
   const create = useCreateOrganization();
@@ -51,7 +63,7 @@ function OrganizationForm({ onDone }: { onDone?: () => void }) {
     create.mutate(name.trim(), {
       onSuccess: (org) => {
         toast('good', t`${org.name} is ready`);
-        onDone?.();
+        onDone?.(org.id);
       },
       onError: (e2) => {
         const field = e2 instanceof ApiError ? e2.errors.find((f) => f.field === 'name') : undefined;

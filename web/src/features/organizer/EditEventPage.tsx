@@ -90,6 +90,7 @@ function Edit({ event, onReload }: { event: Event; onReload: () => void }) {
           errors={form.formState.errors}
           started={started}
           category={event.category}
+          zone={event.time_zone}
         />
         {stale ? (
           <Notice

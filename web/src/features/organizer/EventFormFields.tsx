@@ -15,13 +15,16 @@ interface Props {
   started: boolean;
   /** A category that isn't among those offered, to be kept. */
   category: string;
+  /** A zone that the browser may not list, to be kept. */
+  zone: string;
 }
 
 /** The fields of an event, for creating and changing. */
-export function EventFormFields({ register, errors, started, category }: Props) {
+export function EventFormFields({ register, errors, started, category, zone }: Props) {
   const offered = CATEGORIES.map((c) => c.key);
   const categories = offered.includes(category) ? offered : [...offered, category];
-  const allZones = zones(viewerZone());
+  const known = zones(viewerZone());
+  const allZones = known.includes(zone) ? known : [zone, ...known];
   return (
     <div className="space-y-6">
       <Group title={t`What`}>
@@ -71,9 +74,9 @@ export function EventFormFields({ register, errors, started, category }: Props) 
         >
           {(control) => (
             <Select {...control} {...register('timeZone')}>
-              {allZones.map((zone) => (
-                <option key={zone} value={zone}>
-                  {zone.replaceAll('_', ' ')}
+              {allZones.map((name) => (
+                <option key={name} value={name}>
+                  {name.replaceAll('_', ' ')}
                 </option>
               ))}
             </Select>

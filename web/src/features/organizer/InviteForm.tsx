@@ -4,10 +4,12 @@ import { useInvite } from '@/api/organizations';
 import { ApiError } from '@/api/problem';
 import type { Role } from '@/api/types';
 import { explain } from '@/app/explain';
+import { ROLES, roleName } from '@/features/organization/roles';
 import { Button } from '@/ui/Button';
 import { Card } from '@/ui/Card';
 import { Field, Input, Select } from '@/ui/Field';
 import { toast } from '@/ui/toast';
+import { isAddress } from './inviteLines';
 
 /** Invites one address with a role. */
 export function InviteForm({ orgId }: { orgId: string }) {
@@ -17,7 +19,7 @@ export function InviteForm({ orgId }: { orgId: string }) {
   const invite = useInvite(orgId);
   const submit = (e: FormEvent) => {
     e.preventDefault();
-    if (!/^\S+@\S+$/.test(email.trim())) {
+    if (!isAddress(email.trim())) {
       setError(t`That is no e-mail address.`);
       return;
     }
@@ -56,9 +58,11 @@ export function InviteForm({ orgId }: { orgId: string }) {
         <Field label={t`As`}>
           {(control) => (
             <Select {...control} value={role} onChange={(e) => setRole(e.target.value as Role)}>
-              <option value="user">{t`Member`}</option>
-              <option value="organizer">{t`Organizer`}</option>
-              <option value="orgAdmin">{t`Administrator`}</option>
+              {ROLES.map((one) => (
+                <option key={one} value={one}>
+                  {roleName(one)}
+                </option>
+              ))}
             </Select>
           )}
         </Field>
@@ -67,7 +71,7 @@ export function InviteForm({ orgId }: { orgId: string }) {
         </Button>
       </form>
       <p className="mt-3 text-sm text-muted">
-        {t`Members see and book members-only events. Organizers create and run events. Administrators also run the organization.`}
+        {t`A mail with a link goes there. Only whoever has that address can accept, within 7 days.`}
       </p>
     </Card>
   );

@@ -3,6 +3,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { ExternalLink, Pencil } from 'lucide-react';
 import { useRef, useState } from 'react';
+import { useEventAudit } from '@/api/audit';
 import { useEvent, useEventBookings, useWaitlist } from '@/api/events';
 import { keys } from '@/api/keys';
 import { ApiError } from '@/api/problem';
@@ -20,6 +21,7 @@ import { Card } from '@/ui/Card';
 import { Notice } from '@/ui/Notice';
 import { BackLink, PageHeader } from '@/ui/PageHeader';
 import { Tabs } from '@/ui/Tabs';
+import { AuditList } from './AuditList';
 import { BookingTable } from './BookingTable';
 import { EventActions } from './EventActions';
 
@@ -73,7 +75,7 @@ function useLiveSales(eventId: string): number | null {
 function Manage({ event }: { event: Event }) {
   const viewers = useLiveSales(event.id);
   useTitle(t`Manage ${event.name}`);
-  const [tab, setTab] = useState<'bookings' | 'waitlist' | 'cancelled'>('bookings');
+  const [tab, setTab] = useState<'bookings' | 'waitlist' | 'cancelled' | 'record'>('bookings');
   const badge = statusBadge(event.status);
   const range = timeRange(event.starts_at, event.ends_at, event.time_zone);
   return (
@@ -124,7 +126,7 @@ function Manage({ event }: { event: Event }) {
       <BlockingHead event={event} />
       <div className="mt-8">
         <Tabs
-          label={t`Bookings and waitlist`}
+          label={t`Bookings, waitlist and record`}
           value={tab}
           onChange={setTab}
           items={[
@@ -135,6 +137,7 @@ function Manage({ event }: { event: Event }) {
               content: <Waiting eventId={event.id} />,
             },
             { key: 'cancelled', label: t`Cancelled`, content: <Cancelled eventId={event.id} /> },
+            { key: 'record', label: t`Record`, content: <EventRecord eventId={event.id} /> },
           ]}
         />
       </div>
@@ -210,4 +213,8 @@ function Waiting({ eventId }: { eventId: string }) {
 
 function Cancelled({ eventId }: { eventId: string }) {
   return <BookingTable list={useEventBookings(eventId, 'cancelled')} kind="cancelled" />;
+}
+
+function EventRecord({ eventId }: { eventId: string }) {
+  return <AuditList list={useEventAudit(eventId)} />;
 }

@@ -1,6 +1,6 @@
 import { plural, t } from '@lingui/core/macro';
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { CalendarPlus, EyeOff, Plus, UsersRound } from 'lucide-react';
+import { CalendarPlus, EyeOff, Plus } from 'lucide-react';
 import { useState } from 'react';
 import { useEventList } from '@/api/events';
 import { runs } from '@/api/me';
@@ -10,16 +10,17 @@ import { useTitle } from '@/app/title';
 import { RequireSignIn } from '@/features/account/RequireSignIn';
 import { availabilityOf, statusBadge } from '@/features/event/availability';
 import { DateBlock } from '@/features/event/DateBlock';
+import { type Membership, useCurrentOrg } from '@/features/organization/current';
+import { Gate } from '@/features/organization/InOrganization';
 import { count, startLine } from '@/lib/format';
 import { Badge } from '@/ui/Badge';
 import { Button, ButtonLink } from '@/ui/Button';
 import { EmptyState } from '@/ui/EmptyState';
-import { Select } from '@/ui/Field';
 import { Meter } from '@/ui/Meter';
-import { PageHeader } from '@/ui/PageHeader';
 import { Segmented } from '@/ui/Segmented';
 import { Loading, Skeleton } from '@/ui/Skeleton';
-import { CreateOrganization, CreateOrganizationDialog } from './CreateOrganization';
+import { CreateOrganization } from './CreateOrganization';
+import { OrgFrame } from './OrgFrame';
 
 const route = getRouteApi('/manage');
 
@@ -30,64 +31,35 @@ export function ManagePage() {
 
 function Manage({ me }: { me: Me }) {
   const orgs = runs(me);
-  useTitle(t`Organize`);
   const wanted = route.useSearch().org;
-  const navigate = route.useNavigate();
-  const [creating, setCreating] = useState(false);
-  const org = orgs.find((o) => o.id === wanted) ?? orgs[0];
-  if (!org) return <CreateOrganization />;
+  const remembered = useCurrentOrg(me);
+  const orgId = wanted ?? orgs.find((org) => org.id === remembered?.id)?.id ?? orgs[0]?.id;
+  if (orgId === undefined) return <CreateOrganization />;
   return (
-    <div className="page">
-      <PageHeader
-        title={orgs.length > 1 ? t`Organize` : org.name}
-        lead={orgs.length > 1 ? null : t`Your events`}
-        actions={
-          <>
-            <ButtonLink
-              to="/manage/$orgId/people"
-              params={{ orgId: org.id }}
-              look="secondary"
-              icon={<UsersRound aria-hidden="true" className="size-4" />}
-            >
-              {t`People`}
-            </ButtonLink>
-            <ButtonLink
-              to="/manage/new"
-              search={{ org: org.id }}
-              icon={<Plus aria-hidden="true" className="size-4" />}
-            >
-              {t`New event`}
-            </ButtonLink>
-          </>
-        }
-      />
-      {orgs.length > 1 ? (
-        <Select
-          aria-label={t`Organization`}
-          className="mb-5 max-w-xs"
-          value={org.id}
-          onChange={(e) => void navigate({ search: { org: e.target.value } })}
+    <Gate me={me} orgId={orgId} section="events">
+      {(_, org) => <Events org={org} />}
+    </Gate>
+  );
+}
+
+function Events({ org }: { org: Membership }) {
+  useTitle(t`Events of ${org.name}`);
+  return (
+    <OrgFrame
+      org={org}
+      section="events"
+      actions={
+        <ButtonLink
+          to="/manage/new"
+          search={{ org: org.id }}
+          icon={<Plus aria-hidden="true" className="size-4" />}
         >
-          {orgs.map((o) => (
-            <option key={o.id} value={o.id}>
-              {o.name}
-            </option>
-          ))}
-        </Select>
-      ) : null}
+          {t`New event`}
+        </ButtonLink>
+      }
+    >
       <EventTable key={org.id} orgId={org.id} />
-      <p className="mt-10 text-sm text-muted">
-        {t`Need a separate place for other events?`}{' '}
-        <button
-          type="button"
-          className="font-semibold text-accent-ink underline-offset-4 hover:underline"
-          onClick={() => setCreating(true)}
-        >
-          {t`Create another organization`}
-        </button>
-      </p>
-      <CreateOrganizationDialog open={creating} onOpenChange={setCreating} />
-    </div>
+    </OrgFrame>
   );
 }
 

@@ -1,14 +1,18 @@
 import { t } from '@lingui/core/macro';
 import { getRouteApi, useNavigate } from '@tanstack/react-router';
 import { ShieldX } from 'lucide-react';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { useCreateEvent } from '@/api/events';
 import { runs } from '@/api/me';
+import { useOrganization } from '@/api/organizations';
 import { ApiError } from '@/api/problem';
 import type { Me } from '@/api/types';
 import { explain } from '@/app/explain';
+import { PendingScreen } from '@/app/PendingScreen';
 import { useTitle } from '@/app/title';
 import { RequireSignIn } from '@/features/account/RequireSignIn';
+import { useCurrentOrg } from '@/features/organization/current';
+import { Gate } from '@/features/organization/InOrganization';
 import { viewerZone } from '@/lib/format';
 import { Button, ButtonLink } from '@/ui/Button';
 import { EmptyState } from '@/ui/EmptyState';
@@ -29,13 +33,10 @@ export function NewEventPage() {
 function NewEvent({ me }: { me: Me }) {
   useTitle(t`New event`);
   const wanted = route.useSearch().org;
+  const remembered = useCurrentOrg(me);
   const orgs = runs(me);
-  const [orgId, setOrgId] = useState(() => orgs.find((org) => org.id === wanted)?.id ?? orgs[0]?.id ?? '');
-  const form = useEventForm(emptyForm(viewerZone(), new Date()));
-  const create = useCreateEvent();
-  const navigate = useNavigate();
-  const [problem, setProblem] = useState<string | null>(null);
-  if (orgs.length === 0) {
+  const orgId = wanted ?? orgs.find((org) => org.id === remembered?.id)?.id ?? orgs[0]?.id;
+  if (orgId === undefined || orgs.length === 0) {
     return (
       <EmptyState
         page
@@ -47,6 +48,41 @@ function NewEvent({ me }: { me: Me }) {
       </EmptyState>
     );
   }
+  return (
+    <Gate me={me} orgId={orgId} section="events">
+      {() => <WithZone orgs={orgs} first={orgId} />}
+    </Gate>
+  );
+}
+
+// The form begins with the zone of its organization; without an answer about
+// that, with the viewer's own.
+function WithZone({ orgs, first }: { orgs: ReturnType<typeof runs>; first: string }) {
+  const { data, isPending } = useOrganization(first);
+  if (isPending) return <PendingScreen />;
+  return <EventFormPage orgs={orgs} first={first} zone={data?.time_zone ?? viewerZone()} />;
+}
+
+function EventFormPage({
+  orgs,
+  first,
+  zone,
+}: {
+  orgs: ReturnType<typeof runs>;
+  first: string;
+  zone: string;
+}) {
+  const [orgId, setOrgId] = useState(first);
+  const form = useEventForm(emptyForm(zone, new Date()));
+  const create = useCreateEvent();
+  const navigate = useNavigate();
+  const [problem, setProblem] = useState<string | null>(null);
+  const chosen = useOrganization(orgId).data;
+  const touched = form.formState.dirtyFields.timeZone;
+  // Another organization brings its zone along, unless one was chosen by hand.
+  useEffect(() => {
+    if (chosen && !touched) form.resetField('timeZone', { defaultValue: chosen.time_zone ?? viewerZone() });
+  }, [chosen, touched, form]);
   const submit = form.handleSubmit((values) => {
     setProblem(null);
     create.mutate(inputOf(values, orgId), {
@@ -63,7 +99,14 @@ function NewEvent({ me }: { me: Me }) {
   });
   return (
     <div className="page max-w-3xl!">
-      <PageHeader back={<BackLink to="/manage">{t`Organize`}</BackLink>} title={t`New event`} />
+      <PageHeader
+        back={
+          <BackLink to="/manage" search={{ org: orgId }}>
+            {orgs.find((org) => org.id === orgId)?.name ?? t`Organize`}
+          </BackLink>
+        }
+        title={t`New event`}
+      />
       <form onSubmit={(e) => void submit(e)} noValidate className="space-y-6">
         {orgs.length > 1 ? (
           <Field label={t`Organization`}>
@@ -83,6 +126,7 @@ function NewEvent({ me }: { me: Me }) {
           errors={form.formState.errors}
           started={false}
           category={form.getValues('category')}
+          zone={chosen?.time_zone ?? zone}
         />
         {problem ? (
           <Notice tone="bad" live>
@@ -90,7 +134,9 @@ function NewEvent({ me }: { me: Me }) {
           </Notice>
         ) : null}
         <div className="flex justify-end gap-2">
-          <ButtonLink to="/manage" look="secondary">{t`Discard`}</ButtonLink>
+          <ButtonLink to="/manage" search={{ org: orgId }} look="secondary">
+            {t`Discard`}
+          </ButtonLink>
           <Button type="submit" busy={create.isPending}>
             {t`Publish event`}
           </Button>

@@ -1,0 +1,148 @@
+import { t } from '@lingui/core/macro';
+import { ShieldX } from 'lucide-react';
+import { type ReactNode, useEffect, useState } from 'react';
+import { useMeQuery } from '@/api/me';
+import { useOrganization } from '@/api/organizations';
+import { isNotFound } from '@/api/problem';
+import type { Me, Role } from '@/api/types';
+import { Failure, NotFoundScreen } from '@/app/ErrorScreen';
+import { PendingScreen } from '@/app/PendingScreen';
+import { useTitle } from '@/app/title';
+import { RequireSignIn } from '@/features/account/RequireSignIn';
+import { ButtonLink } from '@/ui/Button';
+import { EmptyState } from '@/ui/EmptyState';
+import { type Membership, rememberOrg } from './current';
+import { atLeast, roleFor, roleName, type Section } from './roles';
+
+/** Shows a part of running an organization to those whose role allows it, and tells others why not. */
+export function InOrganization({
+  orgId,
+  section,
+  children,
+}: {
+  orgId: string;
+  section: Section;
+  children: (me: Me, org: Membership) => ReactNode;
+}) {
+  return (
+    <RequireSignIn>
+      {(me) => (
+        <Gate me={me} orgId={orgId} section={section}>
+          {children}
+        </Gate>
+      )}
+    </RequireSignIn>
+  );
+}
+
+/** The same for a screen that knows already who is signed in. */
+export function Gate({
+  me,
+  orgId,
+  section,
+  children,
+}: {
+  me: Me;
+  orgId: string;
+  section: Section;
+  children: (me: Me, org: Membership) => ReactNode;
+}) {
+  const org = me.organizations.find((o) => o.id === orgId);
+  const allowed = org !== undefined && atLeast(org.role, roleFor(section));
+  useEffect(() => {
+    if (allowed) rememberOrg(me.id, orgId);
+  }, [allowed, me.id, orgId]);
+  if (allowed) return children(me, org);
+  return <Denied key={orgId} orgId={orgId} membership={org} needs={roleFor(section)} />;
+}
+
+/** What was read of oneself counts as current for this long. */
+const FRESH_MS = 3000;
+
+// A role may have been given a moment ago: before anybody is sent away, the
+// server is asked once more.
+function useCertain(): boolean {
+  const { dataUpdatedAt, refetch } = useMeQuery();
+  const [certain, setCertain] = useState(() => Date.now() - dataUpdatedAt < FRESH_MS);
+  useEffect(() => {
+    if (!certain) void refetch({ cancelRefetch: false }).finally(() => setCertain(true));
+  }, [certain, refetch]);
+  return certain;
+}
+
+function Denied({
+  orgId,
+  membership,
+  needs,
+}: {
+  orgId: string;
+  membership: Membership | undefined;
+  needs: Role;
+}) {
+  const certain = useCertain();
+  if (!certain) return <PendingScreen />;
+  return membership ? <TooLittle org={membership} needs={needs} /> : <ForMembers orgId={orgId} />;
+}
+
+function TooLittle({ org, needs }: { org: Membership; needs: Role }) {
+  const title = needs === 'orgAdmin' ? t`This is for administrators` : t`This is for organizers`;
+  useTitle(title);
+  const role = roleName(org.role);
+  return (
+    <div className="page py-10">
+      <EmptyState
+        page
+        icon={ShieldX}
+        title={title}
+        action={
+          <>
+            <ButtonLink to="/organizations/$orgId" params={{ orgId: org.id }}>
+              {t`See what is on`}
+            </ButtonLink>
+            <ButtonLink to="/manage/$orgId/people" params={{ orgId: org.id }} look="secondary">
+              {t`See its people`}
+            </ButtonLink>
+          </>
+        }
+      >
+        {t`Your role in ${org.name} is: ${role}. Its administrators can give you another one.`}
+      </EmptyState>
+    </div>
+  );
+}
+
+// That an organization exists is no secret; what is inside is.
+function ForMembers({ orgId }: { orgId: string }) {
+  const known = isId(orgId);
+  const { data: org, error, isPending, refetch } = useOrganization(orgId, known);
+  if (!known || isNotFound(error)) return <NotFoundScreen />;
+  if (isPending) return <PendingScreen />;
+  if (!org) return <Failure page error={error} onRetry={() => void refetch()} />;
+  return <NotAMember orgId={org.id} name={org.name} />;
+}
+
+function NotAMember({ orgId, name }: { orgId: string; name: string }) {
+  const title = t`This is for members of ${name}`;
+  useTitle(title);
+  return (
+    <div className="page py-10">
+      <EmptyState
+        page
+        icon={ShieldX}
+        title={title}
+        action={
+          <ButtonLink to="/organizations/$orgId" params={{ orgId }}>
+            {t`See its public page`}
+          </ButtonLink>
+        }
+      >
+        {t`Its administrators can invite you by your e-mail address.`}
+      </EmptyState>
+    </div>
+  );
+}
+
+/** Whether a piece of an address can name anything at all. */
+export function isId(text: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
+}

@@ -1,0 +1,36 @@
+import { Avatar } from '@/ui/Avatar';
+import { cx } from '@/ui/classes';
+
+/** Where the browser finds a logo, whose address the API tells relative to its own root. */
+export function logoAddress(logoUrl: string): string {
+  return `/api/${logoUrl}`;
+}
+
+/** An organization's logo, or its initials. Its name always stands beside it. */
+export function OrgMark({
+  org,
+  className,
+}: {
+  org: { id: string; name: string; logo_url?: string | null | undefined };
+  className?: string;
+}) {
+  if (!org.logo_url)
+    return <Avatar name={org.name} seed={org.id} className={cx('rounded-[28%]!', className)} />;
+  return (
+    // Logos are drawn for paper; many would vanish on a dark page.
+    <span
+      className={cx(
+        'grid size-9 shrink-0 place-items-center overflow-hidden rounded-[28%] border border-line bg-white p-[6%]',
+        className,
+      )}
+    >
+      <img
+        src={logoAddress(org.logo_url)}
+        alt=""
+        className="size-full object-contain"
+        loading="lazy"
+        decoding="async"
+      />
+    </span>
+  );
+}

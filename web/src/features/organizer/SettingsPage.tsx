@@ -1,0 +1,292 @@
+import { zodResolver } from '@hookform/resolvers/zod';
+import { t } from '@lingui/core/macro';
+import { getRouteApi } from '@tanstack/react-router';
+import { lazy, Suspense, useMemo, useState } from 'react';
+import { type UseFormReturn, useForm } from 'react-hook-form';
+import { useChangeOrganization, useOrganization } from '@/api/organizations';
+import { ApiError } from '@/api/problem';
+import type { Me, Organization } from '@/api/types';
+import { Failure } from '@/app/ErrorScreen';
+import { explain } from '@/app/explain';
+import { useTitle } from '@/app/title';
+import type { Membership } from '@/features/organization/current';
+import { InOrganization } from '@/features/organization/InOrganization';
+import { viewerZone } from '@/lib/format';
+import { zones } from '@/lib/zoned';
+import { Button } from '@/ui/Button';
+import { Field, Input, Select, Textarea } from '@/ui/Field';
+import { Notice } from '@/ui/Notice';
+import { Segmented } from '@/ui/Segmented';
+import { Loading, Skeleton } from '@/ui/Skeleton';
+import { toast } from '@/ui/toast';
+import { ColourField } from './ColourField';
+import { DangerZone } from './DangerZone';
+import { LogoEditor } from './LogoEditor';
+import { OrgFrame } from './OrgFrame';
+import { Panel } from './Panel';
+import {
+  changeOf,
+  formOf,
+  MAX_ABOUT,
+  type SettingsForm,
+  settingsField,
+  settingsSchema,
+} from './settingsForm';
+
+const route = getRouteApi('/manage/$orgId/settings');
+const Description = lazy(() =>
+  import('@/features/event/Description').then((m) => ({ default: m.Description })),
+);
+
+/** What an organization says of itself, and ending it. */
+export function SettingsPage() {
+  const { orgId } = route.useParams();
+  return (
+    <InOrganization orgId={orgId} section="settings">
+      {(me, org) => <Settings key={orgId} me={me} org={org} />}
+    </InOrganization>
+  );
+}
+
+function Settings({ me, org }: { me: Me; org: Membership }) {
+  useTitle(t`Settings of ${org.name}`);
+  const { data, error, isPending, refetch } = useOrganization(org.id);
+  // What is edited stays what it was when editing began, also when it is
+  // fetched again in the background: only then can a conflict be noticed.
+  const [base, setBase] = useState<Organization | null>(null);
+  const [edition, setEdition] = useState(0);
+  if (data && !base) setBase(data);
+  const shown = base ?? data;
+  const begin = (next: Organization) => {
+    setBase(next);
+    setEdition((n) => n + 1);
+  };
+  const reload = () => void refetch().then((fresh) => fresh.data && begin(fresh.data));
+  // A logo moves the revision, too. What is being typed stays, and with it the
+  // conflict if somebody changed more than that.
+  const followLogo = () =>
+    void refetch().then(({ data: fresh }) => {
+      const same = fresh && base && Object.keys(changeOf(formOf(fresh), formOf(base))).length === 0;
+      if (same) setBase(fresh);
+    });
+  return (
+    <OrgFrame org={org} section="settings" narrow>
+      {shown ? (
+        <div className="space-y-6">
+          <LogoEditor org={data ?? shown} onChanged={followLogo} />
+          <Edit key={edition} org={shown} onReload={reload} onSaved={begin} />
+          <DangerZone me={me} org={org} />
+        </div>
+      ) : isPending ? (
+        <Loading className="space-y-6">
+          <Skeleton className="h-36 rounded-xl" />
+          <Skeleton className="h-96 rounded-xl" />
+        </Loading>
+      ) : (
+        <Failure error={error} onRetry={() => void refetch()} />
+      )}
+    </OrgFrame>
+  );
+}
+
+function Edit({
+  org,
+  onReload,
+  onSaved,
+}: {
+  org: Organization;
+  onReload: () => void;
+  onSaved: (org: Organization) => void;
+}) {
+  const before = formOf(org);
+  const resolver = useMemo(() => zodResolver(settingsSchema()), []);
+  const form = useForm<SettingsForm>({ resolver, defaultValues: before });
+  const { register, formState, watch, setValue } = form;
+  const { errors } = formState;
+  const save = useChangeOrganization(org.id);
+  const [problem, setProblem] = useState<string | null>(null);
+  const [stale, setStale] = useState(false);
+  const submit = form.handleSubmit((values) => {
+    setProblem(null);
+    const change = changeOf(values, before);
+    if (Object.keys(change).length === 0) {
+      toast('info', t`Nothing to save`, t`Everything is as it was.`);
+      return;
+    }
+    save.mutate(
+      { change, revision: org.revision },
+      {
+        onSuccess: (saved) => {
+          toast('good', t`Saved`);
+          onSaved(saved);
+        },
+        onError: (error) => {
+          if (error instanceof ApiError && error.status === 412) setStale(true);
+          else setProblem(showProblem(form, error));
+        },
+      },
+    );
+  });
+  return (
+    <form onSubmit={(e) => void submit(e)} noValidate className="space-y-6">
+      <Panel title={t`What people see`}>
+        <Field label={t`Name`} error={errors.name?.message}>
+          {(control) => <Input {...control} {...register('name')} autoComplete="organization" />}
+        </Field>
+        <About form={form} />
+        <div className="grid gap-5 sm:grid-cols-2">
+          <Field
+            label={t`Contact address`}
+            optional={t`optional`}
+            hint={t`Shown to everybody.`}
+            error={errors.contactEmail?.message}
+          >
+            {(control) => (
+              <Input
+                {...control}
+                {...register('contactEmail')}
+                type="email"
+                autoComplete="off"
+                placeholder="hello@example.org"
+              />
+            )}
+          </Field>
+          <Field label={t`Website`} optional={t`optional`} error={errors.website?.message}>
+            {(control) => (
+              <Input
+                {...control}
+                {...register('website')}
+                inputMode="url"
+                autoComplete="off"
+                placeholder="https://example.org"
+              />
+            )}
+          </Field>
+        </div>
+        <ColourField
+          value={watch('color')}
+          error={errors.color?.message}
+          onChange={(color) =>
+            setValue('color', color, { shouldDirty: true, shouldValidate: formState.isSubmitted })
+          }
+        />
+      </Panel>
+      <Panel title={t`For new events`}>
+        <Field
+          label={t`Time zone`}
+          hint={t`New events begin with it; each can have another one.`}
+          error={errors.timeZone?.message}
+        >
+          {(control) => (
+            <Select {...control} {...register('timeZone')}>
+              <option value="">{t`That of whoever creates the event`}</option>
+              {zonesWith(before.timeZone).map((zone) => (
+                <option key={zone} value={zone}>
+                  {zone.replaceAll('_', ' ')}
+                </option>
+              ))}
+            </Select>
+          )}
+        </Field>
+      </Panel>
+      {stale ? (
+        <Notice
+          tone="warn"
+          live
+          title={t`Somebody else changed these settings meanwhile`}
+          action={
+            <Button size="sm" look="secondary" onClick={onReload}>
+              {t`Load the newest and start over`}
+            </Button>
+          }
+        >
+          {t`Nothing of yours was saved, so that nothing of theirs is lost.`}
+        </Notice>
+      ) : null}
+      {problem ? (
+        <Notice tone="bad" live>
+          {problem}
+        </Notice>
+      ) : null}
+      <div className="flex flex-wrap items-center justify-end gap-2">
+        {formState.isDirty ? (
+          <Button look="secondary" onClick={() => form.reset()}>
+            {t`Discard changes`}
+          </Button>
+        ) : null}
+        <Button type="submit" busy={save.isPending}>
+          {t`Save settings`}
+        </Button>
+      </div>
+    </form>
+  );
+}
+
+function zonesWith(current: string): string[] {
+  const known = zones(viewerZone());
+  return current === '' || known.includes(current) ? known : [current, ...known];
+}
+
+function About({ form }: { form: UseFormReturn<SettingsForm> }) {
+  const [mode, setMode] = useState<'write' | 'preview'>('write');
+  const text = form.watch('about');
+  const left = MAX_ABOUT - [...text].length;
+  return (
+    <div>
+      <div className="mb-2 flex flex-wrap items-end justify-between gap-2">
+        <span className="text-sm font-semibold">{t`About`}</span>
+        <Segmented
+          label={t`Text about the organization`}
+          value={mode}
+          onChange={setMode}
+          options={[
+            { value: 'write', label: t`Write` },
+            { value: 'preview', label: t`Preview` },
+          ]}
+        />
+      </div>
+      {mode === 'write' ? (
+        <Field
+          label={t`Text about the organization`}
+          hideLabel
+          hint={
+            left < MAX_ABOUT / 10
+              ? t`${left} characters left.`
+              : t`Markdown works: **bold**, lists, links. HTML is shown as text.`
+          }
+          error={form.formState.errors.about?.message}
+        >
+          {(control) => <Textarea {...control} {...form.register('about')} rows={8} />}
+        </Field>
+      ) : (
+        <div className="min-h-52 rounded-md border border-dashed border-line p-4">
+          {text.trim() === '' ? (
+            <p className="text-sm text-muted">{t`Nothing is written yet.`}</p>
+          ) : (
+            <Suspense fallback={<Skeleton className="h-24" />}>
+              <Description text={text} />
+            </Suspense>
+          )}
+        </div>
+      )}
+    </div>
+  );
+}
+
+// Shows the server's complaints at their fields and answers what the screen
+// says besides.
+function showProblem(form: UseFormReturn<SettingsForm>, error: unknown): string {
+  if (!(error instanceof ApiError) || error.errors.length === 0) return explain(error);
+  const homeless: string[] = [];
+  let first = true;
+  for (const { field, message } of error.errors) {
+    const at = settingsField(field);
+    if (!at) {
+      homeless.push(message);
+      continue;
+    }
+    form.setError(at, { type: 'server', message }, { shouldFocus: first });
+    first = false;
+  }
+  return [t`Please check the marked fields.`, ...homeless].join(' ');
+}

@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest';
+import type { AuditEntry } from '@/api/types';
+import { actionGroups, actorName, differencesOf, piecesOf, sentenceOf, untoldOf } from './auditWords';
+
+function entry(over: Partial<AuditEntry>): AuditEntry {
+  return {
+    id: 'one',
+    at: '2026-11-22T11:00:00Z',
+    action: 'org.created',
+    actor: { id: 'ann', name: 'Ann' },
+    subject_id: 'org',
+    subject: null,
+    before: null,
+    after: null,
+    ...over,
+  } as AuditEntry;
+}
+
+const told = (over: Partial<AuditEntry>) =>
+  piecesOf(sentenceOf(entry(over)))
+    .map((piece) => (piece.named ? `[${piece.text}]` : piece.text))
+    .join('');
+
+const bob = { kind: 'member', label: 'Bob' } as const;
+const jazz = { kind: 'event', label: 'Jazz night' } as const;
+
+describe('the record', () => {
+  it.each<[string, Partial<AuditEntry>]>([
+    ['[Ann] founded the organization', {}],
+    [
+      '[Ann] changed the role of [Bob] from Member to Organizer',
+      {
+        action: 'member.role_changed',
+        subject_id: 'bob',
+        subject: bob,
+        before: { role: 'user' },
+        after: { role: 'organizer' },
+      },
+    ],
+    [
+      '[Ann] changed their own role from Administrator to Member',
+      {
+        action: 'member.role_changed',
+        subject_id: 'ann',
+        subject: { kind: 'member', label: 'Ann' },
+        before: { role: 'orgAdmin' },
+        after: { role: 'user' },
+      },
+    ],
+    ['[Ann] joined as Member', { action: 'member.joined', after: { role: 'user' } }],
+    [
+      '[Ann] accepted an invitation and went from Member to Organizer',
+      { action: 'member.joined', before: { role: 'user' }, after: { role: 'organizer', invite_id: 'x' } },
+    ],
+    [
+      '[Ann] removed somebody who is gone, who was Member',
+      { action: 'member.removed', before: { role: 'user' } },
+    ],
+    [
+      '[Ann] invited [bob@x.org] as Organizer',
+      {
+        action: 'invite.created',
+        subject: { kind: 'invite', label: 'bob@x.org' },
+        after: { role: 'organizer' },
+      },
+    ],
+    ['[The operator] suspended the organization', { action: 'org.suspended', actor: null }],
+    ['[Happening] withdrew the invitation to somebody', { action: 'invite.revoked', actor: null }],
+    [
+      '[Ann] changed the event [Jazz night]: seats, start',
+      {
+        action: 'event.updated',
+        subject: jazz,
+        before: { total_slots: 20, starts_at: '2026-12-01T18:00:00Z', revision: 1 },
+        after: { total_slots: 30, starts_at: '2026-12-02T18:00:00Z', revision: 2 },
+      },
+    ],
+    [
+      '[Ann] changed the settings: colour, text about it, logo',
+      {
+        action: 'org.updated',
+        before: { color: '', logo: 'a' },
+        after: { color: '#112233', logo: 'b', changed: ['about'] },
+      },
+    ],
+    ['[Ann]: org.something_new', { action: 'org.something_new' as never }],
+  ])('says “%s”', (sentence, over) => {
+    expect(told(over)).toBe(sentence);
+  });
+
+  it('has a sentence for everything that one can look for', () => {
+    for (const { actions } of actionGroups()) {
+      for (const { value } of actions) expect(told({ action: value as never })).not.toContain(value);
+    }
+  });
+
+  it('lets no name break out of its place', () => {
+    const pieces = piecesOf(sentenceOf(entry({ actor: { id: 'x', name: 'A\u2069 evil \u2068B' } })));
+    expect(pieces.map((piece) => [piece.text, piece.named])).toEqual([
+      ['A evil B', true],
+      [' founded the organization', false],
+    ]);
+    expect(actorName(entry({ actor: { id: 'x', name: '' } }))).toBe('Somebody');
+  });
+
+  it('shows before and after in words, without what tells nobody anything', () => {
+    const differences = differencesOf(
+      entry({
+        before: { visibility: 'public', total_slots: 1000, waitlist_policy: 'strict', revision: 3 },
+        after: { visibility: 'members', total_slots: 1000, admin_id: 'x', suspended: true, color: '' },
+      }),
+    );
+    expect(differences.map(({ label, before, after }) => [label, before, after])).toEqual([
+      ['Who can see it', 'Everybody', 'Members only'],
+      ['Waitlist order', 'Strict order', null],
+      ['Suspended', null, 'yes'],
+      ['Colour', null, 'none'],
+    ]);
+    expect(untoldOf(entry({ after: { changed: ['about', 7, 'contact_email'] } }))).toEqual([
+      'Text about it',
+      'Contact address',
+    ]);
+  });
+});
