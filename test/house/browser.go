@@ -45,9 +45,8 @@ var (
 	actionPattern = regexp.MustCompile(`<form method="post" action="([^"]+)"`)
 )
 
-// SignIn signs one of the demo's people in, on a server that was started with
-// the demo.
-func (h *House) SignIn(email string) *Browser {
+// Browser opens one that nobody has signed in with.
+func (h *House) Browser() *Browser {
 	h.t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -55,25 +54,38 @@ func (h *House) SignIn(email string) *Browser {
 	}
 	b := &Browser{house: h}
 	b.http = &http.Client{Jar: jar, Timeout: RequestLimit, Transport: b}
+	return b
+}
+
+// SignIn signs one of the demo's people in, on a server that was started with
+// the demo.
+func (h *House) SignIn(email string) *Browser {
+	h.t.Helper()
+	b := h.Browser()
 	said := h.Must("demo")
 	_, password, found := strings.Cut(said, "password: ")
 	if !found {
 		h.t.Fatalf("the demo tells no password: %q", said)
 	}
 	page := b.Get(h.t, "/auth/login?return_to=/bookings")
-	form := url.Values{"email": {email}, "password": {strings.TrimSpace(password)}}
+	answered := b.Submit(h.t, page, url.Values{"email": {email}, "password": {strings.TrimSpace(password)}})
+	if b.Session == nil {
+		h.t.Fatalf("signing in gave no session: %s", answered)
+	}
+	return b
+}
+
+// Submit fills in the form of a page and sends it.
+func (b *Browser) Submit(t *testing.T, page string, form url.Values) string {
+	t.Helper()
 	for _, field := range hiddenPattern.FindAllStringSubmatch(page, -1) {
 		form.Set(field[1], html.UnescapeString(field[2]))
 	}
 	action := actionPattern.FindStringSubmatch(page)
 	if action == nil {
-		h.t.Fatalf("there is no form to sign in with: %s", page)
+		t.Fatalf("there is no form: %s", page)
 	}
-	answered := b.Post(h.t, action[1], form)
-	if b.Session == nil {
-		h.t.Fatalf("signing in gave no session: %s", answered)
-	}
-	return b
+	return b.Post(t, action[1], form)
 }
 
 // Get opens a page, redirects followed.
