@@ -385,10 +385,17 @@ func myRows() []matrixRow {
 	return []matrixRow{
 		{route: "GET /users/me", want: mine, ask: plainly("/users/me", nil)},
 		{route: "PUT /users/me", records: nothing, want: mine, ask: plainly("/users/me", `{"name":"Quillfeather"}`)},
-		// Whoever is signed in gets as far as the confirmation, which is wrong:
-		// who erases themselves is not there to ask any more.
-		{route: "DELETE /users/me", want: map[string]string{own: "401 422 422 422 422 422 422 422"}, records: nothing,
-			ask: plainly("/users/me", map[string]any{"email": "not-mine@elsewhere.test"})},
+		{
+			route: "DELETE /users/me", what: "without confirming it", records: nothing, want: map[string]string{own: "401 422 422 422 422 422 422 422"},
+			ask: plainly("/users/me", `{"email":"somebody-else@people.test"}`),
+		},
+		{
+			route: "DELETE /users/me", records: string(audit.MemberErased), want: map[string]string{own: doneMyself}, spare: true,
+			unlike: map[string]string{stranger: nothing, former: nothing, booker: nothing}, // no organization's
+			ask: func(c *cell) question {
+				return question{path: "/users/me", body: map[string]any{"email": c.caller.email}}
+			},
+		},
 		{route: "GET /users/me/export", want: mine, ask: plainly("/users/me/export", nil)},
 		{route: "GET /users/me/sessions", want: mine, ask: plainly("/users/me/sessions", nil)},
 		{route: "DELETE /users/me/sessions", records: nothing, want: map[string]string{own: doneMyself}, ask: plainly("/users/me/sessions", nil)},

@@ -147,3 +147,43 @@ func TestARecordIsFiltered(t *testing.T) {
 		t.Errorf("counted %d, %v, beyond the limit of 3", n, err)
 	}
 }
+
+// The store alone, without any check before it, shows a record to nobody whose
+// role is not named.
+func TestARecordIsWalled(t *testing.T) {
+	t.Parallel()
+	k := newTenancy(t)
+	admin, other, stranger := k.person("ann"), k.person("bob"), k.person("cem")
+	orgID, otherOrg := k.org(admin, "Mill"), k.org(other, "Dam")
+	organizer, member := k.person("dan"), k.person("eve")
+	k.join(orgID, organizer, access.Organizer)
+	k.join(orgID, member, access.User)
+	k.event(organizer, orgID, "Harvest", 24, nil)
+	store := postgres.NewAuditStore(k.db.DB)
+	for _, c := range []struct {
+		name   string
+		viewer access.Principal
+		org    uuid.UUID
+		action access.Action
+		want   int
+	}{
+		{"an admin", admin, orgID, access.AuditRead, 2},
+		{"an organizer, of an event", organizer, orgID, access.EventAudit, 2},
+		{"an organizer, of everything", organizer, orgID, access.AuditRead, 0},
+		{"a member", member, orgID, access.EventAudit, 0},
+		{"a stranger", stranger, orgID, access.AuditRead, 0},
+		{"nobody", access.Principal{}, orgID, access.AuditRead, 0},
+		{"another's admin", other, orgID, access.AuditRead, 0},
+		{"an admin, of another", admin, otherOrg, access.AuditRead, 0},
+		{"of nothing", admin, uuid.New(), access.AuditRead, 0},
+	} {
+		q := audit.Query{OrgID: c.org, Limit: 100}
+		lines, err := store.ListAudit(t.Context(), c.viewer.UserID, c.action, q)
+		if err != nil || len(lines) != c.want {
+			t.Errorf("%s: %d lines, %v, want %d", c.name, len(lines), err, c.want)
+		}
+		if n, err := store.CountAudit(t.Context(), c.viewer.UserID, c.action, q); err != nil || n != c.want {
+			t.Errorf("%s: counted %d, %v, want %d", c.name, n, err, c.want)
+		}
+	}
+}
