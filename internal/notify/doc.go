@@ -32,9 +32,13 @@
 // a live booking. It is told page by page, a page a transaction, the place
 // reached kept with the fact, so that it goes on where a crash stopped it.
 //
-// Its mails wait for UpdateSettle, and one is dropped when the event has
+// The mails of a change wait for UpdateSettle, and one is dropped when the event has
 // changed again by the time it would be sent: the newest change's mail tells
 // how things stand. In the bell each change has its message.
+//
+// Whether a mail is made at all is its person's to choose, by type, save where
+// it carries a link that they need. That is decided when the fact is told. The
+// bell has every message, so that each due fact is told somewhere.
 //
 // A fact that cannot be understood is put aside with its reason; one that the
 // database refuses is tried again by itself, after pauses that grow, and put
