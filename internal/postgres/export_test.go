@@ -10,6 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+
+	"happening/internal/access"
 )
 
 // MigrateTo brings the schema up to a version, for tests of what the next
@@ -73,4 +75,29 @@ func (l *Ledger) TakeOutVersionCheck(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Asker is a context of row level security, for tests that read in it without
+// any condition of their own.
+type Asker struct {
+	User, Org uuid.UUID
+	Action    access.Action
+	Token     []byte
+}
+
+func (a Asker) asker() asker {
+	if a.Org != uuid.Nil {
+		return tenant(a.User, a.Org, a.Action)
+	}
+	return bearer(a.User, a.Token)
+}
+
+// TextsAs reads a column of texts as an asker.
+func TextsAs(ctx context.Context, db *DB, as Asker, sql string, args ...any) ([]string, error) {
+	return read(ctx, db, as.asker(), pgx.RowTo[string], sql, args...)
+}
+
+// WriteAs runs a transaction as an asker.
+func WriteAs(ctx context.Context, db *DB, as Asker, fn func(tx pgx.Tx) error) error {
+	return db.write(ctx, as.asker(), fn)
 }
