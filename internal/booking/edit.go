@@ -74,7 +74,7 @@ func (s *Service) edit(ctx context.Context, eventID uuid.UUID, who access.Princi
 		if edit.Before, err = json.Marshal(current.Audit()); err != nil {
 			return event.Event{}, nil, err
 		}
-		if edit.After, err = json.Marshal(changed.Audit()); err != nil {
+		if edit.After, err = json.Marshal(changed.AuditSince(&current)); err != nil {
 			return event.Event{}, nil, err
 		}
 		return changed, edit, nil

@@ -114,3 +114,23 @@ func (e *Event) Audit() audit.Details {
 	}
 	return d
 }
+
+// AuditSince is Audit with the names of the texts that differ from what the
+// event was. The texts themselves stay out, since people are named in them and
+// the record is never erased.
+func (e *Event) AuditSince(was *Event) audit.Details {
+	d := e.Audit()
+	var changed []string
+	for _, text := range []struct{ name, was, is string }{
+		{"name", was.Name, e.Name}, {"description", was.Description, e.Description},
+		{"category", was.Category, e.Category}, {"venue", was.Venue, e.Venue},
+	} {
+		if text.was != text.is {
+			changed = append(changed, text.name)
+		}
+	}
+	if changed != nil {
+		d["changed"] = changed
+	}
+	return d
+}

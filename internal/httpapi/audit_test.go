@@ -66,7 +66,8 @@ func TestAudit(t *testing.T) {
 	}
 	updated := all[2]
 	if updated.Actor == nil || updated.Actor.ID != organizer.id || updated.SubjectID != eventID ||
-		updated.Before["total_slots"] != 10.0 || updated.After["total_slots"] != 12.0 || all[3].Before != nil {
+		updated.Before["total_slots"] != 10.0 || updated.After["total_slots"] != 12.0 ||
+		fmt.Sprint(updated.After["changed"]) != "[name]" || all[3].Before != nil {
 		t.Errorf("%+v", updated)
 	}
 	for query, want := range map[string]int{
