@@ -40,6 +40,10 @@ test('the pictures of the README', async ({ server, browserOf }) => {
   await expect(user.getByRole('list', { name: 'Coming up' }).getByRole('listitem')).not.toHaveCount(0);
   await take(user, 'bookings');
 
+  await user.goto('/profile/notifications');
+  await expect(user.getByRole('heading', { name: 'Your bookings' })).toBeVisible();
+  await take(user, 'profile');
+
   const organizer = await browserOf();
   await signInDemo(organizer, server, ORGANIZER, `/manage/events/${medium.id}`);
   await expect(organizer.getByText('Seats sold')).toBeVisible();

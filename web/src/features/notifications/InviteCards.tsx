@@ -1,5 +1,5 @@
 import { t } from '@lingui/core/macro';
-import { useState } from 'react';
+import { useNavigate } from '@tanstack/react-router';
 import { useAnswerInvite } from '@/api/organizations';
 import type { Invite, Role } from '@/api/types';
 import { explain } from '@/app/explain';
@@ -18,70 +18,66 @@ export function roleName(role: Role): string {
 /** What an answer takes; the mailed link's invitation has it as well as a listed one. */
 export type Answerable = Pick<Invite, 'id' | 'org_id' | 'org_name' | 'role' | 'expires_at'>;
 
-/**
- * Invitations that await an answer, and where one may go after an accepted
- * one. It stays mounted when the list becomes empty, so that the way on stays.
- */
+/** Invitations that await an answer. Accepting one leads into the organization. */
 export function InviteCards({ invites }: { invites: readonly Answerable[] }) {
   const answer = useAnswerInvite();
-  const [joined, setJoined] = useState<readonly Answerable[]>([]);
-  const open = invites.filter((invite) => !joined.some((other) => other.id === invite.id));
+  const navigate = useNavigate();
   // The card may be gone by the time of the answer, and its callbacks with it.
   const respond = async (invite: Answerable, accept: boolean) => {
     try {
       await answer.mutateAsync({ id: invite.id, accept });
-      if (accept) setJoined((before) => [...before, invite]);
-      else toast('good', t`Invitation declined`);
+      if (!accept) {
+        toast('good', t`Invitation declined`);
+        return;
+      }
+      toast('good', t`Welcome to ${invite.org_name}`, whatOpens(invite.role));
+      await navigate(wayInto(invite.org_id, invite.role));
     } catch (error) {
       toast('bad', t`That didn't work`, explain(error));
     }
   };
   const pending = answer.isPending ? answer.variables : null;
+  if (invites.length === 0) return null;
   return (
-    <>
-      <div aria-live="polite" className="space-y-3 not-empty:mb-3">
-        {joined.map((invite) => (
-          <Joined key={invite.id} orgId={invite.org_id} orgName={invite.org_name} role={invite.role} />
-        ))}
-      </div>
-      {open.length > 0 ? (
-        <ul className="space-y-3" aria-label={t`Invitations`}>
-          {open.map((invite) => (
-            <InviteCard
-              key={invite.id}
-              invite={invite}
-              answering={pending?.id === invite.id ? pending.accept : null}
-              onAnswer={(accept) => void respond(invite, accept)}
-            />
-          ))}
-        </ul>
-      ) : null}
-    </>
+    <ul className="space-y-3" aria-label={t`Invitations`}>
+      {invites.map((invite) => (
+        <InviteCard
+          key={invite.id}
+          invite={invite}
+          answering={pending?.id === invite.id ? pending.accept : null}
+          onAnswer={(accept) => void respond(invite, accept)}
+        />
+      ))}
+    </ul>
   );
+}
+
+function whatOpens(role: Role): string {
+  return role === 'user'
+    ? t`You now also see and book the events that are for members only.`
+    : t`You can create and run its events now.`;
+}
+
+// Who runs events begins where one does; others see whom they have joined.
+function wayInto(orgId: string, role: Role) {
+  return role === 'user'
+    ? ({ to: '/organizations/$orgId', params: { orgId } } as const)
+    : ({ to: '/manage', search: { org: orgId } } as const);
 }
 
 /** Says that one belongs to an organization, and leads to what one can do there. */
 export function Joined({ orgId, orgName, role }: { orgId: string; orgName: string; role: Role }) {
-  const runsEvents = role !== 'user';
   return (
     <Notice
       tone="good"
       title={t`Welcome to ${orgName}`}
       action={
-        runsEvents ? (
-          <ButtonLink to="/manage" search={{ org: orgId }} size="sm">
-            {t`Organize its events`}
-          </ButtonLink>
-        ) : (
-          <ButtonLink to="/" search={{ org: orgId }} size="sm">
-            {t`See its events`}
-          </ButtonLink>
-        )
+        <ButtonLink {...wayInto(orgId, role)} size="sm">
+          {role === 'user' ? t`See its events` : t`Organize its events`}
+        </ButtonLink>
       }
     >
-      {runsEvents
-        ? t`You can create and run its events now.`
-        : t`You now also see and book the events that are for members only.`}
+      {whatOpens(role)}
     </Notice>
   );
 }
