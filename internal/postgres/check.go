@@ -12,10 +12,11 @@ import (
 
 // The deadlines of passing states that C7 holds the product to.
 const (
-	relayDeadline   = 10 * time.Minute // a fact waits for the relay
-	closingDeadline = 5 * time.Minute  // overtaken bookings wait to be rewritten
-	statusDeadline  = 2 * time.Minute  // the status column follows the clock
-	mailDeadline    = 24 * time.Hour   // a mail is sent or given up
+	relayDeadline    = 10 * time.Minute // a fact waits for the relay
+	closingDeadline  = 5 * time.Minute  // overtaken bookings wait to be rewritten
+	statusDeadline   = 2 * time.Minute  // the status column follows the clock
+	mailDeadline     = 24 * time.Hour   // a mail is sent or given up
+	standingDeadline = 5 * time.Minute  // events move on after a suspension
 )
 
 // breachQuery finds rows that break a rule: each row of its answer is one,
@@ -156,6 +157,10 @@ var breachQueries = []breachQuery{
 		SELECT b.id::text FROM bookings b JOIN users u ON u.id = b.user_id JOIN events e ON e.id = b.event_id
 		WHERE b.status <> 'cancelled' AND e.status = 'upcoming' AND e.starts_at > $1::timestamptz
 		  AND u.erased_at < $1::timestamptz - interval '` + closingDeadline.String() + `'`},
+	{"C7", "organizations suspended or resumed whose events have not moved on", `
+		SELECT id::text FROM organizations
+		WHERE standing_changed_at IS DISTINCT FROM standing_moved_at
+		  AND standing_changed_at < $1::timestamptz - interval '` + standingDeadline.String() + `'`},
 
 	{"C8", "bookings of another organization than their event", `
 		SELECT b.id::text FROM bookings b LEFT JOIN events e ON e.id = b.event_id WHERE b.org_id IS DISTINCT FROM e.org_id`},

@@ -8,6 +8,8 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -246,8 +248,22 @@ func TestEventsMoveOnInSteps(t *testing.T) {
 	if err != nil || len(undone) != 1 || undone[0].OrgID != s.org || !undone[0].Suspended {
 		t.Fatalf("undone: %+v, %v", undone, err)
 	}
+	late := s.now().Add(time.Hour)
+	told := func() bool {
+		breaches, err := s.db.Check(ctx, late, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(breaches, func(b booking.Breach) bool { return strings.Contains(b.What, "have not moved on") })
+	}
+	if !told() {
+		t.Error("the checker takes it for done")
+	}
 	if err := s.orgs.MoveOn(ctx); err != nil {
 		t.Fatal(err)
+	}
+	if told() {
+		t.Error("the checker takes it for undone")
 	}
 	if left, err := s.store.Unmoved(ctx, 10); err != nil || len(left) != 0 {
 		t.Errorf("left undone: %+v, %v", left, err)
