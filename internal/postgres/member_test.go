@@ -19,6 +19,7 @@ import (
 	"happening/internal/fault"
 	"happening/internal/org"
 	"happening/internal/postgres"
+	"happening/internal/user"
 )
 
 func (k *tenancy) setRole(admin access.Principal, orgID uuid.UUID, p access.Principal, role access.Role) {
@@ -244,6 +245,40 @@ func TestAdminsWhoEndEachOtherLeaveOne(t *testing.T) {
 	}
 	if got := k.one(`SELECT count(*)::text FROM audit_log WHERE action LIKE 'member.%'`); got != fmt.Sprint(memberRounds) {
 		t.Errorf("%s lines in the record of %d changes", got, memberRounds)
+	}
+}
+
+// The same where one of them has everything about themselves erased, which
+// takes another way to the same lock.
+func TestAnAdminWhoIsErasedMeanwhileLeavesOne(t *testing.T) {
+	t.Parallel()
+	k := newTenancy(t)
+	erasures := postgres.NewErasures(k.db.DB)
+	ends := []adminAct{demotes(false), removes(false), leaves(false), stepsDown(false)}
+	for round := range erasedRounds {
+		a, b := k.person(fmt.Sprint("a", round)), k.person(fmt.Sprint("b", round))
+		o := k.org(a, "Mill")
+		k.join(o, b, access.OrgAdmin)
+		// In half of the rounds, whom the other one is about to end.
+		erased, email := b, fmt.Sprintf("b%d@people.test", round)
+		if round%2 == 1 {
+			erased, email = a, fmt.Sprintf("a%d@people.test", round)
+		}
+		won, rest := atOnce(2, func(n int) error {
+			if n == 0 {
+				return ends[round/2%len(ends)](k, o, a, b)
+			}
+			return erasures.Erase(t.Context(), user.Erasure{UserID: erased.UserID, Confirm: email, At: k.now})
+		})
+		admins := k.one(`SELECT count(*)::text FROM organization_users WHERE org_id = $1 AND role = 'orgAdmin'`, o)
+		if admins != "1" {
+			t.Fatalf("round %d: %d succeeded, %s admins are left; refused: %v", round, won, admins, rest)
+		}
+		for _, err := range rest {
+			if !errors.Is(err, org.ErrLastOrgAdmin) && !errors.Is(err, fault.ErrForbidden) && !errors.Is(err, fault.ErrNotFound) {
+				t.Fatalf("round %d: refused with %v", round, err)
+			}
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ package postgres_test
 // The full numbers; see rounds_test.go.
 const (
 	memberRounds = 1_000
+	erasedRounds = 1_000
 	writeRounds  = 1_000
 	answerRounds = 1_000
 )

@@ -6,6 +6,7 @@ package postgres_test
 // the full numbers.
 const (
 	memberRounds = 1_000 // change memberships
+	erasedRounds = 64    // erase somebody meanwhile
 	writeRounds  = 100   // take a role away from who is writing
 	answerRounds = 300   // accept and withdraw an invite
 )
