@@ -252,6 +252,7 @@ func TestExport(t *testing.T) {
 		"README.txt":                    {"account.json: ", "bookings.json: ", "holds.json: "},
 		"account.json":                  {ann.id.String(), ann.email, `"email_verified": true`},
 		"identities.json":               {idp.IdentityKey},
+		"sign_in_account.json":          {ann.email, `"email_verified": true`},
 		"account_log.json":              {"[]"},
 		"organizations.json":            {orgID.String(), `"role": "organizer"`, "Club of Ann", `"role": "orgAdmin"`},
 		"bookings.json":                 {anns.ID.String(), waits.ID.String(), `"action": "confirmed"`, `"action": "cancelled"`, `"by": "you"`, `"seat_numbers"`, `"name": "Event"`},

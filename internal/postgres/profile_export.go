@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"happening/internal/idp"
 	"happening/internal/user"
 )
 
@@ -40,6 +41,14 @@ var exportQueries = map[user.ExportPart]exportQuery{
 		FROM (SELECT *, ` + hashed(`issuer || ' ' || subject`) + ` AS key FROM user_identities WHERE user_id = $1) i
 		WHERE key > $2
 		ORDER BY key LIMIT $3`},
+	// Of the embedded provider's tables no request knows.
+	user.ExportSignInAccount: {system: true, sql: `
+		SELECT a.id, json_build_object(
+		  'name', a.name, 'email', a.email, 'email_verified', a.email_verified, 'created_at', a.created_at, 'updated_at', a.updated_at)
+		FROM user_identities i
+		JOIN idp_accounts a ON a.id = CASE WHEN i.issuer = '` + idp.IdentityKey + `' THEN i.subject::uuid END
+		WHERE i.user_id = $1 AND a.id > $2
+		ORDER BY a.id LIMIT $3`},
 	user.ExportAccountLog: {sql: `
 		SELECT id, json_build_object('at', created_at, 'action', action, 'issuer', issuer, 'rule', rule)
 		FROM user_audit

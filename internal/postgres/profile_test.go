@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"happening/internal/fault"
+	"happening/internal/idp"
 	"happening/internal/postgres"
 	"happening/internal/signin"
 	"happening/internal/testkit"
@@ -119,7 +120,7 @@ func TestExportRowsPage(t *testing.T) {
 		}
 	}
 	for part, want := range map[user.ExportPart]int{
-		user.ExportAccount: 1, user.ExportIdentities: n, user.ExportAccountLog: n, user.ExportOrganizations: n, user.ExportBookings: n,
+		user.ExportAccount: 1, user.ExportIdentities: 2 * n, user.ExportSignInAccount: n, user.ExportAccountLog: n, user.ExportOrganizations: n, user.ExportBookings: n,
 		user.ExportWaitlist: n, user.ExportNotifications: n, user.ExportPreferences: n, user.ExportSessions: n,
 		user.ExportInvitesReceived: 2 * n, user.ExportInvitesSent: n, user.ExportAudit: 2 * n,
 	} {
@@ -157,12 +158,14 @@ func fill(t *testing.T, db *testkit.DB, person uuid.UUID) {
 	id := func() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 	org, _ := db.Org(t)
 	db.Member(t, org, person, "user")
-	event, booking, fact := db.Event(t, org, 10, testkit.EventOptions{}), id(), id()
+	event, booking, fact, account := db.Event(t, org, 10, testkit.EventOptions{}), id(), id(), id()
 	for _, s := range []struct {
 		sql  string
 		args []any
 	}{
 		{`INSERT INTO user_identities (issuer, subject, user_id) VALUES ('https://a', $1, $2)`, []any{id().String(), person}},
+		{`INSERT INTO user_identities (issuer, subject, user_id) VALUES ($1, $2, $3)`, []any{idp.IdentityKey, account.String(), person}},
+		{`INSERT INTO idp_accounts (id, name, email, created_at, updated_at) VALUES ($1, 'A', 'a@people.test', now(), now())`, []any{account}},
 		{`INSERT INTO user_audit (id, user_id, action, issuer, rule, created_at) VALUES ($1, $2, 'identity.linked', 'https://a', 'verified_email', now())`, []any{id(), person}},
 		{`INSERT INTO bookings (id, org_id, event_id, user_id, seats, status, waiting_number, created_at, updated_at)
 			VALUES ($1, $2, $3, $4, 1, 'confirmed', 1, now(), now())`, []any{booking, org, event, person}},

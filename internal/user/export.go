@@ -31,6 +31,7 @@ type ExportPart string
 const (
 	ExportAccount         ExportPart = "account"
 	ExportIdentities      ExportPart = "identities"
+	ExportSignInAccount   ExportPart = "sign_in_account"
 	ExportAccountLog      ExportPart = "account_log"
 	ExportOrganizations   ExportPart = "organizations"
 	ExportBookings        ExportPart = "bookings"
@@ -51,6 +52,7 @@ var exportParts = []struct {
 }{
 	{ExportAccount, "who you are here: your name, your address and whether it is verified, and since when you have been here"},
 	{ExportIdentities, "the sign-in services by which you are known, and how each was connected with you"},
+	{ExportSignInAccount, "your account at the sign-in service that is a part of Happening; empty: you sign in elsewhere, ask there"},
 	{ExportAccountLog, "what was done to your account itself, such as connecting it with another sign-in service"},
 	{ExportOrganizations, "the organizations that you belong to, with your role"},
 	{ExportBookings, "your bookings with their seats, and for each what happened to it, when, and by whom"},
