@@ -31,6 +31,20 @@ const (
 	// included, and ResendAfter is how long it takes until it can be again.
 	MaxSends    = 5
 	ResendAfter = 60 * time.Second
+	// SweepBatch bounds the overdue invites that are closed in one go.
+	SweepBatch = 500
+)
+
+// The limits that keep one person from filling other people's mailboxes. They
+// hold over all organizations, because whoever founds one can invite anybody.
+const (
+	// MaxInvitesBy and MaxInvitesTo bound the invites that one person makes,
+	// and that are made to one address, within InviteWindow; sending one again
+	// counts as one more of whoever made it. A pasted list of MaxInviteLines
+	// must fit.
+	MaxInvitesBy = 500
+	MaxInvitesTo = 10
+	InviteWindow = 24 * time.Hour
 )
 
 // KindInvited is the kind of Invited in the outbox.
@@ -42,8 +56,11 @@ type Invited struct {
 	InviteID uuid.UUID `json:"invite_id"`
 }
 
-// The faults of invites.
+// The faults of invites. ErrInvitesToday is the same whether it is the caller
+// or the address that had too many, and says nothing of accounts; it carries
+// when one more will be allowed.
 var (
+	ErrInvitesToday     = fault.New(fault.TooMany, "too_many_invites", "Too many invites were sent today. Try again later.")
 	ErrAlreadyMember    = fault.New(fault.Conflict, "already_member", "This person is a member already.")
 	ErrAlreadyInvited   = fault.New(fault.Conflict, "already_invited", "This address has an invite that is not answered yet.")
 	ErrTooManyInvites   = fault.New(fault.Conflict, "too_many_invites", "Too many invites of this organization are not answered yet.")
@@ -127,9 +144,7 @@ func (i Invite) Resend(now time.Time) (Invite, error) {
 }
 
 // Sendings are the mails about invites that were asked for within the last
-// InviteWindow, the newest first: by one person, or to one address. They keep
-// one person from filling other people's mailboxes, over all organizations,
-// because whoever founds one can invite anybody.
+// InviteWindow, the newest first: by one person, or to one address.
 type Sendings []time.Time
 
 // CountSending notes one more mail of an inviter to an address, or tells when
