@@ -191,6 +191,8 @@ func (c *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := c.index.plain
 	if id, ok := publicEventPath(r.URL.Path); ok {
 		a = c.eventPage(r, id)
+	} else if id, ok := publicOrgPath(r.URL.Path); ok {
+		a = c.orgPage(r, id)
 	}
 	a.write(w, r)
 }

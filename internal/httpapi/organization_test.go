@@ -14,7 +14,6 @@ import (
 	"github.com/google/uuid"
 
 	"happening/internal/org"
-	"happening/internal/postgres"
 	"happening/internal/testkit"
 )
 
@@ -206,7 +205,7 @@ func TestSuspendedOrganization(t *testing.T) {
 	id := w.db.Event(t, o.ID, 5, testkit.EventOptions{})
 	event := "/events/" + id.String()
 	mine := w.book(stranger, id, 2)
-	orgs := org.NewService(postgres.NewOrgStore(w.db.DB), publicURL, w.server.deps.Now)
+	orgs := w.server.deps.Orgs
 	_, changed, err := orgs.Suspend(context.Background(), o.ID)
 	if must(t, err); !changed {
 		t.Fatal("not suspended")
@@ -257,4 +256,40 @@ func TestSuspendedOrganization(t *testing.T) {
 	must(t, w.alloc.Suspended(t.Context(), map[uuid.UUID]bool{o.ID: false}))
 	w.book(stranger, id, 1)
 	w.db.CheckClean(t)
+}
+
+// The page of an organization carries what search engines and chats show of it,
+// as long as anybody may see it.
+func TestOrganizationPageHead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	admin := w.someone()
+	o := read[Organization](w.call(admin, "POST", "/organizations", `{"name":"Mill </title><b>"}`).want(201))
+	path := "/organizations/" + o.ID.String()
+	page := func() string { return w.send(w.client.URL, caller{}, "GET", path, nil).want(200).body }
+	if got := page(); !strings.Contains(got, "<title>Mill &lt;/title&gt;&lt;b&gt; · Happening</title>") || !strings.Contains(got, "Upcoming events of Mill") || strings.Contains(got, "og:image") {
+		t.Errorf("%s", got)
+	}
+	w.call(admin, "PUT", path, `{"about":"We **mill** flour.</script><script>alert(1)</script>","website":"https://mill.example.org/?a=1&b=2"}`).want(200)
+	withLogo := read[Organization](w.call(admin, "PUT", path+"/logo", logo(t, 5, 5), asPNG).want(200))
+	got := page()
+	for _, part := range []string{
+		`<meta name="description" content="We mill flour.`, `<meta property="og:image" content="` + publicURL + "/api/" + *withLogo.LogoURL + `">`,
+		`<link rel="canonical" href="` + publicURL + path + `">`, `"sameAs":"https://mill.example.org/?a=1\u0026b=2"`, `"@type":"Organization"`,
+	} {
+		if !strings.Contains(got, part) {
+			t.Errorf("the page lacks %s:\n%s", part, got)
+		}
+	}
+	if strings.Contains(got, "<script>alert") {
+		t.Errorf("a script in the page:\n%s", got)
+	}
+	if _, _, err := w.server.deps.Orgs.Suspend(t.Context(), o.ID); err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []string{page(), w.send(w.client.URL, caller{}, "GET", "/organizations/"+uuid.NewString(), nil).want(200).body} {
+		if strings.Contains(other, "mill") || !strings.Contains(other, "<title>Happening</title>") {
+			t.Errorf("what is closed or absent has a head:\n%s", other)
+		}
+	}
 }
