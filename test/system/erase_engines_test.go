@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path"
 	"testing"
+	"time"
 
 	"github.com/redis/rueidis"
 
@@ -84,4 +85,31 @@ func inQueues(t *testing.T, h *house.House, marker string) (found []string) {
 		}
 	}
 	return found
+}
+
+// erasedElsewhere is when an erasure has to hold in every process. Each
+// remembers a verified token for 30 s: one that is not told of the erasure goes
+// on letting the person in for longer than this.
+const erasedElsewhere = 15 * time.Second
+
+// Somebody erases themselves at one process; another one, which has let them in
+// a moment ago, lets them in no more and ends what they have open.
+func TestErasureReachesReplicas(t *testing.T) {
+	t.Parallel()
+	r := house.NewReplicas(t, nil)
+	first, second := r.Start(), r.Start()
+	ann := r.House.People("ann", 1)[0]
+	one, other := house.NewClient(first.House.API), house.NewClient(second.House.API)
+	t.Cleanup(one.Close)
+	t.Cleanup(other.Close)
+	ended := house.OpenSocket(t, second.House.API, "", "Authorization: Bearer "+ann.Token)
+	other.Want(t, ann, http.StatusOK, http.MethodGet, "/users/me", nil, nil)
+	one.Want(t, ann, http.StatusNoContent, http.MethodDelete, "/users/me", map[string]string{"email": ann.Email}, nil)
+	if a := one.Get(t, ann, "/users/me"); a.Status != http.StatusUnauthorized {
+		t.Errorf("at the process that erased her: %s", a)
+	}
+	house.Await(t, "the other process lets her in no more", erasedElsewhere, func() bool {
+		return other.Get(t, ann, "/users/me").Status == http.StatusUnauthorized
+	})
+	<-ended
 }
