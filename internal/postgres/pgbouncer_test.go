@@ -135,3 +135,19 @@ func TestAPoolerThatForgetsOrSwallowsIsFoundOut(t *testing.T) {
 		})
 	}
 }
+
+// pooledRequests is how many requests of several tenants go through the pooler.
+const pooledRequests = 2_000
+
+// TestTenantsTakeTurnsBehindAPooler shares the server's connections among
+// clients that don't know of each other. A context that outlived its
+// transaction would be the next one's.
+func TestTenantsTakeTurnsBehindAPooler(t *testing.T) {
+	w := newWalled(t)
+	pools, err := postgres.Open(t.Context(), outside(t, pooled(t, w.DB)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pools.Close)
+	w.takeTurns(pools, pooledRequests)
+}

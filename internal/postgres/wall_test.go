@@ -290,6 +290,15 @@ func TestTenantsTakeTurnsOnTwoConnections(t *testing.T) {
 	t.Parallel()
 	w := newWalled(t)
 	db := w.connections(2)
+	w.takeTurns(db, busyRequests)
+	if held := db.App.Stat().TotalConns(); held > 2 {
+		t.Errorf("%d connections", held)
+	}
+}
+
+// takeTurns lets people ask, by turns, and looks at every answer.
+func (w *walled) takeTurns(db *postgres.DB, requests int) {
+	t := w.t
 	bookings := postgres.NewBookingStore(db)
 	turns := []struct {
 		who  postgres.Asker
@@ -308,7 +317,7 @@ func TestTenantsTakeTurnsOnTwoConnections(t *testing.T) {
 	var people sync.WaitGroup
 	for first := range busyPeople {
 		people.Go(func() {
-			for i := first; i < busyRequests; i += busyPeople {
+			for i := first; i < requests; i += busyPeople {
 				turn := turns[(i+i/busyPeople)%len(turns)]
 				if i%5 == 0 { // a method of the application among them
 					found, err := bookings.ListByUser(t.Context(), booking.UserQuery{UserID: idOf("B.booker"), Viewer: turn.who.User, Limit: 9}, time.Now())
@@ -330,9 +339,6 @@ func TestTenantsTakeTurnsOnTwoConnections(t *testing.T) {
 		})
 	}
 	people.Wait()
-	if held := db.App.Stat().TotalConns(); held > 2 {
-		t.Errorf("%d connections", held)
-	}
 }
 
 // TestASettingOfTheSessionWouldLeak is the control of the tests above: where
