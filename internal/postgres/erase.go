@@ -51,8 +51,8 @@ func erase(ctx context.Context, tx pgx.Tx, e user.Erasure) error {
 	for i, m := range before {
 		orgs[i] = m.orgID
 	}
-	if _, err := tx.Exec(ctx, `SELECT FROM organizations WHERE id = ANY($1) ORDER BY id FOR UPDATE`, orgs); err != nil {
-		return fmt.Errorf("lock organizations: %w", err)
+	if err := lockMemberships(ctx, tx, orgs...); err != nil {
+		return err
 	}
 	p, err := lockPerson(ctx, tx, e.UserID)
 	if err != nil {
@@ -256,7 +256,7 @@ func eraseContacts(ctx context.Context, tx pgx.Tx, e user.Erasure, t *traces) er
 	for _, id := range orgs {
 		if err := insertAudit(ctx, tx, audit.Entry{
 			OrgID: id, Action: audit.OrgUpdated, SubjectID: id, At: e.At,
-			Before: audit.Details{"contact_email": "set"}, After: audit.Details{"contact_email": "empty"},
+			Before: audit.Details{}, After: audit.Details{"changed": []string{"contact_email"}},
 		}); err != nil {
 			return err
 		}

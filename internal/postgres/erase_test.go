@@ -17,7 +17,9 @@ import (
 	"happening/internal/booking"
 	"happening/internal/fault"
 	"happening/internal/idp"
+	"happening/internal/notify"
 	"happening/internal/postgres"
+	"happening/internal/signin"
 	"happening/internal/testkit"
 	"happening/internal/user"
 )
@@ -428,4 +430,96 @@ func TestAnUnverifiedAddressTakesNothingAlong(t *testing.T) {
 			t.Errorf("%s: %d", sql, n)
 		}
 	}
+}
+
+// A sign-in that was under way makes nobody of an account that is gone, and an
+// erased person gets no session.
+func TestNobodyComesBackByASignInThatWasUnderWay(t *testing.T) {
+	t.Parallel()
+	e := newEraser(t)
+	ann, email := e.marked(t)
+	var account string
+	if err := e.owner.QueryRow(t.Context(), `SELECT subject FROM user_identities WHERE user_id = $1`, ann).Scan(&account); err != nil {
+		t.Fatal(err)
+	}
+	users := postgres.NewUsers(e.db.DB)
+	sighting := user.Sighting{
+		Issuer: idp.IdentityKey, Subject: account, NewID: uuid.Must(uuid.NewV7()), At: time.Now(),
+		Claims: user.Claims{Name: "Ann " + eraseMarker, Email: email, EmailVerified: true},
+	}
+	if p, err := users.LinkPerson(t.Context(), sighting); err != nil || p.ID != ann {
+		t.Fatalf("before the erasure: %+v, %v", p, err)
+	}
+	if err := e.Erase(t.Context(), as(ann), email); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := users.LinkPerson(t.Context(), sighting); !errors.Is(err, user.ErrErased) {
+		t.Errorf("the last step of a sign-in: %v", err)
+	}
+	sighting.Issuer, sighting.Linking = "https://outside.test", user.OnlyKnown
+	if _, err := users.LinkPerson(t.Context(), sighting); !errors.Is(err, fault.ErrNotFound) {
+		t.Errorf("a session that is confirmed at that moment: %v", err)
+	}
+	now := time.Now()
+	if err := postgres.NewSessions(e.db.DB).CreateSession(t.Context(), []byte("hash"), signin.Session{
+		ID: uuid.Must(uuid.NewV7()), UserID: ann, Issuer: "i", Subject: "s", CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(time.Hour), ConfirmedAt: now, IssuedAt: now,
+	}); !errors.Is(err, user.ErrErased) {
+		t.Errorf("a session: %v", err)
+	}
+	if found := e.traces(t); len(found) > 0 {
+		t.Errorf("the marker is in %v", found)
+	}
+}
+
+// The relay tells what an erased person did and was done to nobody, and the
+// checker misses no message of theirs.
+func TestTheErasedAreToldNothing(t *testing.T) {
+	t.Parallel()
+	e := newEraser(t)
+	org, _ := e.db.Org(t)
+	ann, email := e.marked(t)
+	bob := e.db.Person(t)
+	event := e.db.Event(t, org, 5, testkit.EventOptions{})
+	e.book(t, ann, event, 1, "")
+	e.book(t, bob, event, 1, "")
+	if err := e.Erase(t.Context(), as(ann), email); err != nil {
+		t.Fatal(err)
+	}
+	relay := notify.NewRelay(notify.RelayConfig{Store: postgres.NewNotifyStore(e.db.DB), Now: time.Now})
+	for {
+		n, err := relay.Once(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			break
+		}
+	}
+	told := func(who uuid.UUID) int {
+		return e.count(t, `SELECT count(*) FROM notifications WHERE user_id = $1`, who)
+	}
+	if told(ann) != 0 || told(bob) != 2 {
+		t.Errorf("ann is told %d times and bob %d times", told(ann), told(bob))
+	}
+	e.db.CheckClean(t)
+}
+
+// The checker tells of bookings that an erasure left.
+func TestTheCheckerFindsAnErasureThatIsNotFinished(t *testing.T) {
+	t.Parallel()
+	e := newEraser(t)
+	org, _ := e.db.Org(t)
+	ann, email := e.marked(t)
+	e.book(t, ann, e.db.Event(t, org, 5, testkit.EventOptions{}), 1, "")
+	if err := e.store.Erase(t.Context(), user.Erasure{UserID: ann, Confirm: email, At: time.Now().Add(-time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	breaches, err := e.db.Check(t.Context(), time.Now(), nil)
+	if err != nil || len(breaches) != 1 || breaches[0].Rule != "C7" || breaches[0].Count != 1 {
+		t.Errorf("%+v, %v", breaches, err)
+	}
+	if err := e.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	e.db.CheckClean(t)
 }
