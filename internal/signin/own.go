@@ -181,6 +181,10 @@ func parseCursor(cursor string) (uuid.UUID, error) {
 	if cursor == "" {
 		return uuid.Nil, nil
 	}
+	// The decoder skips line breaks, and two cursors would be one.
+	if len(cursor) != base64.RawURLEncoding.EncodedLen(len(uuid.UUID{})) {
+		return uuid.Nil, errCursor
+	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	if err != nil {
 		return uuid.Nil, errCursor

@@ -1,11 +1,14 @@
 package signin
 
 import (
+	"encoding/base64"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 func TestUserAgentLabel(t *testing.T) {
@@ -121,4 +124,20 @@ func TestLocalPathsLeadToScreens(t *testing.T) {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
+}
+
+// A cursor is one spelling of one session's id, or none.
+func FuzzSessionsCursor(f *testing.F) {
+	for _, seed := range []string{"", "x", "AAAAAAAAAAAAAAAAAAAAAA", "AZhzwN4AcACAAAAAAAAACg", "AZhzwN4AcACAAAAAAAAACh", "AZhzwN4A\ncACAAAAAAAAACg"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, cursor string) {
+		id, err := parseCursor(cursor)
+		if err == nil && id != uuid.Nil && base64.RawURLEncoding.EncodeToString(id[:]) != cursor {
+			t.Errorf("%q is another spelling of %s", cursor, id)
+		}
+		if err != nil && id != uuid.Nil {
+			t.Errorf("%q: %s, %v", cursor, id, err)
+		}
+	})
 }
