@@ -40,8 +40,16 @@ test('somebody is invited, signs up by the link, organizes, and is removed', asy
     await invite(admin, bea);
   });
 
+  const link = linkIn(await mailTo(server, bea, /^Invitation to/));
+  await test.step('with another account the link is explained', async () => {
+    await admin.goto(link);
+    await expect(admin.getByText('This invitation is for another account')).toBeVisible();
+    await expect(admin.getByRole('button', { name: 'Sign in with another account' })).toBeVisible();
+    await accessible(admin, 'invitation of another');
+  });
+
   await test.step('the link tells a visitor nothing of the organization, and leads to signing up', async () => {
-    await newcomer.goto(linkIn(await mailTo(server, bea, /^Invitation to/)));
+    await newcomer.goto(link);
     await expect(newcomer.getByRole('heading', { name: 'You are invited' })).toBeVisible();
     await expect(newcomer.getByText(ORGANIZATION)).toHaveCount(0);
     await accessible(newcomer, 'invitation, as a visitor');
@@ -232,6 +240,9 @@ test('people rename themselves, choose their mails, end sessions, take their dat
     await expectSeats(waiter, [1], 'yours');
     await stayed();
     expect((await page.request.get('/api/users/me')).status()).toBe(401);
+    await waiter.goto(`/manage/events/${eventId}`);
+    await waiter.getByRole('tab', { name: 'Cancelled' }).click();
+    await expect(waiter.getByRole('link', { name: 'Deleted account' })).toBeVisible();
   });
 });
 

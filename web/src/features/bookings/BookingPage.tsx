@@ -15,7 +15,7 @@ import { Notice } from '@/ui/Notice';
 import { BackLink, PageHeader } from '@/ui/PageHeader';
 import { ChangeBooking } from './ChangeBooking';
 import { HistoryTimeline } from './HistoryTimeline';
-import { bookingBadge, cancelReason } from './status';
+import { bookerName, bookingBadge, cancelReason } from './status';
 
 const route = getRouteApi('/bookings/$bookingId');
 
@@ -55,7 +55,7 @@ function Details({ id, viewerId }: { id: string; viewerId: string }) {
             <Badge tone={badge.tone}>{badge.label}</Badge>
           </span>
         }
-        lead={own ? null : booking.user ? t`Booked by ${booking.user.name}` : null}
+        lead={own || !booking.user ? null : t`Booked by ${bookerName(booking)}`}
       />
       <div className="grid gap-6 lg:grid-cols-[1fr_22rem]">
         <div className="space-y-6">

@@ -23,6 +23,8 @@ export function cancelReason(reason: string | null | undefined): string | null {
       return t`The organizer cancelled the event.`;
     case 'capacity':
       return t`The organizer made the event smaller than your party.`;
+    case 'person_erased':
+      return t`Whoever booked deleted their account.`;
     default:
       return null;
   }
@@ -32,4 +34,10 @@ export function cancelReason(reason: string | null | undefined): string | null {
 export function isCurrent(booking: Booking): boolean {
   const status = booking.event?.status;
   return booking.status !== 'cancelled' && (status === 'upcoming' || status === 'ongoing');
+}
+
+/** Who booked, for those who may know; whoever had their account erased has no name any more. */
+export function bookerName(booking: Booking): string {
+  if (!booking.user) return t`Somebody`;
+  return booking.user.name || t`Deleted account`;
 }

@@ -4,7 +4,7 @@ import { Hourglass, Ticket, TicketX } from 'lucide-react';
 import type { useWaitlist } from '@/api/events';
 import type { Booking } from '@/api/types';
 import { Failure } from '@/app/ErrorScreen';
-import { cancelReason } from '@/features/bookings/status';
+import { bookerName, cancelReason } from '@/features/bookings/status';
 import { moment } from '@/lib/format';
 import { seatSummary } from '@/lib/seatNames';
 import { Avatar } from '@/ui/Avatar';
@@ -51,7 +51,7 @@ export function BookingTable({ list, kind }: { list: ReturnType<typeof useWaitli
 }
 
 function Row({ booking, kind, position }: { booking: Booking; kind: Kind; position: number }) {
-  const name = booking.user?.name ?? t`Somebody`;
+  const name = bookerName(booking);
   return (
     <li className="relative grid grid-cols-[auto_1fr] items-center gap-x-4 gap-y-1 px-4 py-3.5 transition-colors hover:bg-sunken md:grid-cols-[auto_1.2fr_1.4fr_auto]">
       {kind === 'waiting' ? (
