@@ -10,7 +10,15 @@ import { Meter } from '@/ui/Meter';
 import { categoryName } from './categories';
 
 /** An event in the list; the whole card but its organizer's name leads to it. On a phone it lies down. */
-export function EventCard({ event }: { event: Event }) {
+export function EventCard({
+  event,
+  ofOrganizer,
+}: {
+  event: Event;
+  /** It stands on its organizer's own page, below a heading. */
+  ofOrganizer?: boolean;
+}) {
+  const Name = ofOrganizer ? 'h3' : 'h2';
   const availability = availabilityOf(event);
   const status = statusBadge(event.status);
   return (
@@ -30,7 +38,7 @@ export function EventCard({ event }: { event: Event }) {
         <div className="flex gap-3.5">
           <DateBlock iso={event.starts_at} zone={event.time_zone} className="mt-0.5 hidden sm:flex" />
           <div className="min-w-0 flex-1">
-            <h2 className="line-clamp-2 text-base leading-snug font-semibold">
+            <Name className="line-clamp-2 text-base leading-snug font-semibold">
               <Link
                 to="/events/$eventId"
                 params={{ eventId: event.id }}
@@ -38,16 +46,18 @@ export function EventCard({ event }: { event: Event }) {
               >
                 {event.name}
               </Link>
-            </h2>
-            <p className="mt-1 truncate text-sm text-muted">
-              <Link
-                to="/organizations/$orgId"
-                params={{ orgId: event.org_id }}
-                className="relative z-10 rounded-sm underline-offset-4 hover:text-ink hover:underline"
-              >
-                {event.org_name}
-              </Link>
-            </p>
+            </Name>
+            {ofOrganizer ? null : (
+              <p className="mt-1 truncate text-sm text-muted">
+                <Link
+                  to="/organizations/$orgId"
+                  params={{ orgId: event.org_id }}
+                  className="relative z-10 rounded-sm underline-offset-4 hover:text-ink hover:underline"
+                >
+                  {event.org_name}
+                </Link>
+              </p>
+            )}
           </div>
         </div>
         <div className="space-y-1 text-sm text-muted">

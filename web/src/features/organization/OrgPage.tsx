@@ -50,9 +50,9 @@ function Shown({ org }: { org: Organization }) {
   return (
     <article className="page pt-5 sm:pt-7" style={accentStyle(org.color)}>
       <Band id={org.id} colour={org.color} className="h-32 rounded-2xl sm:h-48" />
-      <header className="relative flex flex-wrap items-end gap-x-5 gap-y-4 px-1 sm:px-6">
+      <header className="relative flex flex-col items-start gap-x-5 gap-y-3 px-3 sm:flex-row sm:flex-wrap sm:items-end sm:px-6">
         <OrgMark org={org} className="-mt-10 size-22 shadow-card ring-4 ring-ground sm:-mt-12 sm:size-28" />
-        <div className="min-w-0 flex-1 basis-60 sm:pt-4">
+        <div className="w-full min-w-0 sm:w-auto sm:flex-1 sm:basis-60 sm:pt-4">
           <h1 className="text-2xl font-bold wrap-anywhere sm:text-3xl">{org.name}</h1>
           <div className="mt-2 flex flex-wrap items-center gap-x-5 gap-y-2 text-sm">
             {org.my_role ? <Badge tone="accent">{roleName(org.my_role)}</Badge> : null}
@@ -190,7 +190,7 @@ function Upcoming({ orgId, wide }: { orgId: string; wide: boolean }) {
       ) : (
         <ul className={grid} aria-label={t`Events`}>
           {events.map((event) => (
-            <EventCard key={event.id} event={event} />
+            <EventCard key={event.id} event={event} ofOrganizer />
           ))}
         </ul>
       )}
@@ -209,9 +209,9 @@ function PageSkeleton() {
   return (
     <Loading className="page pt-5 sm:pt-7">
       <Skeleton className="h-32 rounded-2xl! sm:h-48" />
-      <div className="flex items-end gap-5 px-1 sm:px-6">
+      <div className="flex flex-col gap-5 px-3 sm:flex-row sm:items-end sm:px-6">
         <Skeleton className="-mt-10 size-22 rounded-[28%]! ring-4 ring-ground sm:-mt-12 sm:size-28" />
-        <Skeleton className="mt-4 h-9 w-56" />
+        <Skeleton className="h-9 w-56" />
       </div>
       <div className="mt-9 grid gap-5 sm:grid-cols-2 lg:grid-cols-3">
         <Skeleton className="h-64 rounded-xl" />

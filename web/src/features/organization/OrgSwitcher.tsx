@@ -78,7 +78,7 @@ function Trigger({
       type="button"
       {...rest}
       aria-label={[label, waiting].filter(Boolean).join(', ')}
-      className="relative flex h-11 max-w-56 items-center gap-2.5 rounded-lg px-1 text-left transition-colors hover:bg-sunken md:pr-2"
+      className="relative flex h-11 max-w-56 items-center gap-3 rounded-lg px-1 text-left transition-colors hover:bg-sunken md:pr-2"
     >
       {current ? (
         <OrgMark org={current} className="size-9" />
@@ -97,7 +97,7 @@ function Trigger({
       {invites > 0 ? (
         <span
           aria-hidden="true"
-          className="figures absolute top-0 left-8 grid h-[1.15rem] min-w-[1.15rem] place-items-center rounded-full border-2 border-ground bg-bad-fill px-1 text-[0.65rem] leading-none font-bold text-on-accent"
+          className="figures absolute -top-0.5 left-7 grid h-[1.15rem] min-w-[1.15rem] place-items-center rounded-full border-2 border-ground bg-bad-fill px-1 text-[0.65rem] leading-none font-bold text-on-accent"
         >
           {invites > 9 ? '9+' : invites}
         </span>

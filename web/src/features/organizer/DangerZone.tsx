@@ -17,7 +17,7 @@ import { Panel } from './Panel';
 /** Leaving an organization, and ending it for everybody. */
 export function DangerZone({ me, org }: { me: Me; org: Membership }) {
   return (
-    <Panel title={t`Leave or delete`} className="border-bad/40">
+    <Panel title={t`Leave or delete`} className="border-bad/40!">
       <div className="flex flex-wrap items-center justify-between gap-x-6 gap-y-3">
         <p className="max-w-md text-sm">
           <span className="block font-semibold">{t`Leave ${org.name}`}</span>

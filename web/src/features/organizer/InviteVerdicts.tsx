@@ -138,7 +138,11 @@ function Row({ line, tone, word }: { line: InviteLine; tone: Tone; word: string 
         {line.line}
       </span>
       <span className="min-w-0 flex-1 basis-40 wrap-anywhere">{line.email}</span>
-      <Badge tone={tone} icon={<Icon aria-hidden="true" className="size-3.5" />} className="max-w-full">
+      <Badge
+        tone={tone}
+        icon={<Icon aria-hidden="true" className="size-3.5" />}
+        className="max-w-full max-sm:ml-11"
+      >
         <span className="truncate">{word}</span>
       </Badge>
     </li>

@@ -101,7 +101,7 @@ function Sections({ org, current }: { org: Membership; current: Section }) {
                   on ? 'border-accent-ink text-ink' : 'border-transparent text-muted hover:text-ink',
                 )}
               >
-                <Icon aria-hidden="true" className="size-4 max-[22rem]:hidden" />
+                <Icon aria-hidden="true" className="size-4 max-sm:hidden" />
                 {sectionName(section)}
               </Link>
             </li>

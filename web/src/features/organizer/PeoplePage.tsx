@@ -6,7 +6,7 @@ import type { Membership } from '@/features/organization/current';
 import { InOrganization } from '@/features/organization/InOrganization';
 import { atLeast, ROLES, roleExplained, roleName } from '@/features/organization/roles';
 import { Badge } from '@/ui/Badge';
-import { Tabs } from '@/ui/Tabs';
+import { Segmented } from '@/ui/Segmented';
 import { InvitationsTab } from './InvitationsTab';
 import { MemberList } from './MemberList';
 import { OrgFrame } from './OrgFrame';
@@ -27,28 +27,28 @@ function People({ me, org }: { me: Me; org: Membership }) {
   useTitle(t`People of ${org.name}`);
   const { show } = route.useSearch();
   const navigate = route.useNavigate();
-  const members = <MemberList me={me} org={org} />;
+  const shown = atLeast(org.role, 'orgAdmin') ? (show ?? 'members') : 'members';
   return (
     <OrgFrame org={org} section="people" narrow>
       {atLeast(org.role, 'orgAdmin') ? (
-        <Tabs
-          label={t`People`}
-          value={show ?? 'members'}
-          onChange={(key) =>
+        <Segmented
+          label={t`Members or invitations`}
+          className="mb-5"
+          value={shown}
+          onChange={(next) =>
             void navigate({
-              search: key === 'invitations' ? { show: key } : {},
+              search: next === 'invitations' ? { show: next } : {},
               replace: true,
               resetScroll: false,
             })
           }
-          items={[
-            { key: 'members', label: t`Members`, content: members },
-            { key: 'invitations', label: t`Invitations`, content: <InvitationsTab orgId={org.id} /> },
+          options={[
+            { value: 'members', label: t`Members` },
+            { value: 'invitations', label: t`Invitations` },
           ]}
         />
-      ) : (
-        members
-      )}
+      ) : null}
+      {shown === 'members' ? <MemberList me={me} org={org} /> : <InvitationsTab orgId={org.id} />}
       <Roles />
     </OrgFrame>
   );
