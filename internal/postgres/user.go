@@ -217,25 +217,6 @@ func scanPerson(row pgx.CollectableRow) (p user.Person, err error) {
 	return p, err
 }
 
-// People implements user.Store.
-func (s *Users) People(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]user.Person, error) {
-	rows, err := s.db.System.Query(ctx, `
-		SELECT id, name, email, email_verified FROM users WHERE id = ANY($1)`, ids)
-	if err != nil {
-		return nil, fmt.Errorf("people: %w", err)
-	}
-	people := make(map[uuid.UUID]user.Person, len(ids))
-	var p user.Person
-	_, err = pgx.ForEachRow(rows, []any{&p.ID, &p.Name, &p.Email, &p.EmailVerified}, func() error {
-		people[p.ID] = p
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("people: %w", err)
-	}
-	return people, nil
-}
-
 // Memberships implements user.Store.
 func (s *Users) Memberships(ctx context.Context, id uuid.UUID) ([]user.Membership, error) {
 	found, err := read(ctx, s.db, person(id), func(row pgx.CollectableRow) (m user.Membership, err error) {

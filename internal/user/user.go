@@ -108,15 +108,12 @@ type Store interface {
 	LinkPerson(ctx context.Context, s Sighting) (Person, error)
 	Person(ctx context.Context, id uuid.UUID) (Person, error)
 	Memberships(ctx context.Context, id uuid.UUID) ([]Membership, error)
-	// People gives those of the ids that exist.
-	People(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Person, error)
 }
 
 // Limits of what a provider may make us keep and of the memory of identities.
 const (
 	MaxNameLength  = 200 // characters
 	MaxEmailLength = 254 // characters; RFC 5321
-	MaxPeople      = 1000
 
 	cachedIdentities   = 65_536
 	identityCacheLived = time.Minute
@@ -193,17 +190,6 @@ func (s *Service) Resolve(ctx context.Context, issuer, subject string, claims Cl
 // Get gives a person.
 func (s *Service) Get(ctx context.Context, id uuid.UUID) (Person, error) {
 	return s.store.Person(ctx, id)
-}
-
-// People gives those of the ids that exist, in one query; at most MaxPeople.
-func (s *Service) People(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Person, error) {
-	switch {
-	case len(ids) == 0:
-		return map[uuid.UUID]Person{}, nil
-	case len(ids) > MaxPeople:
-		return nil, fmt.Errorf("user: %d people asked for at once, at most %d", len(ids), MaxPeople)
-	}
-	return s.store.People(ctx, ids)
 }
 
 // clean bounds what a provider says and gives everybody a name to be shown.
