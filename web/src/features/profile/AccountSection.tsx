@@ -1,4 +1,5 @@
 import { t } from '@lingui/core/macro';
+import { Link } from '@tanstack/react-router';
 import { BadgeCheck, ExternalLink, MailWarning } from 'lucide-react';
 import { type FormEvent, useState } from 'react';
 import { ApiError } from '@/api/problem';
@@ -148,7 +149,13 @@ function PlacesPanel({ me }: { me: Me }) {
         {orgs.map((org) => (
           <li key={org.id} className="flex flex-wrap items-center gap-x-3 gap-y-2 py-3">
             <Avatar name={org.name} seed={org.id} />
-            <p className="min-w-0 flex-1 text-sm font-semibold wrap-anywhere">{org.name}</p>
+            <Link
+              to="/organizations/$orgId"
+              params={{ orgId: org.id }}
+              className="min-w-0 flex-1 rounded-sm text-sm font-semibold wrap-anywhere underline-offset-4 hover:underline"
+            >
+              {org.name}
+            </Link>
             <Badge tone={org.role === 'user' ? 'neutral' : 'accent'}>{roleName(org.role)}</Badge>
             <ButtonLink to="/manage/$orgId/people" params={{ orgId: org.id }} look="ghost" size="sm">
               {t`People`}
