@@ -16,6 +16,7 @@ CREATE FUNCTION app_org() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
   AS $$ SELECT nullif(current_setting('app.org', true), '')::uuid $$;
 CREATE FUNCTION app_token() RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE
   AS $$ SELECT decode(nullif(current_setting('app.token', true), ''), 'hex') $$;
+GRANT EXECUTE ON FUNCTION app_user(), app_org(), app_token() TO happening_app, happening_system;
 COMMENT ON FUNCTION app_user() IS 'Who asks; null: nobody who is signed in.';
 COMMENT ON FUNCTION app_org() IS 'The organization that whoever asks has entered by a role in it; null: none.';
 COMMENT ON FUNCTION app_token() IS 'The hash of the secret that was presented; null: none.';
