@@ -30,13 +30,3 @@ export function markOffered(userId: string): void {
     // It then holds until the page is left.
   }
 }
-
-/** Forgets that the person was ever here. */
-export function forgetHere(userId: string): void {
-  known = read().filter((id) => id !== userId);
-  try {
-    localStorage.setItem(KEY, JSON.stringify(known));
-  } catch {
-    // Then nothing was ever kept.
-  }
-}

@@ -3,17 +3,13 @@ import { useNavigate } from '@tanstack/react-router';
 import { useAnswerInvite } from '@/api/organizations';
 import type { Invite, Role } from '@/api/types';
 import { explain } from '@/app/explain';
+import { roleName } from '@/features/organization/roles';
 import { until } from '@/lib/format';
 import { Avatar } from '@/ui/Avatar';
 import { Button, ButtonLink } from '@/ui/Button';
 import { Card } from '@/ui/Card';
 import { Notice } from '@/ui/Notice';
 import { toast } from '@/ui/toast';
-
-export function roleName(role: Role): string {
-  if (role === 'orgAdmin') return t`Administrator`;
-  return role === 'organizer' ? t`Organizer` : t`Member`;
-}
 
 /** What an answer takes; the mailed link's invitation has it as well as a listed one. */
 export type Answerable = Pick<Invite, 'id' | 'org_id' | 'org_name' | 'role' | 'expires_at'>;

@@ -5,11 +5,12 @@ import { useInviteByToken } from '@/api/organizations';
 import { isNotFound } from '@/api/problem';
 import type { LinkedInvite, Me } from '@/api/types';
 import { Failure } from '@/app/ErrorScreen';
+import { roleName } from '@/features/organization/roles';
 import { Button } from '@/ui/Button';
 import { Notice } from '@/ui/Notice';
 import { Loading, Skeleton } from '@/ui/Skeleton';
 import { toast } from '@/ui/toast';
-import { Joined, roleName } from './InviteCards';
+import { Joined } from './InviteCards';
 
 /**
  * What became of the invitation whose mailed link was opened. One that the

@@ -4,8 +4,8 @@ import { useEffect, useRef } from 'react';
 import { keys } from '@/api/keys';
 import type { Me } from '@/api/types';
 import { justActed } from '@/app/news';
+import { roleName } from '@/features/organization/roles';
 import { toast } from '@/ui/toast';
-import { roleName } from './InviteCards';
 import { type MembershipChange, membershipChanges } from './memberships';
 
 /**

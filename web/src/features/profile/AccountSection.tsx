@@ -6,7 +6,7 @@ import { ApiError } from '@/api/problem';
 import { useOwnProvider, useRename } from '@/api/profile';
 import type { Me } from '@/api/types';
 import { explain } from '@/app/explain';
-import { roleName } from '@/features/notifications/InviteCards';
+import { roleName } from '@/features/organization/roles';
 import { Avatar } from '@/ui/Avatar';
 import { Badge } from '@/ui/Badge';
 import { Button, ButtonLink, buttonClass } from '@/ui/Button';

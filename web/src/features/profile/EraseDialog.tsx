@@ -5,11 +5,11 @@ import { ApiError, hasCode } from '@/api/problem';
 import { organizationsIn, useErase } from '@/api/profile';
 import type { Me } from '@/api/types';
 import { explain } from '@/app/explain';
-import { forgetHere } from '@/features/account/offered';
 import { Button } from '@/ui/Button';
 import { Dialog } from '@/ui/Dialog';
 import { Field, Input } from '@/ui/Field';
 import { Notice } from '@/ui/Notice';
+import { forgetHere } from './forget';
 
 /** Asks for one's own address before everything about one is erased. */
 export function EraseDialog({
