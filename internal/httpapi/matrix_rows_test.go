@@ -162,8 +162,7 @@ func eventRows() []matrixRow {
 	}
 	starts := time.Now().Add(48 * time.Hour).UTC().Format(time.RFC3339)
 	ends := time.Now().Add(50 * time.Hour).UTC().Format(time.RFC3339)
-	closedRunners := runners("200")
-	closedRunners[closed] = "404 404 403 200 200 404 404 404"
+	closedRunners := alsoClosed(runners("200"), "404 404 403 200 200 404 404 404")
 	return []matrixRow{
 		{route: "GET /events", want: map[string]string{own: toAll}, ask: plainly("/events", nil)},
 		{
@@ -180,7 +179,7 @@ func eventRows() []matrixRow {
 		},
 		{route: "GET /events/{id}", want: readers, ask: at("/events/%s", (*cell).event)},
 		{
-			route: "PUT /events/{id}", records: string(audit.EventUpdated), want: runners("200"),
+			route: "PUT /events/{id}", records: string(audit.EventUpdated), want: alsoClosed(runners("200"), "404 404 403 200 200 404 404 404"),
 			ask: with("/events/%s", (*cell).event, `{"venue":"Old mill"}`),
 		},
 		{route: "DELETE /events/{id}", records: string(audit.EventDeleted), want: runners("204"), ask: at("/events/%s", (*cell).event)},
@@ -220,7 +219,8 @@ func (c *cell) unchanged() *cell {
 
 func bookingRows() []matrixRow {
 	theirs := map[string]string{
-		ours: "404 404 404 200 200 404 404 200", hidden: "404 404 404 200 200 404 404 200", foreign: toOther, absent: toNobody,
+		ours: "404 404 404 200 200 404 404 200", hidden: "404 404 404 200 200 404 404 200", closed: "404 404 404 200 200 404 404 200",
+		foreign: toOther, absent: toNobody,
 	}
 	return []matrixRow{
 		{route: "GET /bookings/{id}", want: theirs, ask: at("/bookings/%s", (*cell).booking)},
@@ -263,8 +263,14 @@ func admins(success string) map[string]string {
 	}
 }
 
+// alsoClosed adds what a suspended organization answers.
+func alsoClosed(want map[string]string, line string) map[string]string {
+	want[closed] = line
+	return want
+}
+
 func orgRows() []matrixRow {
-	public := map[string]string{ours: toAll, foreign: toAll, absent: toNobody}
+	public := map[string]string{ours: toAll, closed: toMembers, foreign: toAll, absent: toNobody}
 	return []matrixRow{
 		{
 			route: "POST /organizations", records: string(audit.OrgCreated), want: map[string]string{own: "401 201 201 201 201 201 201 201"},
@@ -297,7 +303,7 @@ func orgRows() []matrixRow {
 				return org
 			}),
 		},
-		{route: "GET /organizations/{id}/audit", want: admins("200"), ask: at("/organizations/%s/audit", (*cell).org)},
+		{route: "GET /organizations/{id}/audit", want: alsoClosed(admins("200"), "401 403 403 403 200 403 403 403"), ask: at("/organizations/%s/audit", (*cell).org)},
 		{route: "GET /organizations/{id}/audit/export", want: admins("200"), ask: at("/organizations/%s/audit/export", (*cell).org)},
 		{
 			route: "GET /organizations/{id}/audit/export", what: "as JSON", want: admins("200"),
@@ -307,7 +313,7 @@ func orgRows() []matrixRow {
 }
 
 func memberRows() []matrixRow {
-	members := map[string]string{ours: "401 403 200 200 200 403 403 403", foreign: "401 403 403 403 403 200 403 403", absent: toNobody}
+	members := map[string]string{ours: "401 403 200 200 200 403 403 403", closed: "401 403 200 200 200 403 403 403", foreign: "401 403 403 403 403 200 403 403", absent: toNobody}
 	manage := func(success string) map[string]string {
 		want := admins(success)
 		want[unrelated] = "401 403 403 403 404 403 403 403" // a person who is no member
@@ -354,11 +360,11 @@ func inviteRows() []matrixRow {
 	}
 	return []matrixRow{
 		{
-			route: "POST /org-invites", records: string(audit.InviteCreated), want: admins("201"),
+			route: "POST /org-invites", records: string(audit.InviteCreated), want: alsoClosed(admins("201"), "401 403 403 403 409 403 403 403"),
 			ask: invite("/org-invites", func(c *cell) map[string]any { return map[string]any{"email": c.address()} }),
 		},
 		{
-			route: "POST /org-invites/batch", records: string(audit.InviteCreated), want: admins("200"),
+			route: "POST /org-invites/batch", records: string(audit.InviteCreated), want: alsoClosed(admins("200"), "401 403 403 403 409 403 403 403"),
 			ask: invite("/org-invites/batch", func(c *cell) map[string]any { return map[string]any{"emails": []string{c.address(), "nobody"}} }),
 		},
 		{route: "GET /org-invites", want: map[string]string{own: toSignedIn}, ask: plainly("/org-invites", nil)},

@@ -126,7 +126,7 @@ func newMatrix(t *testing.T) *matrix {
 	var logo bytes.Buffer
 	must(t, png.Encode(&logo, image.NewGray(image.Rect(0, 0, 2, 2))))
 	m.logo = logo.String()
-	for _, org := range []uuid.UUID{m.ourOrg, m.otherOrg} {
+	for _, org := range []uuid.UUID{m.ourOrg, m.closedOrg, m.otherOrg} {
 		m.setLogo(org)
 	}
 	for _, thing := range []string{ours, hidden, foreign, closed} {
@@ -139,6 +139,8 @@ func newMatrix(t *testing.T) *matrix {
 	if must(t, err); !changed {
 		t.Fatal("the organization was suspended before")
 	}
+	must(t, m.alloc.Suspended(t.Context(), map[uuid.UUID]bool{m.closedOrg: true})) // as every process does by itself
+	m.bookings[closed] = m.newBooking(closed)
 	for thing, org := range map[string]uuid.UUID{ours: m.ourOrg, foreign: m.otherOrg} {
 		m.invites[thing] = m.newInvite(org, m.address())
 	}
@@ -219,11 +221,23 @@ func (m *matrix) newBooking(thing string) uuid.UUID {
 	if thing == foreign {
 		who = m.otherUser
 	}
+	if thing == closed {
+		m.open(true)
+		defer m.open(false)
+	}
 	if thing == hidden {
 		m.db.Member(m.t, m.ourOrg, who.id, "user")
 		defer m.sql(`DELETE FROM organization_users WHERE org_id = $1 AND user_id = $2`, m.ourOrg, who.id)
 	}
 	return m.book(who, m.events[thing], 1).ID
+}
+
+// open lets the suspended organization do something new for a moment, or ends
+// that, of which nobody makes a record here.
+func (m *matrix) open(open bool) {
+	m.t.Helper()
+	m.sql(`UPDATE organizations SET suspended_at = CASE WHEN $2 THEN NULL ELSE now() END WHERE id = $1`, m.closedOrg, open)
+	must(m.t, m.alloc.Suspended(m.t.Context(), map[uuid.UUID]bool{m.closedOrg: !open}))
 }
 
 // newInvite is one that could be sent again.
