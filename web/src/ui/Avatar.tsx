@@ -12,19 +12,29 @@ export function initialsOf(name: string): string {
     .toUpperCase();
 }
 
-/** A person's or organization's initials on a colour that is always theirs. */
-export function Avatar({ name, seed, className }: { name: string; seed: string; className?: string }) {
+/** A person's or organization's initials on a colour that is always theirs, or on one that they chose. */
+export function Avatar({
+  name,
+  seed,
+  chosen,
+  className,
+}: {
+  name: string;
+  seed: string;
+  chosen?: { readonly fill: string; readonly text: string } | undefined;
+  className?: string;
+}) {
   const initials = initialsOf(name);
   let hash = 0;
   for (const c of seed) hash = (hash * 31 + c.charCodeAt(0)) >>> 0;
   const hue = HUES[hash % HUES.length] ?? 282;
   return (
     <svg viewBox="0 0 40 40" aria-hidden="true" className={cx('size-9 shrink-0 rounded-full', className)}>
-      <rect width="40" height="40" fill={`oklch(0.5 0.14 ${hue})`} />
+      <rect width="40" height="40" fill={chosen?.fill ?? `oklch(0.5 0.14 ${hue})`} />
       <text
         x="20"
         y="20.5"
-        fill="white"
+        fill={chosen?.text ?? 'white'}
         fontSize="15"
         fontWeight="650"
         textAnchor="middle"

@@ -2,7 +2,7 @@ import { t } from '@lingui/core/macro';
 import { ShieldX } from 'lucide-react';
 import { type ReactNode, useEffect, useState } from 'react';
 import { useMeQuery } from '@/api/me';
-import { useOrganization } from '@/api/organizations';
+import { useMyInvites, useOrganization } from '@/api/organizations';
 import { isNotFound } from '@/api/problem';
 import type { Me, Role } from '@/api/types';
 import { Failure, NotFoundScreen } from '@/app/ErrorScreen';
@@ -124,6 +124,7 @@ function ForMembers({ orgId }: { orgId: string }) {
 function NotAMember({ orgId, name }: { orgId: string; name: string }) {
   const title = t`This is for members of ${name}`;
   useTitle(title);
+  const invited = useMyInvites(true).data?.items.some((invite) => invite.org_id === orgId) ?? false;
   return (
     <div className="page py-10">
       <EmptyState
@@ -131,12 +132,21 @@ function NotAMember({ orgId, name }: { orgId: string; name: string }) {
         icon={ShieldX}
         title={title}
         action={
-          <ButtonLink to="/organizations/$orgId" params={{ orgId }}>
-            {t`See its public page`}
-          </ButtonLink>
+          <>
+            {invited ? <ButtonLink to="/invites">{t`See your invitation`}</ButtonLink> : null}
+            <ButtonLink
+              to="/organizations/$orgId"
+              params={{ orgId }}
+              look={invited ? 'secondary' : 'primary'}
+            >
+              {t`See its public page`}
+            </ButtonLink>
+          </>
         }
       >
-        {t`Its administrators can invite you by your e-mail address.`}
+        {invited
+          ? t`You are invited. Once you accept, this opens.`
+          : t`Its administrators can invite you by your e-mail address.`}
       </EmptyState>
     </div>
   );

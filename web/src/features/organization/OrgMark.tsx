@@ -1,5 +1,6 @@
 import { Avatar } from '@/ui/Avatar';
 import { cx } from '@/ui/classes';
+import { readColour, textOn } from './colour';
 
 /** Where the browser finds a logo, whose address the API tells relative to its own root. */
 export function logoAddress(logoUrl: string): string {
@@ -11,11 +12,21 @@ export function OrgMark({
   org,
   className,
 }: {
-  org: { id: string; name: string; logo_url?: string | null | undefined };
+  org: {
+    id: string;
+    name: string;
+    logo_url?: string | null | undefined;
+    color?: string | null | undefined;
+  };
   className?: string;
 }) {
-  if (!org.logo_url)
-    return <Avatar name={org.name} seed={org.id} className={cx('rounded-[28%]!', className)} />;
+  if (!org.logo_url) {
+    const colour = org.color ? readColour(org.color) : null;
+    const chosen = colour ? { fill: colour, text: textOn(colour) } : undefined;
+    return (
+      <Avatar name={org.name} seed={org.id} chosen={chosen} className={cx('rounded-[28%]!', className)} />
+    );
+  }
   return (
     // Logos are drawn for paper; many would vanish on a dark page.
     <span

@@ -23,20 +23,23 @@ export function OrgSwitcher({ me }: { me: Me }) {
   const navigate = useNavigate();
   const current = useCurrentOrg(me);
   const invites = useMyInvites(true).data?.items.length ?? 0;
-  const logos = useMyOrganizations(me.organizations.length > 0).data?.items;
-  const logoOf = (org: Membership) => ({ ...org, logo_url: logos?.find((o) => o.id === org.id)?.logo_url });
+  const known = useMyOrganizations(me.organizations.length > 0).data?.items;
+  const shown = (org: Membership): Shown => {
+    const looks = known?.find((o) => o.id === org.id);
+    return { ...org, logo_url: looks?.logo_url, color: looks?.color };
+  };
   if (!current && invites === 0) return null;
   return (
     <>
       <Menu
         label={t`Organizations`}
-        trigger={<Trigger current={current ? logoOf(current) : undefined} invites={invites} />}
+        trigger={<Trigger current={current ? shown(current) : undefined} invites={invites} />}
       >
         {me.organizations.length > 0 ? (
           <ul className="max-h-[min(24rem,50dvh)] w-72 overflow-y-auto" aria-label={t`Your organizations`}>
             {me.organizations.map((org) => (
               <li key={org.id}>
-                <OrgLink org={logoOf(org)} current={org.id === current?.id} />
+                <OrgLink org={shown(org)} current={org.id === current?.id} />
               </li>
             ))}
           </ul>
@@ -63,7 +66,7 @@ export function OrgSwitcher({ me }: { me: Me }) {
   );
 }
 
-type Shown = Membership & { logo_url: string | null | undefined };
+type Shown = Membership & { logo_url: string | null | undefined; color: string | null | undefined };
 
 function Trigger({
   current,

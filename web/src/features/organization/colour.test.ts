@@ -7,6 +7,7 @@ import {
   readColour,
   surfacesOf,
   TEXT_CONTRAST,
+  textOn,
 } from './colour';
 
 // Every eighth level of each channel at its ends and between, and the nastiest.
@@ -29,6 +30,12 @@ describe('an organization’s colour', () => {
       }
       const edge = Math.min(...surfacesOf(theme).map((surface) => contrast(palette.accent, surface)));
       expect(edge, `a button's edge with ${colour}`).toBeGreaterThanOrEqual(CONTROL_CONTRAST);
+    }
+  });
+
+  it('carries letters that can be read on it as it is', () => {
+    for (const colour of COLOURS) {
+      expect(contrast(textOn(colour), colour), colour).toBeGreaterThanOrEqual(TEXT_CONTRAST);
     }
   });
 

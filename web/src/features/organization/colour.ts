@@ -77,6 +77,12 @@ export function accentStyle(colour: string | null | undefined): CSSProperties | 
   } as CSSProperties;
 }
 
+/** Black or white, whichever is read better on a colour. */
+export function textOn(colour: string): string {
+  const fill = parse(colour);
+  return ratio(fill, WHITE) >= ratio(fill, BLACK) ? '#ffffff' : '#000000';
+}
+
 /** WCAG's contrast of two colours, 1 to 21. */
 export function contrast(a: string, b: string): number {
   return ratio(parse(a), parse(b));

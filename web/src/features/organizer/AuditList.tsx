@@ -64,7 +64,7 @@ export function AuditList({
           <h2 id={`day-${key}`} className="mb-2 text-sm font-semibold text-muted">
             {longDate(ofDay[0]?.at ?? '', zone)}
           </h2>
-          <Card>
+          <Card className="overflow-hidden">
             <ol className="divide-y divide-line">
               {ofDay.map((entry) => (
                 <AuditRow key={entry.id} entry={entry} onOnly={onOnly} />

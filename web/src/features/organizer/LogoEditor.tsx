@@ -143,7 +143,7 @@ export function LogoEditor({ org, onChanged }: { org: Organization; onChanged: (
 }
 
 function Sized({ org, src, className }: { org: Organization; src: string | null; className: string }) {
-  if (src === null) return <OrgMark org={{ id: org.id, name: org.name }} className={className} />;
+  if (src === null) return <OrgMark org={{ ...org, logo_url: null }} className={className} />;
   return (
     <span
       className={cx(

@@ -29,7 +29,7 @@ export function OrgFrame({
   return (
     <div className="page">
       <header className="flex flex-wrap items-center gap-x-4 gap-y-4 pt-7 pb-5 sm:pt-9">
-        <OrgMark org={{ ...org, logo_url: detail?.logo_url }} className="size-12" />
+        <OrgMark org={{ ...org, logo_url: detail?.logo_url, color: detail?.color }} className="size-12" />
         <div className="min-w-0 flex-1 basis-52">
           <h1 className="text-2xl font-bold wrap-anywhere">{org.name}</h1>
           <p className="mt-1 flex flex-wrap items-center gap-x-3 gap-y-1 text-sm text-muted">
@@ -82,10 +82,12 @@ function sectionName(section: Section): string {
 }
 
 function Sections({ org, current }: { org: Membership; current: Section }) {
+  const sections = sectionsFor(org.role);
+  if (sections.length < 2) return null;
   return (
     <nav aria-label={t`Organization`} className="-mx-4 overflow-x-auto px-4 sm:mx-0 sm:px-0">
       <ul className="flex min-w-max gap-1 border-b border-line">
-        {sectionsFor(org.role).map((section) => {
+        {sections.map((section) => {
           const Icon = ICONS[section];
           const on = section === current;
           const place =
