@@ -3,9 +3,9 @@ import { useNavigate } from '@tanstack/react-router';
 import { useAnswerInvite } from '@/api/organizations';
 import type { Invite, Role } from '@/api/types';
 import { explain } from '@/app/explain';
+import { OrgMark } from '@/features/organization/OrgMark';
 import { roleName } from '@/features/organization/roles';
 import { until } from '@/lib/format';
-import { Avatar } from '@/ui/Avatar';
 import { Button, ButtonLink } from '@/ui/Button';
 import { Card } from '@/ui/Card';
 import { Notice } from '@/ui/Notice';
@@ -93,7 +93,7 @@ function InviteCard({
   return (
     <li>
       <Card className="flex flex-wrap items-center gap-4 p-4">
-        <Avatar name={invite.org_name} seed={invite.org_id} className="size-11" />
+        <OrgMark org={{ id: invite.org_id, name: invite.org_name }} className="size-11" />
         <div className="min-w-48 flex-1">
           <p className="font-semibold wrap-anywhere">{invite.org_name}</p>
           <p className="text-sm text-muted">{t`Invites you as ${role} · expires ${expires}`}</p>

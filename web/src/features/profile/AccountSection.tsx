@@ -2,12 +2,13 @@ import { t } from '@lingui/core/macro';
 import { Link } from '@tanstack/react-router';
 import { BadgeCheck, ExternalLink, MailWarning } from 'lucide-react';
 import { type FormEvent, useState } from 'react';
+import { useMyOrganizations } from '@/api/organizations';
 import { ApiError } from '@/api/problem';
 import { useOwnProvider, useRename } from '@/api/profile';
 import type { Me } from '@/api/types';
 import { explain } from '@/app/explain';
+import { OrgMark } from '@/features/organization/OrgMark';
 import { roleName } from '@/features/organization/roles';
-import { Avatar } from '@/ui/Avatar';
 import { Badge } from '@/ui/Badge';
 import { Button, ButtonLink, buttonClass } from '@/ui/Button';
 import { Field, Input } from '@/ui/Field';
@@ -141,14 +142,15 @@ function PasswordPanel() {
 }
 
 function PlacesPanel({ me }: { me: Me }) {
-  const orgs = me.organizations ?? [];
+  const orgs = me.organizations;
+  const marks = useMyOrganizations(orgs.length > 0).data?.items;
   if (orgs.length === 0) return null;
   return (
     <Panel title={t`Your organizations`}>
       <ul className="-my-3 divide-y divide-line">
         {orgs.map((org) => (
           <li key={org.id} className="flex flex-wrap items-center gap-x-3 gap-y-2 py-3">
-            <Avatar name={org.name} seed={org.id} />
+            <OrgMark org={marks?.find(({ id }) => id === org.id) ?? org} />
             <Link
               to="/organizations/$orgId"
               params={{ orgId: org.id }}
