@@ -234,7 +234,7 @@ func TestCheckFindsForgeries(t *testing.T) {
 		"of another organiza": `UPDATE bookings SET org_id = event_id`,
 	} {
 		for _, table := range keep {
-			house.Exec(t, db, "CREATE TABLE kept_"+table+" AS SELECT * FROM "+table)
+			house.Exec(t, db, "CREATE TEMP TABLE kept_"+table+" AS SELECT * FROM "+table)
 		}
 		house.Exec(t, db, forgery)
 		if r := h.Run("check", "-q"); r.Status != 1 || !strings.Contains(r.Stdout, breach) {
