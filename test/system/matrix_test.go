@@ -172,6 +172,43 @@ func TestChannelsByWhoAsks(t *testing.T) {
 	}
 }
 
+// Who is removed, or leaves, listens no longer, on a connection that is open
+// already; who stays goes on.
+func TestWhoIsRemovedListensNoLonger(t *testing.T) {
+	t.Parallel()
+	h := house.New(t)
+	h.Serve()
+	c := house.NewClient(h.API)
+	t.Cleanup(c.Close)
+	people := h.People("people", 4)
+	admin, removed, leaving, staying := people[0], people[1], people[2], people[3]
+	org := c.Organization(t, admin)
+	for _, p := range people[1:] {
+		join(t, c, admin, p, org, "organizer")
+	}
+	event := c.Event(t, admin, org, 10, map[string]any{"visibility": "members"})
+	stays := look(t, h, staying, event)
+	for who, by := range map[*house.Person]*house.Person{removed: admin, leaving: leaving} {
+		goes := look(t, h, who, event)
+		c.Want(t, by, http.StatusNoContent, http.MethodDelete, "/organizations/"+org+"/members/"+who.ID, nil, nil)
+		since := time.Now()
+		if a := c.Get(t, who, "/events/"+event); a.Status != http.StatusNotFound {
+			t.Errorf("the next request is answered %s", a)
+		}
+		select {
+		case <-goes.ended:
+			t.Logf("who is no member any more listened for %s", time.Since(since).Round(time.Millisecond))
+		case <-time.After(house.SettleLimit):
+			t.Error("who is no member any more goes on listening")
+		}
+	}
+	select {
+	case <-stays.ended:
+		t.Error("a member lost the map")
+	default:
+	}
+}
+
 // join makes somebody a member by an invite.
 func join(t *testing.T, c *house.Client, admin, who *house.Person, org, role string) {
 	t.Helper()
