@@ -26,11 +26,9 @@ type asker struct {
 	token []byte
 }
 
-// public is the context of whoever is not signed in.
-func public() asker { return asker{} }
-
 // person is the context of one person: what is theirs, what anybody may see,
-// and what their organizations share with their role.
+// and what their organizations share with their role. Without a person it is
+// the public's, who are not signed in.
 func person(id uuid.UUID) asker { return asker{user: id} }
 
 // tenant is a person's context inside one organization, for an action. Whoever
