@@ -31,14 +31,14 @@ export function OrgMark({
     // Logos are drawn for paper; many would vanish on a dark page.
     <span
       className={cx(
-        'grid size-9 shrink-0 place-items-center overflow-hidden rounded-[28%] border border-line bg-white p-[6%]',
+        'grid size-9 shrink-0 place-items-center overflow-hidden rounded-[28%] border border-line bg-white',
         className,
       )}
     >
       <img
         src={logoAddress(org.logo_url)}
         alt=""
-        className="size-full object-contain"
+        className="size-[88%] object-contain"
         loading="lazy"
         decoding="async"
       />

@@ -147,11 +147,11 @@ function Sized({ org, src, className }: { org: Organization; src: string | null;
   return (
     <span
       className={cx(
-        'grid place-items-center overflow-hidden rounded-[28%] border border-line bg-white p-[3%]',
+        'grid place-items-center overflow-hidden rounded-[28%] border border-line bg-white',
         className,
       )}
     >
-      <img src={src} alt="" className="size-full object-contain" />
+      <img src={src} alt="" className="size-[88%] object-contain" />
     </span>
   );
 }
