@@ -107,6 +107,8 @@ type Key struct {
 // The refusals of bookings.
 var (
 	ErrSeatsUnavailable = fault.New(fault.Conflict, "seats_unavailable", "Some of these seats are no longer available.")
+	ErrSoldOut          = fault.New(fault.Conflict, "sold_out", "There are not enough seats left.")
+	ErrWaitlistFull     = fault.New(fault.Conflict, "waitlist_full", "The waitlist is full; come back when others have left it.")
 	ErrSeatsHeld        = fault.New(fault.Conflict, "seats_held", "The last seats are being chosen by others right now; try again in a moment.")
 	ErrDuplicate        = fault.New(fault.Conflict, "duplicate_request", "The same request was made a moment ago.")
 	ErrAlreadyCancelled = fault.New(fault.Conflict, "booking_cancelled", "This booking is cancelled already.")

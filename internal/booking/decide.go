@@ -84,6 +84,7 @@ type Book struct {
 	UserID      uuid.UUID
 	Seats       int32
 	SeatNumbers []int32 // rising, distinct, len == Seats; none: choose
+	Refuse      bool    // rather than wait
 	Asked       uint64  // hash of what was asked for
 	// Open says that the person was let in because the event was one for
 	// everybody. Where it is not any more, access is to be checked anew.
@@ -135,6 +136,9 @@ func (o Book) decide(d *decision) error {
 		}
 		seats = o.SeatNumbers
 	case waits:
+		if err := o.joins(inv); err != nil {
+			return err
+		}
 		d.answer(Change{
 			BookingID: d.newID(), UserID: o.UserID, Action: ActWaitlisted, CreatedAt: d.now, Asked: o.Asked,
 			After: State{Status: Waiting, Seats: o.Seats, WaitingNumber: inv.LastWaiting + 1},
@@ -149,6 +153,18 @@ func (o Book) decide(d *decision) error {
 		BookingID: d.newID(), UserID: o.UserID, Action: ActConfirmed, CreatedAt: d.now, Asked: o.Asked,
 		After: State{Status: Confirmed, Seats: o.Seats, SeatNumbers: seats},
 	})
+	return nil
+}
+
+// joins says why a request can't wait, nil where it can. Where there is no
+// waitlist, none is full.
+func (o Book) joins(inv *Inventory) error {
+	switch {
+	case o.Refuse, inv.WaitlistLimit.NoWaitlist():
+		return ErrSoldOut
+	case inv.WaitlistLimit.Reached(inv.WaitingParties()):
+		return ErrWaitlistFull
+	}
 	return nil
 }
 

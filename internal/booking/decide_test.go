@@ -42,7 +42,7 @@ func (d *desk) do(actor uuid.UUID, order Order) Decision {
 
 func (d *desk) book(user uuid.UUID, seats int32, numbers ...int32) Decision {
 	d.t.Helper()
-	return d.do(user, Book{UserID: user, Seats: seats, SeatNumbers: numbers, Asked: asksFor(seats, numbers)})
+	return d.do(user, Book{UserID: user, Seats: seats, SeatNumbers: numbers, Asked: asksFor(seats, numbers, false)})
 }
 
 // must gives the one change that answers an order that was not refused.
@@ -91,6 +91,33 @@ func TestRefusals(t *testing.T) {
 		"a seat that another holds": {
 			before: func(d *desk) { d.holds[5] = other },
 			order:  func(d *desk) Decision { return d.book(me, 1, 5) }, want: ErrSeatsUnavailable,
+		},
+		"no wish to wait where too few are left": {
+			before: func(d *desk) { d.book(other, 9) },
+			order:  func(d *desk) Decision { return d.do(me, Book{UserID: me, Seats: 2, Refuse: true}) }, want: ErrSoldOut,
+		},
+		"no wish to wait behind a strict queue": {
+			before: func(d *desk) { d.book(other, 9); d.book(other, 5) },
+			order:  func(d *desk) Decision { return d.do(me, Book{UserID: me, Seats: 1, Refuse: true}) }, want: ErrSoldOut,
+		},
+		"no wish to wait where others hold what is left": {
+			before: func(d *desk) { d.holds[1] = other },
+			order:  func(d *desk) Decision { return d.do(me, Book{UserID: me, Seats: 10, Refuse: true}) }, want: ErrSeatsHeld,
+		},
+		"a place on a waitlist that is full": {
+			settings: func(s *event.Settings) { s.WaitlistLimit = event.AtMost(1) },
+			before:   func(d *desk) { d.book(other, 9); d.book(other, 5) },
+			order:    func(d *desk) Decision { return d.book(me, 2) }, want: ErrWaitlistFull,
+		},
+		"no wish to wait where the waitlist is full": {
+			settings: func(s *event.Settings) { s.WaitlistLimit = event.AtMost(1) },
+			before:   func(d *desk) { d.book(other, 9); d.book(other, 5) },
+			order:    func(d *desk) Decision { return d.do(me, Book{UserID: me, Seats: 2, Refuse: true}) }, want: ErrSoldOut,
+		},
+		"a place on a waitlist that there is not": {
+			settings: func(s *event.Settings) { s.WaitlistLimit = event.AtMost(0) },
+			before:   func(d *desk) { d.book(other, 9) },
+			order:    func(d *desk) Decision { return d.book(me, 2) }, want: ErrSoldOut,
 		},
 		"all that is left is held": {
 			before: func(d *desk) {
@@ -167,6 +194,33 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("a refusal changed something")
 			}
 		})
+	}
+}
+
+func TestALoweredWaitlistLimitKeepsWhoWaits(t *testing.T) {
+	d := newDesk(t, 2, func(s *event.Settings) { s.WaitlistLimit = event.AtMost(3) })
+	sold := d.must(d.book(uuid.New(), 2))
+	var waiting []Change
+	for range 3 {
+		waiting = append(waiting, d.must(d.book(uuid.New(), 1)))
+	}
+	s := d.inv.Settings
+	s.WaitlistLimit = event.AtMost(1)
+	if dec := d.do(uuid.New(), Reconfigure{Settings: s}); len(dec.Changes) != 0 || d.inv.WaitingParties() != 3 {
+		t.Fatalf("somebody was sent away: %+v", dec.Changes)
+	}
+	d.do(waiting[0].UserID, Cancel{BookingID: waiting[0].BookingID})
+	if dec := d.book(uuid.New(), 1); !errors.Is(dec.Refusal, ErrWaitlistFull) {
+		t.Errorf("two wait where one may, and a third joins: %+v", dec)
+	}
+	if dec := d.do(sold.UserID, Cancel{BookingID: sold.BookingID}); len(dec.Changes) != 3 {
+		t.Errorf("who waits is not served: %+v", dec.Changes)
+	}
+	d.must(d.book(uuid.New(), 1)) // waits: no seat is left, and nobody waits
+	s.WaitlistLimit = event.WaitlistLimit{}
+	d.do(uuid.New(), Reconfigure{Settings: s})
+	for range 20 {
+		d.must(d.book(uuid.New(), 1))
 	}
 }
 
@@ -275,7 +329,7 @@ func TestFitServesWhoFitsAndStrictOvertakesNobody(t *testing.T) {
 func TestTheSameRequestWithinTwoSecondsIsADoubleSubmit(t *testing.T) {
 	d := newDesk(t, 10, nil)
 	me := uuid.New()
-	order := Book{UserID: me, Seats: 1, Asked: asksFor(1, nil)}
+	order := Book{UserID: me, Seats: 1, Asked: asksFor(1, nil, false)}
 	decide := func(after time.Duration) Decision {
 		return d.inv.Decide(testNow.Add(after), NewChoices(HoldView{}, d.inv), me, Key{}, newID, order)
 	}

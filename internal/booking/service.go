@@ -149,6 +149,7 @@ type Request struct {
 	EventID     uuid.UUID
 	Seats       int32
 	SeatNumbers []int32 // any order; none: choose
+	Refuse      bool    // answer ErrSoldOut rather than wait
 	Key         Key
 }
 
@@ -208,7 +209,7 @@ func (s *Service) Book(ctx context.Context, who access.Principal, q Request) (Bo
 		}
 		return Booking{}, err
 	}
-	asked := asksFor(q.Seats, numbers)
+	asked := asksFor(q.Seats, numbers, q.Refuse)
 	if s.lock != nil {
 		unlock, first := s.lock.Lock(ctx, q.EventID, who.UserID, submission(who.UserID, q, asked))
 		defer unlock()
@@ -226,7 +227,7 @@ func (s *Service) Book(ctx context.Context, who access.Principal, q Request) (Bo
 	}
 	for range accessTries {
 		answer := s.alloc.Do(ctx, q.EventID, who.UserID, q.Key, Book{
-			UserID: who.UserID, Seats: q.Seats, SeatNumbers: numbers, Asked: asked, Open: open,
+			UserID: who.UserID, Seats: q.Seats, SeatNumbers: numbers, Refuse: q.Refuse, Asked: asked, Open: open,
 		})
 		if !errors.Is(answer.Err, errAccess) {
 			return answer.Booking, answer.Err
@@ -353,10 +354,15 @@ func checkNumbers(numbers []int32, total int32) (rising []int32, wrong string) {
 	return rising, ""
 }
 
-// asksFor hashes what was asked for, never to zero.
-func asksFor(seats int32, numbers []int32) uint64 {
+// asksFor hashes what was asked for, never to zero. What the binary before this
+// one could be asked for has the hash that it gives, since the two may be asked
+// the same within seconds.
+func asksFor(seats int32, numbers []int32, refuse bool) uint64 {
 	h := fnv.New64a()
 	fmt.Fprint(h, seats, numbers)
+	if refuse {
+		fmt.Fprint(h, "refuse")
+	}
 	return h.Sum64() | 1
 }
 

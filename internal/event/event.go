@@ -42,6 +42,30 @@ const (
 	Fit    WaitlistPolicy = "fit"
 )
 
+// WaitlistLimit bounds how many parties wait at a time; the zero value does
+// not. Who waits already stays when the limit is lowered.
+type WaitlistLimit struct {
+	Limited bool
+	Parties int32 // 0: there is no waitlist
+}
+
+// AtMost is the limit of so many parties.
+func AtMost(parties int32) WaitlistLimit { return WaitlistLimit{Limited: true, Parties: parties} }
+
+// Number gives the limit as it is stored and shown: nil for none.
+func (l WaitlistLimit) Number() *int32 {
+	if !l.Limited {
+		return nil
+	}
+	return &l.Parties
+}
+
+// NoWaitlist says that nobody can wait.
+func (l WaitlistLimit) NoWaitlist() bool { return l.Limited && l.Parties == 0 }
+
+// Reached says whether no more can join where so many wait.
+func (l WaitlistLimit) Reached(waiting int32) bool { return l.Limited && waiting >= l.Parties }
+
 // Event is everything that is stored of an event. Times are UTC.
 type Event struct {
 	ID          uuid.UUID
@@ -70,6 +94,7 @@ type Settings struct {
 	MaxSeatsPerUser int32 // 0: no limit
 	Visibility      Visibility
 	WaitlistPolicy  WaitlistPolicy
+	WaitlistLimit   WaitlistLimit
 	CancelledAt     time.Time // zero: not cancelled
 	OrgSuspended    bool      // the organization is suspended: readable, not bookable
 }
@@ -108,6 +133,9 @@ func (e *Event) Audit() audit.Details {
 	}
 	if e.MaxSeatsPerUser > 0 {
 		d["max_seats_per_user"] = e.MaxSeatsPerUser
+	}
+	if limit := e.WaitlistLimit.Number(); limit != nil {
+		d["waitlist_limit"] = *limit
 	}
 	if !e.CancelledAt.IsZero() {
 		d["cancelled_at"] = e.CancelledAt

@@ -114,6 +114,12 @@ var inputs = []struct {
 	{"too many seats", event.Patch{TotalSlots: ptr(int64(1_000_001))}, []string{"total_slots"}},
 	{"seats that would wrap around", event.Patch{TotalSlots: ptr(int64(math.MaxUint32 + 2))}, []string{"total_slots"}},
 	{"no limit", event.Patch{MaxSeatsPerUser: event.NoLimit()}, nil},
+	{"no limit of the waitlist", event.Patch{WaitlistLimit: event.NoLimit()}, nil},
+	{"no waitlist", event.Patch{WaitlistLimit: event.LimitOf(0)}, nil},
+	{"longest waitlist", event.Patch{WaitlistLimit: event.LimitOf(10_000_000)}, nil},
+	{"too long a waitlist", event.Patch{WaitlistLimit: event.LimitOf(10_000_001)}, []string{"waitlist_limit"}},
+	{"waitlist below none", event.Patch{WaitlistLimit: event.LimitOf(-1)}, []string{"waitlist_limit"}},
+	{"waitlist that would wrap around", event.Patch{WaitlistLimit: event.LimitOf(math.MaxUint32 + 2)}, []string{"waitlist_limit"}},
 	{"limit of one", event.Patch{MaxSeatsPerUser: event.LimitOf(1)}, nil},
 	{"limit of none", event.Patch{MaxSeatsPerUser: event.LimitOf(0)}, []string{"max_seats_per_user"}},
 	{"limit that would wrap around", event.Patch{MaxSeatsPerUser: event.LimitOf(math.MaxUint32 + 2)}, []string{"max_seats_per_user"}},
@@ -171,6 +177,9 @@ func fill(d event.Draft, p event.Patch) event.Draft {
 	set(&d.TotalSlots, p.TotalSlots)
 	set(&d.Visibility, p.Visibility)
 	set(&d.WaitlistPolicy, p.WaitlistPolicy)
+	if p.WaitlistLimit.Given {
+		d.WaitlistLimit = p.WaitlistLimit
+	}
 	if p.MaxSeatsPerUser.Given {
 		d.MaxSeatsPerUser = p.MaxSeatsPerUser
 	}
@@ -191,7 +200,8 @@ func TestANewEventHasTheDefaultsAndTidyValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.Visibility != event.Public || e.WaitlistPolicy != event.Strict || e.MaxSeatsPerUser != event.DefaultMaxSeatsPerUser {
+	if e.Visibility != event.Public || e.WaitlistPolicy != event.Strict || e.MaxSeatsPerUser != event.DefaultMaxSeatsPerUser ||
+		e.WaitlistLimit != event.AtMost(400) {
 		t.Errorf("defaults: %+v", e.Settings)
 	}
 	if e.Name != "Go evening" || e.AvailableSlots != 40 || e.Revision != 1 || e.Version != 1 || e.CreatedBy != me {
@@ -259,7 +269,7 @@ func TestAPatchThatChangesNothingKeepsTheRevision(t *testing.T) {
 	}
 	same := event.Patch{
 		Name: ptr(" " + e.Name), StartsAt: ptr(e.StartsAt.In(time.FixedZone("", 3600))), TotalSlots: ptr(int64(e.TotalSlots)),
-		MaxSeatsPerUser: event.LimitOf(int64(e.MaxSeatsPerUser)), Visibility: &e.Visibility,
+		MaxSeatsPerUser: event.LimitOf(int64(e.MaxSeatsPerUser)), Visibility: &e.Visibility, WaitlistLimit: event.LimitOf(400),
 	}
 	if after, err := event.Apply(e, same, now.Add(time.Minute)); err != nil || after != e {
 		t.Errorf("got %+v, %v", after, err)
@@ -273,7 +283,7 @@ func TestApplyLeavesCapacityToTheBookingRoom(t *testing.T) {
 	}
 	e.AvailableSlots = 7
 	after, err := event.Apply(e, event.Patch{TotalSlots: ptr(int64(50)), MaxSeatsPerUser: event.NoLimit()}, now)
-	if err != nil || after.TotalSlots != 50 || after.AvailableSlots != 7 || after.MaxSeatsPerUser != 0 {
+	if err != nil || after.TotalSlots != 50 || after.AvailableSlots != 7 || after.MaxSeatsPerUser != 0 || after.WaitlistLimit != event.AtMost(400) {
 		t.Errorf("got %+v, %v", after, err)
 	}
 }
@@ -346,7 +356,7 @@ func TestTheFactSaysWhatChanged(t *testing.T) {
 	}
 }
 
-func TestSeatLimitTellsNullFromNothing(t *testing.T) {
+func TestALimitTellsNullFromNothing(t *testing.T) {
 	for in, want := range map[string]struct {
 		given bool
 		seats int64 // 0: null
@@ -355,7 +365,7 @@ func TestSeatLimitTellsNullFromNothing(t *testing.T) {
 		`{}`: {}, `{"l":null}`: {given: true}, `{"l":3}`: {given: true, seats: 3}, `{"l":2.5}`: {fails: true}, `{"l":"3"}`: {fails: true},
 	} {
 		var v struct {
-			L event.SeatLimit `json:"l"`
+			L event.Limit `json:"l"`
 		}
 		err := json.Unmarshal([]byte(in), &v)
 		if (err != nil) != want.fails {
@@ -364,7 +374,7 @@ func TestSeatLimitTellsNullFromNothing(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		if v.L.Given != want.given || (v.L.Seats != nil) != (want.seats != 0) || v.L.Seats != nil && *v.L.Seats != want.seats {
+		if v.L.Given != want.given || (v.L.Most != nil) != (want.seats != 0) || v.L.Most != nil && *v.L.Most != want.seats {
 			t.Errorf("%s: got %+v", in, v.L)
 		}
 	}

@@ -19,8 +19,13 @@ var (
 	ErrCompleted = fault.New(fault.Conflict, "event_completed", "The event is over and can't be cancelled any more.")
 )
 
-// DefaultMaxSeatsPerUser holds where the organizer says nothing.
-const DefaultMaxSeatsPerUser = 10
+// What holds where the organizer says nothing.
+const (
+	DefaultMaxSeatsPerUser = 10
+	// DefaultWaitlistFactor is how many parties may wait for each seat that the
+	// event had when it was created.
+	DefaultWaitlistFactor = 10
+)
 
 // Draft is what an organizer says of a new event. Numbers are wider than what
 // is stored so that one that is far out of range is still told by its field.
@@ -35,9 +40,10 @@ type Draft struct {
 	EndsAt          time.Time
 	TimeZone        string
 	TotalSlots      int64
-	MaxSeatsPerUser SeatLimit
+	MaxSeatsPerUser Limit
 	Visibility      Visibility
 	WaitlistPolicy  WaitlistPolicy
+	WaitlistLimit   Limit
 }
 
 // Patch is what an organizer wants changed; a nil field stays as it is.
@@ -50,36 +56,37 @@ type Patch struct {
 	EndsAt          *time.Time
 	TimeZone        *string
 	TotalSlots      *int64
-	MaxSeatsPerUser SeatLimit
+	MaxSeatsPerUser Limit
 	Visibility      *Visibility
 	WaitlistPolicy  *WaitlistPolicy
+	WaitlistLimit   Limit
 }
 
-// SeatLimit is max_seats_per_user as it was said: not at all (the zero
-// value), null (no limit), or a number.
-type SeatLimit struct {
+// Limit is max_seats_per_user or waitlist_limit as it was said: not at all (the
+// zero value), null (no limit), or a number.
+type Limit struct {
 	Given bool
-	Seats *int64 // nil where given: no limit
+	Most  *int64 // nil where given: no limit
 }
 
-// LimitOf is the limit of so many seats.
-func LimitOf(seats int64) SeatLimit { return SeatLimit{Given: true, Seats: &seats} }
+// LimitOf is the limit of so many.
+func LimitOf(most int64) Limit { return Limit{Given: true, Most: &most} }
 
-// NoLimit lets one person book any number of seats.
-func NoLimit() SeatLimit { return SeatLimit{Given: true} }
+// NoLimit allows any number.
+func NoLimit() Limit { return Limit{Given: true} }
 
 // UnmarshalJSON tells null, which lifts the limit, from a field left out,
 // for which it is never called.
-func (l *SeatLimit) UnmarshalJSON(data []byte) error {
+func (l *Limit) UnmarshalJSON(data []byte) error {
 	if bytes.Equal(bytes.TrimSpace(data), []byte("null")) {
 		*l = NoLimit()
 		return nil
 	}
-	var seats int64
-	if err := json.Unmarshal(data, &seats); err != nil {
-		return fmt.Errorf("event: seat limit: %w", err)
+	var most int64
+	if err := json.Unmarshal(data, &most); err != nil {
+		return fmt.Errorf("event: limit: %w", err)
 	}
-	*l = LimitOf(seats)
+	*l = LimitOf(most)
 	return nil
 }
 
@@ -94,6 +101,9 @@ func New(d Draft, id, createdBy uuid.UUID, now time.Time) (Event, error) {
 	if !d.MaxSeatsPerUser.Given {
 		d.MaxSeatsPerUser = LimitOf(DefaultMaxSeatsPerUser)
 	}
+	if !d.WaitlistLimit.Given && d.TotalSlots >= 1 && d.TotalSlots <= MaxTotalSlots {
+		d.WaitlistLimit = LimitOf(DefaultWaitlistFactor * d.TotalSlots)
+	}
 	e := Event{
 		ID: id, OrgID: d.OrgID, Version: 1, Revision: 1,
 		CreatedBy: createdBy, CreatedAt: instant(now), UpdatedAt: instant(now),
@@ -103,7 +113,7 @@ func New(d Draft, id, createdBy uuid.UUID, now time.Time) (Event, error) {
 		Name: &d.Name, Description: &d.Description, Category: &d.Category, Venue: &d.Venue,
 		StartsAt: &d.StartsAt, EndsAt: &d.EndsAt, TimeZone: &d.TimeZone,
 		TotalSlots: &d.TotalSlots, MaxSeatsPerUser: d.MaxSeatsPerUser,
-		Visibility: &d.Visibility, WaitlistPolicy: &d.WaitlistPolicy,
+		Visibility: &d.Visibility, WaitlistPolicy: &d.WaitlistPolicy, WaitlistLimit: d.WaitlistLimit,
 	}, now)
 	if err := bad.err(); err != nil {
 		return Event{}, err

@@ -19,6 +19,8 @@ const (
 	MaxDescription = 20_000
 	MaxVenue       = 300
 	MaxTotalSlots  = 1_000_000
+	// MaxWaitlistLimit is the largest default, and more than ever waited.
+	MaxWaitlistLimit = DefaultWaitlistFactor * MaxTotalSlots
 	// MaxYearsAhead bounds how far in the future an event may end. It keeps
 	// mistyped years out, and times within what every format can spell.
 	MaxYearsAhead = 50
@@ -120,12 +122,12 @@ func (f *faults) booking(e *Event, p Patch) {
 	}
 	if limit := p.MaxSeatsPerUser; limit.Given {
 		switch {
-		case limit.Seats == nil:
+		case limit.Most == nil:
 			e.MaxSeatsPerUser = 0
-		case *limit.Seats < 1 || *limit.Seats > MaxTotalSlots:
+		case *limit.Most < 1 || *limit.Most > MaxTotalSlots:
 			f.add("max_seats_per_user", "Use a number from 1 to %d, or null for no limit.", MaxTotalSlots)
 		default:
-			e.MaxSeatsPerUser = int32(*limit.Seats)
+			e.MaxSeatsPerUser = int32(*limit.Most)
 		}
 	}
 	if p.Visibility != nil {
@@ -138,6 +140,16 @@ func (f *faults) booking(e *Event, p Patch) {
 		e.WaitlistPolicy = *p.WaitlistPolicy
 		if e.WaitlistPolicy != Strict && e.WaitlistPolicy != Fit {
 			f.add("waitlist_policy", "Use strict or fit.")
+		}
+	}
+	if limit := p.WaitlistLimit; limit.Given {
+		switch {
+		case limit.Most == nil:
+			e.WaitlistLimit = WaitlistLimit{}
+		case *limit.Most < 0 || *limit.Most > MaxWaitlistLimit:
+			f.add("waitlist_limit", "Use a number from 0 (no waitlist) to %d, or null for no limit.", MaxWaitlistLimit)
+		default:
+			e.WaitlistLimit = AtMost(int32(*limit.Most))
 		}
 	}
 }

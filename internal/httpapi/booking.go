@@ -35,7 +35,8 @@ func (s *Server) bookingRoutes() []route {
 }
 
 const bookDoc = "All or nothing. With `seat_numbers` exactly these seats, or 409 `seats_unavailable` with the list. " +
-	"Without, the best that are free, or a place on the waitlist where too few are left or others wait already. " +
+	"Without, the best that are free, or a place on the waitlist where too few are left or others wait already; " +
+	"with `on_full` = `refuse`, 409 `sold_out` instead. " +
 	"Send an `Idempotency-Key`, and the same key with a retry: it answers what the first answered and books once."
 
 // Booking is a party of one or more seats of one person at one event.
@@ -139,7 +140,11 @@ type BookingCreate struct {
 	EventID     uuid.UUID `json:"event_id" format:"uuid"`
 	Seats       whole     `json:"seats" minimum:"1" maximum:"1000"`
 	SeatNumbers []whole   `json:"seat_numbers,omitempty" nullable:"true" minimum:"1" maximum:"1000000" maxItems:"1000" doc:"Exactly as many as seats says, each once; leave it out to be given the best."`
+	OnFull      string    `json:"on_full,omitempty" enum:"wait,refuse" doc:"What to do where the request would have to wait: join the waitlist (which is the default), or be refused (sold_out)."`
 }
+
+// refuse is the on_full of whoever does not want to wait.
+const refuse = "refuse"
 
 type createBookingInput struct {
 	Idempotent
@@ -164,7 +169,7 @@ func (s *Server) createBooking(ctx context.Context, in *createBookingInput) (*cr
 	}
 	b, err := s.book(ctx, who, booking.Request{
 		EventID: in.Body.EventID, Seats: int32(in.Body.Seats), SeatNumbers: numbers(in.Body.SeatNumbers),
-		Key: keyFor(ctx, in.Key, "POST", "/bookings"),
+		Refuse: in.Body.OnFull == refuse, Key: keyFor(ctx, in.Key, "POST", "/bookings"),
 	})
 	s.metrics.booked(b.Status, err)
 	if err != nil {

@@ -51,6 +51,7 @@ type Event struct {
 	MaxSeatsPerUser *int32    `json:"max_seats_per_user" doc:"null: no limit."`
 	Visibility      string    `json:"visibility" enum:"public,members"`
 	WaitlistPolicy  string    `json:"waitlist_policy" enum:"strict,fit"`
+	WaitlistLimit   *int32    `json:"waitlist_limit" doc:"How many parties may wait; 0: there is no waitlist; null: no limit."`
 	Status          string    `json:"status" enum:"upcoming,ongoing,completed,cancelled"`
 	Revision        int64     `json:"revision" doc:"Moves with the settings; also the ETag."`
 	CreatedAt       time.Time `json:"created_at"`
@@ -64,7 +65,7 @@ func (s *Server) showEvent(v event.View) Event {
 		Category: v.Category, StartsAt: v.StartsAt.UTC(), EndsAt: v.EndsAt.UTC(), TimeZone: v.TimeZone, Venue: v.Venue,
 		TotalSlots: v.TotalSlots, AvailableSlots: v.AvailableSlots, WaitingParties: v.WaitingParties,
 		MaxSeatsPerUser: orNull(v.MaxSeatsPerUser), Visibility: string(v.Visibility), WaitlistPolicy: string(v.WaitlistPolicy),
-		Status: string(v.StatusAt(s.deps.Now())), Revision: v.Revision,
+		WaitlistLimit: v.WaitlistLimit.Number(), Status: string(v.StatusAt(s.deps.Now())), Revision: v.Revision,
 		CreatedAt: v.CreatedAt.UTC(), UpdatedAt: v.UpdatedAt.UTC(), CanManage: v.CanManage,
 	}
 }
@@ -87,18 +88,19 @@ type EventPath struct {
 
 // EventCreate is what an organizer says of a new event.
 type EventCreate struct {
-	OrgID           uuid.UUID `json:"org_id" format:"uuid"`
-	Name            string    `json:"name" doc:"At most 200 characters."`
-	Description     string    `json:"description,omitempty" doc:"Markdown without HTML, at most 20,000 characters."`
-	Category        string    `json:"category" doc:"A short lower-case word. Offered: conference, concert, theatre, sport, workshop, meetup, course, festival, community, other."`
-	StartsAt        time.Time `json:"starts_at"`
-	EndsAt          time.Time `json:"ends_at"`
-	TimeZone        string    `json:"time_zone" doc:"IANA name." example:"Europe/Berlin"`
-	Venue           string    `json:"venue,omitempty" doc:"At most 300 characters."`
-	TotalSlots      whole     `json:"total_slots" minimum:"1" maximum:"1000000"`
-	MaxSeatsPerUser seatLimit `json:"max_seats_per_user,omitempty" doc:"null: no limit. Default: 10."`
-	Visibility      string    `json:"visibility,omitempty" enum:"public,members" default:"public"`
-	WaitlistPolicy  string    `json:"waitlist_policy,omitempty" enum:"strict,fit" default:"strict"`
+	OrgID           uuid.UUID  `json:"org_id" format:"uuid"`
+	Name            string     `json:"name" doc:"At most 200 characters."`
+	Description     string     `json:"description,omitempty" doc:"Markdown without HTML, at most 20,000 characters."`
+	Category        string     `json:"category" doc:"A short lower-case word. Offered: conference, concert, theatre, sport, workshop, meetup, course, festival, community, other."`
+	StartsAt        time.Time  `json:"starts_at"`
+	EndsAt          time.Time  `json:"ends_at"`
+	TimeZone        string     `json:"time_zone" doc:"IANA name." example:"Europe/Berlin"`
+	Venue           string     `json:"venue,omitempty" doc:"At most 300 characters."`
+	TotalSlots      whole      `json:"total_slots" minimum:"1" maximum:"1000000"`
+	MaxSeatsPerUser seatLimit  `json:"max_seats_per_user,omitempty" doc:"null: no limit. Default: 10."`
+	Visibility      string     `json:"visibility,omitempty" enum:"public,members" default:"public"`
+	WaitlistPolicy  string     `json:"waitlist_policy,omitempty" enum:"strict,fit" default:"strict"`
+	WaitlistLimit   partyLimit `json:"waitlist_limit,omitempty" doc:"How many parties may wait; 0: there is no waitlist; null: no limit. Default: 10 × total_slots."`
 }
 
 // EventUpdate is what is to be changed; what is left out stays.
@@ -114,28 +116,39 @@ type EventUpdate struct {
 	MaxSeatsPerUser seatLimit  `json:"max_seats_per_user,omitempty" doc:"null: no limit."`
 	Visibility      *string    `json:"visibility,omitempty" enum:"public,members"`
 	WaitlistPolicy  *string    `json:"waitlist_policy,omitempty" enum:"strict,fit"`
+	WaitlistLimit   partyLimit `json:"waitlist_limit,omitempty" doc:"0: there is no waitlist; null: no limit. Who waits already stays."`
 }
 
-// seatLimit is a number, null, or left out; the three differ.
-type seatLimit struct{ event.SeatLimit }
+// limit is a number, null, or left out; the three differ.
+type limit struct{ event.Limit }
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (l *seatLimit) UnmarshalJSON(data []byte) error {
+func (l *limit) UnmarshalJSON(data []byte) error {
 	if bytes.Equal(data, []byte("null")) {
-		l.SeatLimit = event.NoLimit()
+		l.Limit = event.NoLimit()
 		return nil
 	}
 	var n whole
 	if err := n.UnmarshalJSON(data); err != nil {
 		return err
 	}
-	l.SeatLimit = event.LimitOf(int64(n))
+	l.Limit = event.LimitOf(int64(n))
 	return nil
 }
 
+// seatLimit is a limit of seats, partyLimit one of parties that wait.
+type (
+	seatLimit  struct{ limit }
+	partyLimit struct{ limit }
+)
+
 // Schema implements huma.SchemaProvider.
-func (seatLimit) Schema(huma.Registry) *huma.Schema {
-	least, most := 1.0, float64(event.MaxTotalSlots)
+func (seatLimit) Schema(huma.Registry) *huma.Schema { return numberOrNull(1, event.MaxTotalSlots) }
+
+// Schema implements huma.SchemaProvider.
+func (partyLimit) Schema(huma.Registry) *huma.Schema { return numberOrNull(0, event.MaxWaitlistLimit) }
+
+func numberOrNull(least, most float64) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeInteger, Nullable: true, Minimum: &least, Maximum: &most}
 }
 
@@ -162,8 +175,8 @@ func (s *Server) createEvent(ctx context.Context, in *struct{ Body EventCreate }
 	v, err := s.deps.Events.Create(ctx, principal(ctx), event.Draft{
 		OrgID: b.OrgID, Name: b.Name, Description: b.Description, Category: b.Category, Venue: b.Venue,
 		StartsAt: b.StartsAt, EndsAt: b.EndsAt, TimeZone: b.TimeZone, TotalSlots: int64(b.TotalSlots),
-		MaxSeatsPerUser: b.MaxSeatsPerUser.SeatLimit,
-		Visibility:      event.Visibility(b.Visibility), WaitlistPolicy: event.WaitlistPolicy(b.WaitlistPolicy),
+		MaxSeatsPerUser: b.MaxSeatsPerUser.Limit, WaitlistLimit: b.WaitlistLimit.Limit,
+		Visibility: event.Visibility(b.Visibility), WaitlistPolicy: event.WaitlistPolicy(b.WaitlistPolicy),
 	})
 	if err != nil {
 		return nil, err
@@ -196,7 +209,7 @@ func (*updateEventInput) Resolve(ctx huma.Context) (bad []error) {
 		return nil // told elsewhere
 	}
 	for name, value := range fields {
-		if name != "max_seats_per_user" && string(value) == "null" {
+		if name != "max_seats_per_user" && name != "waitlist_limit" && string(value) == "null" {
 			bad = append(bad, &huma.ErrorDetail{Location: "body." + name, Message: "must not be null"})
 		}
 	}
@@ -213,8 +226,8 @@ func (s *Server) updateEvent(ctx context.Context, in *updateEventInput) (*eventA
 	patch := event.Patch{
 		Name: b.Name, Description: b.Description, Category: b.Category, Venue: b.Venue,
 		StartsAt: b.StartsAt, EndsAt: b.EndsAt, TimeZone: b.TimeZone, TotalSlots: (*int64)(b.TotalSlots),
-		MaxSeatsPerUser: b.MaxSeatsPerUser.SeatLimit,
-		Visibility:      (*event.Visibility)(b.Visibility), WaitlistPolicy: (*event.WaitlistPolicy)(b.WaitlistPolicy),
+		MaxSeatsPerUser: b.MaxSeatsPerUser.Limit, WaitlistLimit: b.WaitlistLimit.Limit,
+		Visibility: (*event.Visibility)(b.Visibility), WaitlistPolicy: (*event.WaitlistPolicy)(b.WaitlistPolicy),
 	}
 	if _, err := s.deps.Bookings.EditEvent(ctx, who, in.ID, patch, revision); err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ const (
 	eventColumns = `
 		e.id, e.org_id, o.name, e.name, e.description, e.category, e.venue,
 		e.starts_at, e.ends_at, e.time_zone, e.total_slots, coalesce(e.max_seats_per_user, 0),
-		e.visibility, e.waitlist_policy, e.cancelled_at, o.suspended_at IS NOT NULL,
+		e.visibility, e.waitlist_policy, e.waitlist_limit, e.cancelled_at, o.suspended_at IS NOT NULL,
 		e.available_slots, e.waiting_parties, e.version, e.revision,
 		e.created_by, e.created_at, e.updated_at`
 	eventTables = `events e JOIN organizations o ON o.id = e.org_id`
@@ -33,15 +33,19 @@ const (
 func scanEvent(row pgx.Row, more ...any) (event.Event, error) {
 	var e event.Event
 	var cancelledAt *time.Time
+	var waitlistLimit *int32
 	err := row.Scan(append([]any{
 		&e.ID, &e.OrgID, &e.OrgName, &e.Name, &e.Description, &e.Category, &e.Venue,
 		&e.StartsAt, &e.EndsAt, &e.TimeZone, &e.TotalSlots, &e.MaxSeatsPerUser,
-		&e.Visibility, &e.WaitlistPolicy, &cancelledAt, &e.OrgSuspended,
+		&e.Visibility, &e.WaitlistPolicy, &waitlistLimit, &cancelledAt, &e.OrgSuspended,
 		&e.AvailableSlots, &e.WaitingParties, &e.Version, &e.Revision,
 		&e.CreatedBy, &e.CreatedAt, &e.UpdatedAt,
 	}, more...)...)
 	if err != nil {
 		return event.Event{}, err
+	}
+	if waitlistLimit != nil {
+		e.WaitlistLimit = event.AtMost(*waitlistLimit)
 	}
 	if cancelledAt != nil {
 		e.CancelledAt = cancelledAt.UTC()
@@ -104,15 +108,15 @@ func (s *EventStore) InsertEvent(ctx context.Context, e event.Event, record audi
 			INSERT INTO events (
 				id, org_id, name, description, category, venue,
 				starts_at, ends_at, time_zone, total_slots, available_slots, max_seats_per_user,
-				visibility, waitlist_policy, version, revision, created_by, created_at, updated_at
+				visibility, waitlist_policy, waitlist_limit, version, revision, created_by, created_at, updated_at
 			) VALUES (
 				$1, $2, $3, $4, $5, $6,
 				$7, $8, $9, $10, $11, nullif($12::int, 0),
-				$13, $14, $15, $16, $17, $18, $19
+				$13, $14, $15, $16, $17, $18, $19, $20
 			)`,
 			e.ID, e.OrgID, e.Name, e.Description, e.Category, e.Venue,
 			e.StartsAt, e.EndsAt, e.TimeZone, e.TotalSlots, e.AvailableSlots, e.MaxSeatsPerUser,
-			string(e.Visibility), string(e.WaitlistPolicy), e.Version, e.Revision, e.CreatedBy, e.CreatedAt, e.UpdatedAt)
+			string(e.Visibility), string(e.WaitlistPolicy), e.WaitlistLimit.Number(), e.Version, e.Revision, e.CreatedBy, e.CreatedAt, e.UpdatedAt)
 		if err != nil {
 			return fmt.Errorf("postgres: insert event: %w", err)
 		}

@@ -485,10 +485,12 @@ func writeEdit(ctx context.Context, conn *pgx.Conn, b *booking.Batch) error {
 		SET name = $2, description = $3, category = $4, venue = $5, starts_at = $6, ends_at = $7, time_zone = $8,
 		    total_slots = $9, available_slots = $10, max_seats_per_user = nullif($11, 0), visibility = $12,
 		    waitlist_policy = $13, cancelled_at = $14::timestamptz, revision = $15, updated_at = $16,
+		    waitlist_limit = $17,
 		    status = CASE WHEN $14::timestamptz IS NULL THEN status ELSE 'cancelled' END
 		WHERE id = $1`,
 		e.ID, e.Name, e.Description, e.Category, e.Venue, e.StartsAt, e.EndsAt, e.TimeZone,
 		e.TotalSlots, available, e.MaxSeatsPerUser, e.Visibility, e.WaitlistPolicy, cancelledAt, e.Revision, ed.At,
+		e.WaitlistLimit.Number(),
 	); err != nil {
 		return err
 	}

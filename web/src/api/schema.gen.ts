@@ -29,7 +29,7 @@ export interface paths {
         put?: never;
         /**
          * Book seats, or join the waitlist
-         * @description All or nothing. With `seat_numbers` exactly these seats, or 409 `seats_unavailable` with the list. Without, the best that are free, or a place on the waitlist where too few are left or others wait already. Send an `Idempotency-Key`, and the same key with a retry: it answers what the first answered and books once.
+         * @description All or nothing. With `seat_numbers` exactly these seats, or 409 `seats_unavailable` with the list. Without, the best that are free, or a place on the waitlist where too few are left or others wait already; with `on_full` = `refuse`, 409 `sold_out` instead. Send an `Idempotency-Key`, and the same key with a retry: it answers what the first answered and books once.
          */
         post: operations["create-booking"];
         delete?: never;
@@ -920,6 +920,11 @@ export interface components {
         BookingCreate: {
             /** Format: uuid */
             event_id: string;
+            /**
+             * @description What to do where the request would have to wait: join the waitlist (which is the default), or be refused (sold_out).
+             * @enum {string}
+             */
+            on_full?: "wait" | "refuse";
             /** @description Exactly as many as seats says, each once; leave it out to be given the best. */
             seat_numbers?: number[] | null;
             /** Format: int64 */
@@ -1001,6 +1006,11 @@ export interface components {
             visibility: "public" | "members";
             /** Format: int32 */
             waiting_parties: number;
+            /**
+             * Format: int32
+             * @description How many parties may wait; 0: there is no waitlist; null: no limit.
+             */
+            waitlist_limit: number | null;
             /** @enum {string} */
             waitlist_policy: "strict" | "fit";
         };
@@ -1033,6 +1043,8 @@ export interface components {
              * @enum {string}
              */
             visibility: "public" | "members";
+            /** @description How many parties may wait; 0: there is no waitlist; null: no limit. Default: 10 × total_slots. */
+            waitlist_limit?: number | null;
             /**
              * @default strict
              * @enum {string}
@@ -1060,6 +1072,8 @@ export interface components {
             venue?: string;
             /** @enum {string} */
             visibility?: "public" | "members";
+            /** @description 0: there is no waitlist; null: no limit. Who waits already stays. */
+            waitlist_limit?: number | null;
             /** @enum {string} */
             waitlist_policy?: "strict" | "fit";
         };
