@@ -10,9 +10,9 @@ import type { Membership } from '@/features/organization/current';
 import { Button } from '@/ui/Button';
 import { Confirm } from '@/ui/Dialog';
 import { Notice } from '@/ui/Notice';
+import { Panel } from '@/ui/Panel';
 import { toast } from '@/ui/toast';
 import { LeaveButton } from './LeaveButton';
-import { Panel } from './Panel';
 
 /** Leaving an organization, and ending it for everybody. */
 export function DangerZone({ me, org }: { me: Me; org: Membership }) {

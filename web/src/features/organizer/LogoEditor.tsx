@@ -9,8 +9,8 @@ import { logoAddress, OrgMark } from '@/features/organization/OrgMark';
 import { Button } from '@/ui/Button';
 import { cx } from '@/ui/classes';
 import { Notice } from '@/ui/Notice';
+import { Panel } from '@/ui/Panel';
 import { toast } from '@/ui/toast';
-import { Panel } from './Panel';
 
 const TYPES = ['image/png', 'image/jpeg', 'image/webp'];
 const MAX_BYTES = 2 * 1024 * 1024;

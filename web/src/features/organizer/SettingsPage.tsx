@@ -16,6 +16,7 @@ import { zones } from '@/lib/zoned';
 import { Button } from '@/ui/Button';
 import { Field, Input, Select, Textarea } from '@/ui/Field';
 import { Notice } from '@/ui/Notice';
+import { Panel } from '@/ui/Panel';
 import { Segmented } from '@/ui/Segmented';
 import { Loading, Skeleton } from '@/ui/Skeleton';
 import { toast } from '@/ui/toast';
@@ -23,7 +24,6 @@ import { ColourField } from './ColourField';
 import { DangerZone } from './DangerZone';
 import { LogoEditor } from './LogoEditor';
 import { OrgFrame } from './OrgFrame';
-import { Panel } from './Panel';
 import {
   changeOf,
   formOf,

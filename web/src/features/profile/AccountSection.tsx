@@ -12,8 +12,8 @@ import { roleName } from '@/features/organization/roles';
 import { Badge } from '@/ui/Badge';
 import { Button, ButtonLink, buttonClass } from '@/ui/Button';
 import { Field, Input } from '@/ui/Field';
+import { Panel } from '@/ui/Panel';
 import { toast } from '@/ui/toast';
-import { Panel } from './Panel';
 
 /** The server takes as many characters. */
 const MAX_NAME = 200;
@@ -109,7 +109,7 @@ function AddressPanel({ me }: { me: Me }) {
     >
       <p className="rounded-md bg-sunken px-3 py-2.5 text-sm font-medium wrap-anywhere">{me.email}</p>
       {me.email_verified ? null : (
-        <p className="mt-3 text-sm text-muted">
+        <p className="text-sm text-muted">
           {t`Follow the link in the mail that you got when you signed up. Until then no invitation reaches you.`}
         </p>
       )}

@@ -5,9 +5,9 @@ import { fetchExport, useOwnProvider } from '@/api/profile';
 import type { Me } from '@/api/types';
 import { explain } from '@/app/explain';
 import { Button } from '@/ui/Button';
+import { Panel } from '@/ui/Panel';
 import { toast } from '@/ui/toast';
 import { EraseDialog } from './EraseDialog';
-import { Panel } from './Panel';
 import { saveAs } from './save';
 
 /** Taking one's data along, and leaving for good. */
@@ -55,7 +55,11 @@ function ErasePanel({ me }: { me: Me }) {
   const [open, setOpen] = useState(false);
   const { data: own } = useOwnProvider();
   return (
-    <Panel tone="bad" title={t`Delete your account`} lead={t`At once and for good. This is what happens:`}>
+    <Panel
+      className="border-bad/40!"
+      title={t`Delete your account`}
+      lead={t`At once and for good. This is what happens:`}
+    >
       <dl className="space-y-3 text-sm">
         {consequences(own ?? true).map(({ what, effect }) => (
           <div key={what} className="grid gap-x-4 sm:grid-cols-[10.5rem_1fr]">
@@ -66,7 +70,7 @@ function ErasePanel({ me }: { me: Me }) {
       </dl>
       <Button
         look="danger"
-        className="mt-5 max-sm:w-full"
+        className="max-sm:w-full"
         icon={<Trash2 aria-hidden="true" className="size-4" />}
         onClick={() => setOpen(true)}
       >

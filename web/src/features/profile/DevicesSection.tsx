@@ -8,9 +8,9 @@ import { moment, relative } from '@/lib/format';
 import { Badge } from '@/ui/Badge';
 import { Button } from '@/ui/Button';
 import { Confirm } from '@/ui/Dialog';
+import { Panel } from '@/ui/Panel';
 import { Loading, Skeleton } from '@/ui/Skeleton';
 import { toast } from '@/ui/toast';
-import { Panel } from './Panel';
 
 /** Where one is signed in, and leaving there. */
 export function DevicesSection() {
@@ -54,14 +54,14 @@ export function DevicesSection() {
       {others > 0 ? (
         <Button
           look="secondary"
-          className="mt-5 max-sm:w-full"
+          className="max-sm:w-full"
           icon={<LogOut aria-hidden="true" className="size-4" />}
           onClick={() => setAsking(true)}
         >
           {t`Sign out everywhere else`}
         </Button>
       ) : (
-        <p className="mt-4 text-sm text-muted">{t`You are signed in nowhere else.`}</p>
+        <p className="text-sm text-muted">{t`You are signed in nowhere else.`}</p>
       )}
       <Confirm
         open={asking}

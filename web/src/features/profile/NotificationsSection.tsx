@@ -4,10 +4,10 @@ import { type Preference, useChangePreferences, usePreferences } from '@/api/pre
 import type { Me } from '@/api/types';
 import { Failure } from '@/app/ErrorScreen';
 import { explain } from '@/app/explain';
+import { Panel } from '@/ui/Panel';
 import { Loading, Skeleton } from '@/ui/Skeleton';
 import { Switch } from '@/ui/Switch';
 import { toast } from '@/ui/toast';
-import { Panel } from './Panel';
 import { type Group, grouped, mailIsFixed } from './wording';
 
 /** What one is told by mail; the bell tells everything. */
@@ -34,7 +34,7 @@ export function NotificationsSection({ me }: { me: Me }) {
           <BellRing aria-hidden="true" className="mt-0.5 size-4.5 shrink-0" />
           {t`Everything shows up under the bell, so that nothing about your bookings gets lost. Choose what also comes to your mailbox.`}
         </p>
-        <div className="mt-5 flex items-center justify-between gap-4 rounded-lg bg-sunken px-4 py-3">
+        <div className="flex items-center justify-between gap-4 rounded-lg bg-sunken px-4 py-3">
           <p className="min-w-0 text-sm">
             <span className="block font-semibold">{t`Send me mails`}</span>
             <span className="block wrap-anywhere text-muted">{me.email}</span>

@@ -59,7 +59,7 @@ function Profile({ me, all, shown }: { me: Me; all: Section[]; shown: Section })
       </header>
       <div className="grid items-start gap-6 md:grid-cols-[13rem_minmax(0,1fr)] md:gap-10">
         <SectionNav all={all} />
-        <div className="max-w-2xl min-w-0">{shown.screen(me)}</div>
+        <div className="max-w-2xl min-w-0 space-y-5">{shown.screen(me)}</div>
       </div>
     </div>
   );
