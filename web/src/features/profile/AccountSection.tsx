@@ -149,16 +149,18 @@ function PlacesPanel({ me }: { me: Me }) {
     <Panel title={t`Your organizations`}>
       <ul className="-my-3 divide-y divide-line">
         {orgs.map((org) => (
-          <li key={org.id} className="flex flex-wrap items-center gap-x-3 gap-y-2 py-3">
+          <li key={org.id} className="flex items-center gap-3 py-3">
             <OrgMark org={marks?.find(({ id }) => id === org.id) ?? org} />
-            <Link
-              to="/organizations/$orgId"
-              params={{ orgId: org.id }}
-              className="min-w-0 flex-1 rounded-sm text-sm font-semibold wrap-anywhere underline-offset-4 hover:underline"
-            >
-              {org.name}
-            </Link>
-            <Badge tone={org.role === 'user' ? 'neutral' : 'accent'}>{roleName(org.role)}</Badge>
+            <div className="min-w-0 flex-1">
+              <Link
+                to="/organizations/$orgId"
+                params={{ orgId: org.id }}
+                className="rounded-sm text-sm font-semibold wrap-anywhere underline-offset-4 hover:underline"
+              >
+                {org.name}
+              </Link>
+              <p className="text-sm text-muted">{roleName(org.role)}</p>
+            </div>
             <ButtonLink to="/manage/$orgId/people" params={{ orgId: org.id }} look="ghost" size="sm">
               {t`People`}
             </ButtonLink>

@@ -36,7 +36,7 @@ export function DevicesSection() {
       title={t`Where you are signed in`}
       lead={t`Something that you don't know? Sign it out and change your password.`}
     >
-      <ul className="-my-1 divide-y divide-line border-y border-line" aria-label={t`Devices`}>
+      <ul className="divide-y divide-line border-y border-line" aria-label={t`Devices`}>
         {sessions.map((session) => (
           <SessionRow
             key={session.id}
