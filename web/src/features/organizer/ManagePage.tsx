@@ -4,6 +4,7 @@ import { CalendarPlus, EyeOff, Plus } from 'lucide-react';
 import { useState } from 'react';
 import { useEventList } from '@/api/events';
 import { runs } from '@/api/me';
+import { useOrganization } from '@/api/organizations';
 import type { Event, Me } from '@/api/types';
 import { Failure } from '@/app/ErrorScreen';
 import { useTitle } from '@/app/title';
@@ -44,18 +45,21 @@ function Manage({ me }: { me: Me }) {
 
 function Events({ org }: { org: Membership }) {
   useTitle(t`Events of ${org.name}`);
+  const closed = useOrganization(org.id).data?.suspended ?? false;
   return (
     <OrgFrame
       org={org}
       section="events"
       actions={
-        <ButtonLink
-          to="/manage/new"
-          search={{ org: org.id }}
-          icon={<Plus aria-hidden="true" className="size-4" />}
-        >
-          {t`New event`}
-        </ButtonLink>
+        closed ? null : (
+          <ButtonLink
+            to="/manage/new"
+            search={{ org: org.id }}
+            icon={<Plus aria-hidden="true" className="size-4" />}
+          >
+            {t`New event`}
+          </ButtonLink>
+        )
       }
     >
       <EventTable key={org.id} orgId={org.id} />
