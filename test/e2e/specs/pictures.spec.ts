@@ -1,6 +1,6 @@
 // The README's pictures, from the demo.
 import { accessibleEverywhere } from '../support/axe.ts';
-import { type EventBody, hold, ORGANIZER, signInDemo, USER1, USER2, USER3 } from '../support/demo.ts';
+import { ADMIN, type EventBody, hold, ORGANIZER, signInDemo, USER1, USER2, USER3 } from '../support/demo.ts';
 import { expect, test } from '../support/fixtures.ts';
 import { showSeats, take } from '../support/pictures.ts';
 import { findOnMap } from '../support/seats.ts';
@@ -48,6 +48,11 @@ test('the pictures of the README', async ({ server, browserOf }) => {
   await signInDemo(organizer, server, ORGANIZER, `/manage/events/${medium.id}`);
   await expect(organizer.getByText('Seats sold')).toBeVisible();
   await take(organizer, 'organizer');
+
+  const admin = await browserOf();
+  await signInDemo(admin, server, ADMIN, `/manage/${medium.org_id}/people`);
+  await expect(admin.getByRole('list', { name: 'Members' }).getByRole('listitem')).not.toHaveCount(0);
+  await take(admin, 'people');
 
   await test.step('a large hall', async () => {
     await user.goto(`/events/${large.id}`);

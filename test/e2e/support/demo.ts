@@ -4,6 +4,7 @@ import { signIn } from './people.ts';
 import type { Server } from './server.ts';
 
 /** The demo's people that specs act as. */
+export const ADMIN = 'admin@demo.test';
 export const ORGANIZER = 'organizer@demo.test';
 export const USER1 = 'user1@demo.test';
 export const USER2 = 'user2@demo.test';
