@@ -106,9 +106,9 @@ func (o Book) decide(d *decision) error {
 	if inv.OrgSuspended {
 		return event.ErrOrgSuspended
 	}
-	if a, ok := inv.asked[o.UserID]; ok && d.key.Value == "" && a.hash == o.Asked && d.now.Sub(a.at) < DuplicateWindow {
-		if _, alive := inv.live[a.booking]; alive {
-			return ErrDuplicate.With("booking_id", a.booking)
+	if d.key.Value == "" {
+		if booking, found := inv.sentTwice(o.UserID, o.Asked, d.now); found {
+			return ErrDuplicate.With("booking_id", booking)
 		}
 	}
 	if o.Seats > inv.seats.total { // fewer than when the request was checked
@@ -342,13 +342,10 @@ func (Close) decide(d *decision) error {
 	switch inv.StatusAt(d.now) {
 	case event.Upcoming:
 	case event.Cancelled:
-		for _, p := range inv.live {
-			if len(d.changes) == PromotionsPerTx {
-				d.more = true
-				break
-			}
+		for _, p := range inv.first(PromotionsPerTx) {
 			d.change(d.cancelled(p, ReasonEventCancelled))
 		}
+		d.more = len(inv.live) > 0
 	default:
 		for len(inv.waitlist) > 0 {
 			if len(d.changes) == PromotionsPerTx {

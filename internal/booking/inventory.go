@@ -1,6 +1,9 @@
 package booking
 
 import (
+	"bytes"
+	"cmp"
+	"slices"
 	"sort"
 	"time"
 
@@ -35,13 +38,13 @@ type Inventory struct {
 
 	seats    seatMap
 	live     map[uuid.UUID]*Party
-	persons  map[uuid.UUID]int32 // confirmed and waiting seats
-	waitlist []*Party            // by rising WaitingNumber
-	asked    map[uuid.UUID]asked // each person's last booking
-	newest   IDTick              // the highest id drawn for the event
+	persons  map[uuid.UUID]int32   // confirmed and waiting seats
+	waitlist []*Party              // by rising WaitingNumber
+	asked    map[uuid.UUID][]asked // each person's bookings of the last seconds
+	newest   IDTick                // the highest id drawn for the event
 }
 
-// asked remembers what a person asked for last, to notice a double submit.
+// asked remembers what a person asked for, to notice a double submit.
 type asked struct {
 	hash    uint64
 	booking uuid.UUID
@@ -58,7 +61,7 @@ func NewInventory(e event.Event, lastWaiting int64, parties []Party) *Inventory 
 		seats:    newSeatMap(e.TotalSlots),
 		live:     make(map[uuid.UUID]*Party, len(parties)),
 		persons:  make(map[uuid.UUID]int32, len(parties)),
-		asked:    make(map[uuid.UUID]asked),
+		asked:    make(map[uuid.UUID][]asked),
 	}
 	sort.Slice(parties, func(i, j int) bool { return parties[i].WaitingNumber < parties[j].WaitingNumber })
 	for i := range parties {
@@ -119,8 +122,8 @@ func (inv *Inventory) apply(c *Change) {
 // revert undoes a change; changes are reverted last first.
 func (inv *Inventory) revert(c *Change) {
 	inv.move(c, c.After, c.Before)
-	if c.Before.Status == "" && inv.asked[c.UserID].booking == c.BookingID {
-		delete(inv.asked, c.UserID)
+	if c.Before.Status == "" {
+		inv.forget(c.UserID, func(a asked) bool { return a.booking == c.BookingID })
 	}
 	if c.Before.Status == "" && c.After.Status == Waiting {
 		inv.LastWaiting = c.After.WaitingNumber - 1
@@ -142,7 +145,28 @@ func (inv *Inventory) move(c *Change, from, to State) {
 // recall remembers what a person asked for.
 func (inv *Inventory) recall(c *Change) {
 	if c.Before.Status == "" && c.After.Status != "" && c.Asked != 0 {
-		inv.asked[c.UserID] = asked{hash: c.Asked, booking: c.BookingID, at: c.At}
+		inv.forget(c.UserID, func(a asked) bool { return c.At.Sub(a.at) > DuplicateWindow })
+		inv.asked[c.UserID] = append(inv.asked[c.UserID], asked{hash: c.Asked, booking: c.BookingID, at: c.At})
+	}
+}
+
+// sentTwice finds the live booking that the same person got for the same wish
+// a moment ago.
+func (inv *Inventory) sentTwice(user uuid.UUID, hash uint64, now time.Time) (booking uuid.UUID, found bool) {
+	for _, a := range inv.asked[user] {
+		if a.hash == hash && now.Sub(a.at) < DuplicateWindow && inv.live[a.booking] != nil {
+			return a.booking, true
+		}
+	}
+	return uuid.Nil, false
+}
+
+// forget drops what a person has asked for.
+func (inv *Inventory) forget(user uuid.UUID, which func(asked) bool) {
+	if left := slices.DeleteFunc(inv.asked[user], which); len(left) > 0 {
+		inv.asked[user] = left
+	} else {
+		delete(inv.asked, user)
 	}
 }
 
@@ -183,6 +207,29 @@ func (inv *Inventory) rank(number int64) int {
 	return sort.Search(len(inv.waitlist), func(i int) bool { return inv.waitlist[i].WaitingNumber >= number })
 }
 
+// first gives the n live bookings with the lowest waiting numbers, the oldest
+// first among those that never waited: a map has no order, and the same calls
+// must give the same answers. It does not sort what it leaves out.
+func (inv *Inventory) first(n int) []*Party {
+	order := func(a, b *Party) int {
+		return cmp.Or(cmp.Compare(a.WaitingNumber, b.WaitingNumber), bytes.Compare(a.ID[:], b.ID[:]))
+	}
+	least := make([]*Party, 0, min(2*n, len(inv.live)))
+	var bar *Party // there are n before it
+	for _, p := range inv.live {
+		if bar != nil && order(p, bar) > 0 {
+			continue
+		}
+		if least = append(least, p); len(least) == 2*n {
+			slices.SortFunc(least, order)
+			least = least[:n]
+			bar = least[n-1]
+		}
+	}
+	slices.SortFunc(least, order)
+	return least[:min(n, len(least))]
+}
+
 // moved lists who waits after the changes and had another place before: those
 // behind the first that left the waitlist.
 func (inv *Inventory) moved(changes []Change) []uuid.UUID {
@@ -201,9 +248,7 @@ func (inv *Inventory) moved(changes []Change) []uuid.UUID {
 
 // forgetAsked drops what is too old to be a double submit.
 func (inv *Inventory) forgetAsked(now time.Time) {
-	for user, a := range inv.asked {
-		if now.Sub(a.at) > DuplicateWindow {
-			delete(inv.asked, user)
-		}
+	for user := range inv.asked {
+		inv.forget(user, func(a asked) bool { return now.Sub(a.at) > DuplicateWindow })
 	}
 }

@@ -24,6 +24,8 @@ type seatMap struct {
 	// from[n] is a row before which no row has n free seats side by side, so
 	// that a nearly sold-out event is not searched from the front each time.
 	from [rowSeats + 1]int32
+	// room[n] is the same for n free seats anywhere in a row.
+	room [rowSeats + 1]int32
 }
 
 func newSeatMap(total int32) seatMap {
@@ -41,9 +43,7 @@ func (m *seatMap) resize(total int32) {
 		m.lower(int32(old - 1))
 	}
 	m.rows, m.total = grown, total
-	for n := range m.from {
-		m.from[n] = min(m.from[n], int32(rows))
-	}
+	m.lower(int32(rows))
 }
 
 func place(seat int32) (row int32, bit uint32) {
@@ -74,7 +74,7 @@ func (m *seatMap) free(seats []int32) {
 
 func (m *seatMap) lower(row int32) {
 	for n := range m.from {
-		m.from[n] = min(m.from[n], row)
+		m.from[n], m.room[n] = min(m.from[n], row), min(m.room[n], row)
 	}
 }
 
@@ -181,9 +181,9 @@ func (h *heldSeats) has(seat int32) bool {
 // leaves no orphan before the frontmost is taken.
 const candidateRows = 64
 
-// best chooses n seats for a person: the own holds first, then together in
-// one row, leaving no orphan seat (a single free one between taken ones) if
-// that can be helped, else from the front. It answers nil where fewer than n
+// best chooses n seats for a person: the own holds first, then side by side,
+// leaving no orphan seat (a single free one between taken ones) if that can be
+// helped, else in one row, else from the front. It answers nil where fewer than n
 // seats are neither taken nor held by others. The seats are rising.
 func (m *seatMap) best(n int32, held *heldSeats) []int32 {
 	if m.total-m.taken-held.free < n {
@@ -194,6 +194,9 @@ func (m *seatMap) best(n int32, held *heldSeats) []int32 {
 	}
 	if len(held.own) == 0 && n <= rowSeats {
 		if seats := m.together(n, held); seats != nil {
+			return seats
+		}
+		if seats := m.inOneRow(n, held); seats != nil {
 			return seats
 		}
 	}
@@ -234,6 +237,41 @@ func (m *seatMap) together(n int32, held *heldSeats) []int32 {
 		return nil
 	}
 	return seatsAt(first, firstOffset, n)
+}
+
+// inOneRow finds the n free seats that lie closest in the frontmost row that
+// has so many, nil where none has.
+func (m *seatMap) inOneRow(n int32, held *heldSeats) []int32 {
+	unsold := true // so far no row from room[n] on has room, holds aside
+	for row := m.room[n]; row < int32(len(m.rows)); row++ {
+		free := m.freeIn(row)
+		if bits.OnesCount32(free) < int(n) {
+			if unsold {
+				m.room[n] = row + 1
+			}
+			continue
+		}
+		unsold = false
+		if free &^= held.other(row); bits.OnesCount32(free) >= int(n) {
+			return closest(row, free, n)
+		}
+	}
+	return nil
+}
+
+// closest gives the first n of a row's free seats that span the least.
+func closest(row int32, free uint32, n int32) []int32 {
+	var seats []int32
+	for ; free != 0; free &= free - 1 {
+		seats = append(seats, row*rowSeats+int32(bits.TrailingZeros32(free))+1)
+	}
+	best := seats[:n]
+	for i := 1; i+int(n) <= len(seats); i++ {
+		if group := seats[i : i+int(n)]; group[n-1]-group[0] < best[n-1]-best[0] {
+			best = group
+		}
+	}
+	return best
 }
 
 // around takes the own holds and the nearest free seats from the front: rows
