@@ -38,6 +38,12 @@ const (
 	EventUpdated   Action = "event.updated"
 	EventCancelled Action = "event.cancelled"
 	EventDeleted   Action = "event.deleted"
+
+	// What those who run an event did to a booking there. The subject is the
+	// event; the booking is named by its id.
+	BookingCancelled Action = "event.booking_cancelled"
+	SeatsCancelled   Action = "event.seats_cancelled"
+	PartyResized     Action = "event.party_resized"
 )
 
 // actions are all of them, in the order in which they are offered.
@@ -46,6 +52,7 @@ var actions = []Action{
 	InviteCreated, InviteResent, InviteRevoked, InviteRejected,
 	MemberJoined, RoleChanged, MemberRemoved, MemberLeft, MemberErased,
 	EventCreated, EventUpdated, EventCancelled, EventDeleted,
+	BookingCancelled, SeatsCancelled, PartyResized,
 }
 
 // Actions lists what is recorded.

@@ -27,6 +27,7 @@ const (
 	ActWaitlisted     Action = "waitlisted"      // joined the waitlist
 	ActPromoted       Action = "promoted"        // served from the waitlist
 	ActSeatsCancelled Action = "seats_cancelled" // gave some seats back
+	ActResized        Action = "resized"         // became a smaller party on the waitlist
 	ActCancelled      Action = "cancelled"
 )
 
@@ -114,6 +115,7 @@ var (
 	ErrAlreadyCancelled = fault.New(fault.Conflict, "booking_cancelled", "This booking is cancelled already.")
 	ErrNotBookable      = fault.New(fault.Conflict, "event_not_bookable", "This event can't be booked or changed any more.")
 	ErrNotSeats         = fault.New(fault.Conflict, "seats_not_in_booking", "Some of these seats are not part of the booking.")
+	ErrNotWaiting       = fault.New(fault.Conflict, "booking_not_waiting", "This booking is not on the waitlist.")
 	ErrCapacity         = fault.New(fault.Conflict, "capacity_below_sold", "A seat with a higher number is sold already.")
 	ErrKeyReused        = fault.New(fault.Invalid, "idempotency_key_reused", "This Idempotency-Key was used for another request.")
 	ErrBusy             = fault.New(fault.Unavailable, "busy", "Too many bookings are queued; try again in a moment.")

@@ -285,6 +285,37 @@ func (o CancelSeats) decide(d *decision) error {
 	return nil
 }
 
+// Shrink gives some seats of a waiting party up, which keeps its number; all of
+// them cancel it. A smaller party at the head may fit at once.
+type Shrink struct {
+	BookingID uuid.UUID
+	Seats     int32 // by how many; at least one
+}
+
+func (o Shrink) decide(d *decision) error {
+	p, err := d.changeable(o.BookingID)
+	if err != nil {
+		return err
+	}
+	switch {
+	case p.Status != Waiting:
+		return ErrNotWaiting
+	case o.Seats > p.Seats:
+		return ErrNotSeats
+	case o.Seats == p.Seats:
+		d.answer(d.cancelled(p, ""))
+	default:
+		after := p.State
+		after.Seats -= o.Seats
+		d.answer(Change{
+			BookingID: p.ID, UserID: p.UserID, Action: ActResized, CreatedAt: p.CreatedAt,
+			Before: p.State, After: after,
+		})
+	}
+	d.promote()
+	return nil
+}
+
 // Promote serves the waitlist as far as the policy lets: after a hold ended,
 // and as a sweep.
 type Promote struct{}

@@ -425,7 +425,9 @@ func (d *desk) random(rnd *rand.Rand, people []uuid.UUID) Decision {
 		ids = append(ids, id)
 	}
 	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
-	switch n := rnd.IntN(10); {
+	switch n := rnd.IntN(11); {
+	case n == 10 && len(ids) > 0:
+		return d.do(who, Shrink{BookingID: ids[rnd.IntN(len(ids))], Seats: 1})
 	case n < 5 || len(ids) == 0:
 		return d.book(who, 1+rnd.Int32N(4))
 	case n < 6:

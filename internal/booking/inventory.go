@@ -235,7 +235,7 @@ func (inv *Inventory) first(n int) []*Party {
 func (inv *Inventory) moved(changes []Change) []uuid.UUID {
 	first := len(inv.waitlist)
 	for i := range changes {
-		if changes[i].Before.Status == Waiting {
+		if changes[i].Before.Status == Waiting && changes[i].After.Status != Waiting {
 			first = min(first, inv.rank(changes[i].Before.WaitingNumber))
 		}
 	}

@@ -417,6 +417,15 @@ func (s *Service) CancelSeats(ctx context.Context, who access.Principal, id uuid
 	return s.changed(b, s.alloc.Do(ctx, b.EventID, who.UserID, key, CancelSeats{BookingID: id, SeatNumbers: rising}))
 }
 
+// Shrink gives so many seats of a waiting party up; all of them cancel it.
+func (s *Service) Shrink(ctx context.Context, who access.Principal, id uuid.UUID, seats int32, key Key) (Entry, error) {
+	b, err := s.find(ctx, who, id, access.BookingChange)
+	if err != nil {
+		return Entry{}, err
+	}
+	return s.changed(b, s.alloc.Do(ctx, b.EventID, who.UserID, key, Shrink{BookingID: id, Seats: seats}))
+}
+
 func (s *Service) changed(b Entry, answer Answer) (Entry, error) {
 	if answer.Err != nil {
 		return Entry{}, answer.Err

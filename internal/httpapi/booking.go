@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
 	"happening/internal/access"
@@ -30,7 +31,7 @@ func (s *Server) bookingRoutes() []route {
 		on(post, "/bookings/{id}/cancel", access.BookingChange, about{id: "cancel-booking", tag: tagBookings, summary: "Cancel a booking",
 			more: "Its seats go to the waitlist at once.", errors: []int{conflict}}, s.cancelBooking),
 		on(post, "/bookings/{id}/cancel-seats", access.BookingChange, about{id: "cancel-seats", tag: tagBookings, summary: "Give some seats back",
-			more: "All of them cancel the booking.", errors: []int{conflict}}, s.cancelSeats),
+			more: "Of a confirmed booking the seats named, of a waiting party so many; it keeps its number. All of them cancel the booking.", errors: []int{conflict}}, s.cancelSeats),
 	}
 }
 
@@ -304,9 +305,22 @@ func (s *Server) cancelBooking(ctx context.Context, in *struct {
 	return s.changed(e, err)
 }
 
-// CancelSeats names the seats to give back.
+// CancelSeats names the seats of a confirmed booking to give back, or says how
+// many a waiting party does without.
 type CancelSeats struct {
-	SeatNumbers []whole `json:"seat_numbers" minimum:"1" maximum:"1000000" minItems:"1" maxItems:"1000"`
+	SeatNumbers []whole `json:"seat_numbers,omitempty" minimum:"1" maximum:"1000000" minItems:"1" maxItems:"1000" doc:"Of a confirmed booking: the seats to give back."`
+	Seats       *whole  `json:"seats,omitempty" minimum:"1" maximum:"1000" doc:"Of a waiting party: how many seats it does without. It keeps its waiting number."`
+}
+
+// Resolve implements huma.Resolver.
+func (c *CancelSeats) Resolve(huma.Context) []error {
+	switch {
+	case c.Seats == nil && c.SeatNumbers == nil:
+		return []error{&huma.ErrorDetail{Location: "body.seat_numbers", Message: "must name the seats, or `seats` say how many"}}
+	case c.Seats != nil && c.SeatNumbers != nil:
+		return []error{&huma.ErrorDetail{Location: "body.seats", Message: "must not stand beside `seat_numbers`"}}
+	}
+	return nil
 }
 
 func (s *Server) cancelSeats(ctx context.Context, in *struct {
@@ -314,9 +328,11 @@ func (s *Server) cancelSeats(ctx context.Context, in *struct {
 	Idempotent
 	Body CancelSeats
 }) (*answer[Booking], error) {
-	key := keyFor(ctx, in.Key, "POST", "/bookings/"+in.ID.String()+"/cancel-seats")
-	e, err := s.deps.Bookings.CancelSeats(ctx, principal(ctx), in.ID, numbers(in.Body.SeatNumbers), key)
-	return s.changed(e, err)
+	who, key := principal(ctx), keyFor(ctx, in.Key, "POST", "/bookings/"+in.ID.String()+"/cancel-seats")
+	if in.Body.Seats != nil {
+		return s.changed(s.deps.Bookings.Shrink(ctx, who, in.ID, int32(*in.Body.Seats), key))
+	}
+	return s.changed(s.deps.Bookings.CancelSeats(ctx, who, in.ID, numbers(in.Body.SeatNumbers), key))
 }
 
 func (s *Server) changed(e booking.Entry, err error) (*answer[Booking], error) {

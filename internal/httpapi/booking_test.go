@@ -107,3 +107,60 @@ func TestWaitlistLimit(t *testing.T) {
 	w.book(w.someone(), e.ID, 1)
 	w.db.CheckClean(t)
 }
+
+// A waiting party becomes smaller and keeps its number; what it does without is
+// said by a number, what a confirmed booking does without by naming the seats.
+func TestShrinkingAWaitingParty(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	orgID, _ := w.db.Org(t)
+	organizer := w.member(orgID, "organizer")
+	id := w.db.Event(t, orgID, 3, testkit.EventOptions{})
+	ann, bob, cem := w.someone(), w.someone(), w.someone()
+	sold := w.book(ann, id, 2)
+	head, second := w.book(bob, id, 3), w.book(cem, id, 2)
+	shrink := func(who caller, b Booking, body string, headers ...string) reply {
+		return w.call(who, "POST", "/bookings/"+b.ID.String()+"/cancel-seats", body, headers...)
+	}
+	b := read[Booking](shrink(cem, second, `{"seats":1}`, "Idempotency-Key: k").want(200))
+	if b.Status != "waiting" || b.Seats != 1 || *b.WaitingNumber != 2 || *b.Position != 2 {
+		t.Errorf("%+v", b)
+	}
+	if again := read[Booking](shrink(cem, second, `{"seats":1}`, "Idempotency-Key: k").want(200)); again.Seats != 1 {
+		t.Errorf("the same key shrank it again: %+v", again)
+	}
+	shrink(ann, sold, `{"seats":1}`).refused(409, "booking_not_waiting")
+	shrink(bob, head, `{"seat_numbers":[1]}`).refused(409, "seats_not_in_booking")
+	shrink(bob, head, `{"seats":4}`).refused(409, "seats_not_in_booking")
+	for body, fields := range map[string]string{
+		`{"seats":0}`: "seats", `{"seats":1001}`: "seats", `{"seats":1.5}`: "seats", `{"seats":null}`: "seat_numbers",
+		`{}`: "seat_numbers", `{"seats":1,"seat_numbers":[1]}`: "seats", `{"seat_numbers":[]}`: "seat_numbers",
+	} {
+		if p := shrink(bob, head, body).refused(422, "invalid"); p.fields() != fields {
+			t.Errorf("%s: bad fields %q", body, p.fields())
+		}
+	}
+	// By an organizer, two seats less: the head fits the seat that is free.
+	if b := read[Booking](shrink(organizer, head, `{"seats":2}`).want(200)); b.Seats != 1 {
+		t.Errorf("%+v", b)
+	}
+	if b := read[Booking](w.call(bob, "GET", "/bookings/"+head.ID.String(), nil).want(200)); b.Status != "confirmed" || !slices.Equal(b.SeatNumbers, []int32{3}) {
+		t.Errorf("the head: %+v", b)
+	}
+	var told []string
+	for _, h := range read[List[HistoryEntry]](w.call(bob, "GET", "/bookings/"+head.ID.String()+"/history", nil).want(200)).Items {
+		told = append(told, fmt.Sprint(h.Action, " by ", h.Actor, ", ", h.Seats))
+	}
+	if got := strings.Join(told, "; "); got != "waitlisted by you, 3; resized by organizer, 1; promoted by system, 1" {
+		t.Errorf("history: %s", got)
+	}
+	record := read[List[AuditEntry]](w.call(organizer, "GET", "/events/"+id.String()+"/audit", nil).want(200))
+	if len(record.Items) != 1 || record.Items[0].Action != "event.party_resized" || record.Items[0].Actor.ID != organizer.id ||
+		record.Items[0].After["seats"] != 1.0 || record.Items[0].After["booking_id"] != head.ID.String() {
+		t.Errorf("the record: %+v", record.Items)
+	}
+	if b := read[Booking](shrink(cem, second, `{"seats":1}`).want(200)); b.Status != "cancelled" {
+		t.Errorf("all of them: %+v", b)
+	}
+	w.db.CheckClean(t)
+}

@@ -47,6 +47,17 @@ func (c *cell) booking() string {
 	return c.bookings[c.thing].String()
 }
 
+// waits names a party of the same person that waits.
+func (c *cell) waits() string {
+	switch {
+	case c.thing == absent:
+		return uuid.NewString()
+	case c.fresh:
+		return c.newWaiting(c.thing).String()
+	}
+	return c.waiting[c.thing].String()
+}
+
 // org names an organization.
 func (c *cell) org() string {
 	switch {
@@ -222,12 +233,13 @@ func bookingRows() []matrixRow {
 		ours: "404 404 404 200 200 404 404 200", hidden: "404 404 404 200 200 404 404 200", closed: "404 404 404 200 200 404 404 200",
 		foreign: toOther, absent: toNobody,
 	}
+	byThemselves := map[string]string{booker: nothing} // is in the history alone
 	return []matrixRow{
 		{route: "GET /bookings/{id}", want: theirs, ask: at("/bookings/%s", (*cell).booking)},
 		{route: "GET /bookings/{id}/history", want: theirs, ask: at("/bookings/%s/history", (*cell).booking)},
-		{route: "POST /bookings/{id}/cancel", records: nothing, want: theirs, ask: at("/bookings/%s/cancel", (*cell).booking)},
+		{route: "POST /bookings/{id}/cancel", records: string(audit.BookingCancelled), unlike: byThemselves, want: theirs, ask: at("/bookings/%s/cancel", (*cell).booking)},
 		{
-			route: "POST /bookings/{id}/cancel-seats", records: nothing, want: theirs,
+			route: "POST /bookings/{id}/cancel-seats", what: "all of them", records: string(audit.BookingCancelled), unlike: byThemselves, want: theirs,
 			ask: func(c *cell) question {
 				id, seat := c.booking(), 1
 				if c.thing != absent {
@@ -235,6 +247,24 @@ func bookingRows() []matrixRow {
 				}
 				return question{path: "/bookings/" + id + "/cancel-seats", body: map[string]any{"seat_numbers": []int{seat}}}
 			},
+		},
+		{
+			route: "POST /bookings/{id}/cancel-seats", what: "some of them", records: string(audit.SeatsCancelled), unlike: byThemselves, want: theirs,
+			ask: func(c *cell) question {
+				id, seat := uuid.NewString(), 1
+				if c.thing != absent {
+					id = c.bookings[c.thing].String()
+					if c.fresh {
+						id = c.newParty(c.thing).String()
+					}
+					must(c.t, c.db.System.QueryRow(c.t.Context(), `SELECT seat_no FROM booking_seats WHERE booking_id = $1 LIMIT 1`, id).Scan(&seat))
+				}
+				return question{path: "/bookings/" + id + "/cancel-seats", body: map[string]any{"seat_numbers": []int{seat}}}
+			},
+		},
+		{
+			route: "POST /bookings/{id}/cancel-seats", what: "of a waiting party", records: string(audit.PartyResized), unlike: byThemselves, want: theirs,
+			ask: with("/bookings/%s/cancel-seats", (*cell).waits, `{"seats":1}`),
 		},
 		{
 			route: "GET /bookings/user/{userId}",

@@ -99,7 +99,7 @@ type matrix struct {
 	closedOrg          uuid.UUID
 	otherUser, member2 caller
 	events             map[string]uuid.UUID
-	bookings           map[string]uuid.UUID
+	bookings, waiting  map[string]uuid.UUID
 	invites            map[string]uuid.UUID
 	token              string
 	logo               string
@@ -114,7 +114,7 @@ const (
 
 func newMatrix(t *testing.T) *matrix {
 	t.Helper()
-	m := &matrix{world: newWorld(t), callers: map[string]caller{}, events: map[string]uuid.UUID{}, bookings: map[string]uuid.UUID{}, invites: map[string]uuid.UUID{}}
+	m := &matrix{world: newWorld(t), callers: map[string]caller{}, events: map[string]uuid.UUID{}, bookings: map[string]uuid.UUID{}, waiting: map[string]uuid.UUID{}, invites: map[string]uuid.UUID{}}
 	for _, name := range columns {
 		if name != visitor {
 			m.callers[name] = m.someone()
@@ -133,14 +133,14 @@ func newMatrix(t *testing.T) *matrix {
 		m.events[thing] = m.newEvent(thing)
 	}
 	for _, thing := range []string{ours, hidden, foreign} {
-		m.bookings[thing] = m.newBooking(thing)
+		m.bookings[thing], m.waiting[thing] = m.newBooking(thing), m.newWaiting(thing)
 	}
 	_, changed, err := m.server.deps.Orgs.Suspend(t.Context(), m.closedOrg)
 	if must(t, err); !changed {
 		t.Fatal("the organization was suspended before")
 	}
 	must(t, m.alloc.Suspended(t.Context(), map[uuid.UUID]bool{m.closedOrg: true})) // as every process does by itself
-	m.bookings[closed] = m.newBooking(closed)
+	m.bookings[closed], m.waiting[closed] = m.newBooking(closed), m.newWaiting(closed)
 	for thing, org := range map[string]uuid.UUID{ours: m.ourOrg, foreign: m.otherOrg} {
 		m.invites[thing] = m.newInvite(org, m.address())
 	}
@@ -206,16 +206,49 @@ func (m *matrix) orgOf(thing string) uuid.UUID {
 
 func (m *matrix) newEvent(thing string) uuid.UUID {
 	m.t.Helper()
+	return m.eventOf(thing, 1000)
+}
+
+func (m *matrix) eventOf(thing string, seats int) uuid.UUID {
+	m.t.Helper()
 	visibility := "public"
 	if thing == hidden || thing == foreign {
 		visibility = "members"
 	}
-	return m.db.Event(m.t, m.orgOf(thing), 1000, testkit.EventOptions{Visibility: visibility})
+	return m.db.Event(m.t, m.orgOf(thing), seats, testkit.EventOptions{Visibility: visibility})
 }
 
 // newBooking is one of the booker, who for the moment of it may be a member,
 // at an event that is ours, or of the other organization's user.
 func (m *matrix) newBooking(thing string) uuid.UUID {
+	m.t.Helper()
+	return m.bookAt(thing, m.events[thing], 1)
+}
+
+// newParty is such a booking of two seats.
+func (m *matrix) newParty(thing string) uuid.UUID {
+	m.t.Helper()
+	return m.bookAt(thing, m.events[thing], 2)
+}
+
+// newWaiting is a party of two that waits although two seats are free, because
+// a larger one waits before it.
+func (m *matrix) newWaiting(thing string) uuid.UUID {
+	m.t.Helper()
+	event, first := m.eventOf(thing, 4), m.callers[orgAdmin]
+	if thing == foreign {
+		first = m.callers[other]
+	}
+	if thing == closed {
+		m.open(true)
+		defer m.open(false)
+	}
+	m.book(first, event, 2)
+	m.book(first, event, 4)
+	return m.bookAt(thing, event, 2)
+}
+
+func (m *matrix) bookAt(thing string, event uuid.UUID, seats int) uuid.UUID {
 	m.t.Helper()
 	who := m.callers[booker]
 	if thing == foreign {
@@ -229,7 +262,7 @@ func (m *matrix) newBooking(thing string) uuid.UUID {
 		m.db.Member(m.t, m.ourOrg, who.id, "user")
 		defer m.sql(`DELETE FROM organization_users WHERE org_id = $1 AND user_id = $2`, m.ourOrg, who.id)
 	}
-	return m.book(who, m.events[thing], 1).ID
+	return m.book(who, event, seats).ID
 }
 
 // open lets the suspended organization do something new for a moment, or ends

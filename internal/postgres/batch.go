@@ -20,6 +20,7 @@ type batchArrays struct {
 	hID, hOrg, hEvent, hBooking, hUser, hActor, hAction, hDetails, hKey, hHash, hAt  *array
 	oKind                                                                            *array
 	eID, eVersion, eAvailable, eLastWaiting, eWaiting, eDelta                        *array
+	rID, rOrg, rEvent, rActor, rAction, rBefore, rAfter, rAt                         *array
 
 	all     []*array
 	details []byte
@@ -33,12 +34,13 @@ func newBatchArrays() batchArrays {
 		columns []**array
 	}{
 		{oidUUID, []**array{&a.checkIDs, &a.updID, &a.dropBooking, &a.bID, &a.bOrg, &a.bEvent, &a.bUser,
-			&a.sOrg, &a.sEvent, &a.sBooking, &a.sUser, &a.hID, &a.hOrg, &a.hEvent, &a.hBooking, &a.hUser, &a.hActor, &a.eID}},
+			&a.sOrg, &a.sEvent, &a.sBooking, &a.sUser, &a.hID, &a.hOrg, &a.hEvent, &a.hBooking, &a.hUser, &a.hActor, &a.eID,
+			&a.rID, &a.rOrg, &a.rEvent, &a.rActor}},
 		{oidInt8, []**array{&a.checkVersions, &a.updWaiting, &a.bWaiting, &a.eVersion, &a.eLastWaiting}},
 		{oidInt4, []**array{&a.updSeats, &a.dropSeat, &a.bSeats, &a.sSeat, &a.eAvailable, &a.eWaiting}},
-		{oidText, []**array{&a.updStatus, &a.updReason, &a.bStatus, &a.bReason, &a.hAction, &a.hKey, &a.oKind}},
-		{oidTimestamptz, []**array{&a.updAt, &a.bCreated, &a.bUpdated, &a.hAt}},
-		{oidJSONB, []**array{&a.hDetails}},
+		{oidText, []**array{&a.updStatus, &a.updReason, &a.bStatus, &a.bReason, &a.hAction, &a.hKey, &a.oKind, &a.rAction}},
+		{oidTimestamptz, []**array{&a.updAt, &a.bCreated, &a.bUpdated, &a.hAt, &a.rAt}},
+		{oidJSONB, []**array{&a.hDetails, &a.rBefore, &a.rAfter}},
 		{oidBytea, []**array{&a.hHash, &a.eDelta}},
 	} {
 		for _, c := range column.columns {
@@ -68,7 +70,7 @@ type netChange struct {
 }
 
 // fill turns a batch into arrays.
-func (a *batchArrays) fill(b *booking.Batch) {
+func (a *batchArrays) fill(b *booking.Batch) error {
 	for _, c := range a.all {
 		c.reset()
 		binary.BigEndian.PutUint32(c.b[4:], 0)
@@ -95,6 +97,9 @@ func (a *batchArrays) fill(b *booking.Batch) {
 		c := &b.Changes[i]
 		org := orgs[b.EventOf[i]]
 		a.history(c, org, b.EventOf[i])
+		if err := a.record(c, org, b.EventOf[i]); err != nil {
+			return err
+		}
 		if n := a.net[c.BookingID]; n != nil {
 			n.last = c
 			continue
@@ -106,6 +111,29 @@ func (a *batchArrays) fill(b *booking.Batch) {
 	for _, n := range order {
 		a.booking(n)
 	}
+	return nil
+}
+
+// record adds what belongs into the organization's record, which few changes
+// do.
+func (a *batchArrays) record(c *booking.Change, org, event uuid.UUID) error {
+	action, ok := c.Recorded()
+	if !ok {
+		return nil
+	}
+	before, after, err := c.Record()
+	if err != nil {
+		return err
+	}
+	a.rID.uuid(c.ID)
+	a.rOrg.uuid(org)
+	a.rEvent.uuid(event)
+	a.rActor.uuid(c.Actor)
+	a.rAction.text(string(action))
+	a.rBefore.jsonb(before)
+	a.rAfter.jsonb(after)
+	a.rAt.time(c.At)
+	return nil
 }
 
 func (a *batchArrays) history(c *booking.Change, org, event uuid.UUID) {

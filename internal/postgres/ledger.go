@@ -76,6 +76,10 @@ var ledgerStatements = map[string]string{
 		FROM unnest($28::uuid[], $29::int8[], $30::int4[], $31::int8[], $32::int4[]) n(id, version, available, last_waiting, waiting)
 		WHERE e.id = n.id`,
 
+	"record": `
+		INSERT INTO audit_log (id, org_id, subject_id, actor_id, action, before, after, created_at)
+		SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::jsonb[], $7::jsonb[], $8::timestamptz[])`,
+
 	"commit": `COMMIT`,
 }
 
@@ -154,7 +158,9 @@ func (l *Ledger) Commit(ctx context.Context, b *booking.Batch) error {
 // it.
 func (l *Ledger) write(ctx context.Context, pc *pgconn.PgConn, b *booking.Batch, optimistic bool) error {
 	a := &l.arrays
-	a.fill(b)
+	if err := a.fill(b); err != nil {
+		return fmt.Errorf("postgres: batch: %w", err)
+	}
 	p := pc.StartPipeline(ctx)
 	if optimistic {
 		l.send(p, "check", a.checkIDs, a.checkVersions)
@@ -166,6 +172,9 @@ func (l *Ledger) write(ctx context.Context, pc *pgconn.PgConn, b *booking.Batch,
 		l.send(p, "cancel_seats", a.dropBooking, a.dropSeat)
 	}
 	l.send(p, "write", a.write()...)
+	if a.rID.n > 0 {
+		l.send(p, "record", a.rID, a.rOrg, a.rEvent, a.rActor, a.rAction, a.rBefore, a.rAfter, a.rAt)
+	}
 	if !optimistic {
 		l.send(p, "commit")
 	}

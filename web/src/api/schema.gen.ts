@@ -86,7 +86,7 @@ export interface paths {
         put?: never;
         /**
          * Give some seats back
-         * @description All of them cancel the booking.
+         * @description Of a confirmed booking the seats named, of a waiting party so many; it keeps its number. All of them cancel the booking.
          */
         post: operations["cancel-seats"];
         delete?: never;
@@ -848,7 +848,7 @@ export interface components {
         };
         AuditEntry: {
             /** @enum {string} */
-            action: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted";
+            action: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted" | "event.booking_cancelled" | "event.seats_cancelled" | "event.party_resized";
             /** @description null: the system or the operator did it. */
             actor: components["schemas"]["AuditActor"] | null;
             /** @description The settings after; null for what is gone. */
@@ -952,7 +952,13 @@ export interface components {
             name: string;
         };
         CancelSeats: {
-            seat_numbers: number[];
+            /** @description Of a confirmed booking: the seats to give back. */
+            seat_numbers?: number[];
+            /**
+             * Format: int64
+             * @description Of a waiting party: how many seats it does without. It keeps its waiting number.
+             */
+            seats?: number;
         };
         DatabaseTest: {
             /** Format: double */
@@ -5168,7 +5174,7 @@ export interface operations {
     "list-audit": {
         parameters: {
             query?: {
-                action?: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted";
+                action?: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted" | "event.booking_cancelled" | "event.seats_cancelled" | "event.party_resized";
                 /** @description Only what this person did. */
                 actor_id?: string;
                 /** @description next_cursor of the page before; leave it out for the first. */
@@ -5267,7 +5273,7 @@ export interface operations {
     "export-audit": {
         parameters: {
             query?: {
-                action?: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted";
+                action?: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted" | "event.booking_cancelled" | "event.seats_cancelled" | "event.party_resized";
                 /** @description Only what this person did. */
                 actor_id?: string;
                 format?: "csv" | "json";
