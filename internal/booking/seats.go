@@ -143,6 +143,23 @@ func (c *Choices) sold(user uuid.UUID, seats []int32) {
 	}
 }
 
+// within drops the holds on seats that the event does not have any more.
+func (c *Choices) within(total int32) {
+	for user, own := range c.byUser {
+		kept := make([]int32, 0, len(own))
+		for _, seat := range own {
+			if seat <= total {
+				kept = append(kept, seat)
+				continue
+			}
+			row, bit := place(seat)
+			c.rows[row] &^= bit
+			c.count--
+		}
+		c.byUser[user] = kept
+	}
+}
+
 // heldSeats is Choices as one person sees them: own is what the person holds,
 // free how many seats others hold, has and other tell which.
 type heldSeats struct {
