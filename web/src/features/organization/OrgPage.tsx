@@ -50,7 +50,7 @@ function Shown({ org }: { org: Organization }) {
   return (
     <article className="page pt-5 sm:pt-7" style={accentStyle(org.color)}>
       <Band id={org.id} colour={org.color} className="h-32 rounded-2xl sm:h-48" />
-      <header className="relative flex flex-col items-start gap-x-5 gap-y-3 px-3 sm:flex-row sm:flex-wrap sm:items-end sm:px-6">
+      <header className="relative flex flex-col items-start gap-x-5 gap-y-3 px-3 sm:flex-row sm:flex-wrap sm:items-start sm:px-6">
         <OrgMark org={org} className="-mt-10 size-22 shadow-card ring-4 ring-ground sm:-mt-12 sm:size-28" />
         <div className="w-full min-w-0 sm:w-auto sm:flex-1 sm:basis-60 sm:pt-4">
           <h1 className="text-2xl font-bold wrap-anywhere sm:text-3xl">{org.name}</h1>
@@ -138,7 +138,7 @@ function Out({
 function Ways({ org }: { org: Organization }) {
   if (!org.my_role) return null;
   return (
-    <div className="flex flex-wrap gap-2">
+    <div className="flex flex-wrap gap-2 sm:pt-5">
       {atLeast(org.my_role, 'organizer') ? (
         <ButtonLink
           to="/manage"

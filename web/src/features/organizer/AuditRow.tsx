@@ -1,4 +1,5 @@
 import { t } from '@lingui/core/macro';
+import { Link } from '@tanstack/react-router';
 import {
   Building2,
   CalendarCog,
@@ -6,10 +7,12 @@ import {
   CalendarX2,
   ChevronDown,
   CircleDot,
+  Hourglass,
   type LucideIcon,
   MailPlus,
   MailX,
   ShieldX,
+  TicketX,
   UserCog,
   UserMinus,
   UserPlus,
@@ -20,7 +23,7 @@ import { moment, timeOfDay } from '@/lib/format';
 import { TONES, type Tone } from '@/ui/Badge';
 import { cx } from '@/ui/classes';
 import type { Only } from './AuditList';
-import { actorName, differencesOf, piecesOf, sentenceOf, untoldOf } from './auditWords';
+import { actorName, bookingOf, differencesOf, piecesOf, sentenceOf, untoldOf } from './auditWords';
 
 const LOOKS: Partial<Record<string, { icon: LucideIcon; tone: Tone }>> = {
   'org.created': { icon: Building2, tone: 'good' },
@@ -40,6 +43,9 @@ const LOOKS: Partial<Record<string, { icon: LucideIcon; tone: Tone }>> = {
   'event.updated': { icon: CalendarCog, tone: 'accent' },
   'event.cancelled': { icon: CalendarX2, tone: 'bad' },
   'event.deleted': { icon: CalendarX2, tone: 'bad' },
+  'event.booking_cancelled': { icon: TicketX, tone: 'warn' },
+  'event.seats_cancelled': { icon: TicketX, tone: 'neutral' },
+  'event.party_resized': { icon: Hourglass, tone: 'neutral' },
 };
 
 /** One line of the record; before and after open below it. */
@@ -95,6 +101,7 @@ function Details({ id, entry, onOnly }: { id: string; entry: AuditEntry; onOnly:
   const untold = untoldOf(entry);
   const { actor, subject_id: subjectId } = entry;
   const who = actorName(entry);
+  const bookingId = bookingOf(entry);
   return (
     <div id={id} className="space-y-3 px-4 pb-4 text-sm sm:pl-[4.125rem]">
       {differences.length > 0 ? (
@@ -131,6 +138,15 @@ function Details({ id, entry, onOnly }: { id: string; entry: AuditEntry; onOnly:
         <p className="text-muted">{t`Changed, without the record keeping how: ${untold.join(', ')}.`}</p>
       ) : null}
       <p className="text-muted">{moment(entry.at)}</p>
+      {bookingId ? (
+        <Link
+          to="/bookings/$bookingId"
+          params={{ bookingId }}
+          className="inline-block rounded-sm font-semibold text-accent-ink underline-offset-4 hover:underline"
+        >
+          {t`See the booking`}
+        </Link>
+      ) : null}
       {onOnly ? (
         <div className="flex flex-wrap gap-x-5 gap-y-1">
           {actor ? (

@@ -31,7 +31,7 @@ export function OrgFrame({
       <header className="flex flex-wrap items-center gap-x-4 gap-y-4 pt-7 pb-5 sm:pt-9">
         <OrgMark org={{ ...org, logo_url: detail?.logo_url, color: detail?.color }} className="size-12" />
         <div className="min-w-0 flex-1 basis-52">
-          <h1 className="text-2xl font-bold wrap-anywhere">{org.name}</h1>
+          <h1 className="text-xl font-bold wrap-anywhere sm:text-2xl">{org.name}</h1>
           <p className="mt-1 flex flex-wrap items-center gap-x-3 gap-y-1 text-sm text-muted">
             <Badge tone={org.role === 'user' ? 'neutral' : 'accent'}>
               <span className="sr-only">{t`Your role:`} </span>

@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditEntry } from '@/api/types';
-import { actionGroups, actorName, differencesOf, piecesOf, sentenceOf, untoldOf } from './auditWords';
+import {
+  actionGroups,
+  actorName,
+  bookingOf,
+  differencesOf,
+  piecesOf,
+  sentenceOf,
+  untoldOf,
+} from './auditWords';
 
 function entry(over: Partial<AuditEntry>): AuditEntry {
   return {
@@ -83,6 +91,15 @@ describe('the record', () => {
         after: { color: '#112233', logo: 'b', changed: ['about'] },
       },
     ],
+    [
+      "[Ann] cancelled somebody's booking at [Jazz night]",
+      {
+        action: 'event.booking_cancelled',
+        subject: jazz,
+        before: { booking_id: 'b', status: 'confirmed', seats: 2, seat_numbers: [4, 5] },
+        after: { booking_id: 'b', status: 'cancelled', seats: 2 },
+      },
+    ],
     ['[Ann]: org.something_new', { action: 'org.something_new' as never }],
   ])('says “%s”', (sentence, over) => {
     expect(told(over)).toBe(sentence);
@@ -115,6 +132,15 @@ describe('the record', () => {
       ['Waitlist order', 'Strict order', null],
       ['Suspended', null, 'yes'],
       ['Colour', null, 'none'],
+    ]);
+    const ofBooking = entry({
+      before: { booking_id: 'b', status: 'confirmed', seats: 2, seat_numbers: [4, 1005] },
+      after: { booking_id: 'b', status: 'cancelled', seats: 2 },
+    });
+    expect(bookingOf(ofBooking)).toBe('b');
+    expect(differencesOf(ofBooking).map(({ label, before, after }) => [label, before, after])).toEqual([
+      ['Booking', 'Confirmed', 'Cancelled'],
+      ['Seat numbers', '4, 1005', null],
     ]);
     expect(untoldOf(entry({ after: { changed: ['about', 7, 'contact_email'] } }))).toEqual([
       'Text about it',

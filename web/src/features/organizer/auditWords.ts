@@ -104,6 +104,12 @@ export function sentenceOf(entry: AuditEntry): string {
       return t`${who} cancelled the event ${event}`;
     case 'event.deleted':
       return t`${who} deleted the event ${event}`;
+    case 'event.booking_cancelled':
+      return t`${who} cancelled somebody's booking at ${event}`;
+    case 'event.seats_cancelled':
+      return t`${who} gave up seats of somebody's booking at ${event}`;
+    case 'event.party_resized':
+      return t`${who} made somebody's party on the waitlist of ${event} smaller`;
     default:
       return t`${who}: ${entry.action}`;
   }
@@ -138,6 +144,14 @@ export function actionGroups(): { label: string; actions: { value: string; label
         { value: 'event.updated', label: t`Event changed` },
         { value: 'event.cancelled', label: t`Event cancelled` },
         { value: 'event.deleted', label: t`Event deleted` },
+      ],
+    },
+    {
+      label: t`Bookings, by who runs the event`,
+      actions: [
+        { value: 'event.booking_cancelled', label: t`Booking cancelled` },
+        { value: 'event.seats_cancelled', label: t`Seats given up` },
+        { value: 'event.party_resized', label: t`Waiting party made smaller` },
       ],
     },
     {
@@ -186,6 +200,12 @@ export function untoldOf(entry: AuditEntry): string[] {
   return [...named, ...(logo ? ['logo'] : [])].map(settingName);
 }
 
+/** The booking that an entry is about, beside its event; null for most. */
+export function bookingOf(entry: AuditEntry): string | null {
+  const id = entry.after?.booking_id ?? entry.before?.booking_id;
+  return typeof id === 'string' ? id : null;
+}
+
 function changedNames(entry: AuditEntry): string[] {
   return [...differencesOf(entry).map((difference) => difference.label), ...untoldOf(entry)].map(lowerFirst);
 }
@@ -220,6 +240,11 @@ function settingName(key: string): string {
       return t`Start`;
     case 'ends_at':
       return t`End`;
+    case 'seat_numbers':
+      return t`Seat numbers`;
+    case 'status':
+      return t`Booking`;
+    case 'seats':
     case 'total_slots':
       return t`Seats`;
     case 'visibility':
@@ -249,6 +274,7 @@ function shown(value: unknown): string {
   if (value === null || value === undefined || value === '') return t`none`;
   if (typeof value === 'boolean') return value ? t`yes` : t`no`;
   if (typeof value === 'number') return new Intl.NumberFormat('en').format(value);
+  if (Array.isArray(value)) return value.map(String).join(', ');
   if (typeof value !== 'string') return JSON.stringify(value);
   if (isRole(value)) return roleName(value);
   if (INSTANT.test(value)) return moment(value);
@@ -261,6 +287,12 @@ function shown(value: unknown): string {
       return t`Strict order`;
     case 'fit':
       return t`First that fits`;
+    case 'confirmed':
+      return t`Confirmed`;
+    case 'waiting':
+      return t`Waiting`;
+    case 'cancelled':
+      return t`Cancelled`;
     case 'set':
       return t`one that is not kept here`;
     case 'empty':
