@@ -31,3 +31,21 @@ func TestAHoldOnASeatThatIsNoMoreGivesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestAHoldIsThereAgainWithItsSeat raises the capacity over a seat that
+// somebody still holds: it is not given to who waits.
+func TestAHoldIsThereAgainWithItsSeat(t *testing.T) {
+	d := newDesk(t, 40, nil)
+	d.must(d.book(uuid.New(), 40))
+	d.must(d.book(uuid.New(), 1))
+	d.holds[41] = uuid.New()
+	s := d.inv.Settings
+	s.TotalSlots = 41
+	if dec := d.do(uuid.New(), Reconfigure{Settings: s}); len(dec.Changes) != 0 {
+		t.Errorf("seat 41, which is held, is given away: %+v", dec.Changes)
+	}
+	delete(d.holds, 41)
+	if dec := d.do(uuid.Nil, Promote{}); len(dec.Changes) != 1 {
+		t.Errorf("seat 41, which is not held any more, is not given: %+v", dec.Changes)
+	}
+}

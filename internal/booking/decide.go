@@ -399,7 +399,7 @@ func (o Reconfigure) decide(d *decision) error {
 		return ErrCapacity
 	}
 	inv.configure(o.Settings)
-	d.holds.within(o.Settings.TotalSlots)
+	d.holds.again(inv)
 	for i := 0; i < len(inv.waitlist); {
 		if p := inv.waitlist[i]; p.Seats > o.Settings.TotalSlots {
 			d.change(d.cancelled(p, ReasonCapacity))

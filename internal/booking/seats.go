@@ -100,6 +100,7 @@ func (m *seatMap) freeIn(row int32) uint32 {
 // Choices are an event's holds on seats that nobody has bought, indexed for
 // decisions: whoever decides takes what is sold out of them.
 type Choices struct {
+	view   HoldView
 	rows   map[int32]uint32 // row → held seats
 	byUser map[uuid.UUID][]int32
 	count  int32
@@ -107,7 +108,7 @@ type Choices struct {
 
 // NewChoices indexes a view of the holds for an event.
 func NewChoices(v HoldView, inv *Inventory) *Choices {
-	c := &Choices{}
+	c := &Choices{view: v}
 	for seat, holder := range v.Holders {
 		if seat < 1 || seat > inv.seats.total || inv.seats.has(seat) {
 			continue
@@ -143,22 +144,8 @@ func (c *Choices) sold(user uuid.UUID, seats []int32) {
 	}
 }
 
-// within drops the holds on seats that the event does not have any more.
-func (c *Choices) within(total int32) {
-	for user, own := range c.byUser {
-		kept := make([]int32, 0, len(own))
-		for _, seat := range own {
-			if seat <= total {
-				kept = append(kept, seat)
-				continue
-			}
-			row, bit := place(seat)
-			c.rows[row] &^= bit
-			c.count--
-		}
-		c.byUser[user] = kept
-	}
-}
+// again indexes the same view for an event whose capacity has changed.
+func (c *Choices) again(inv *Inventory) { *c = *NewChoices(c.view, inv) }
 
 // heldSeats is Choices as one person sees them: own is what the person holds,
 // free how many seats others hold, has and other tell which.
