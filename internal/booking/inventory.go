@@ -145,7 +145,8 @@ func (inv *Inventory) move(c *Change, from, to State) {
 // recall remembers what a person asked for.
 func (inv *Inventory) recall(c *Change) {
 	if c.Before.Status == "" && c.After.Status != "" && c.Asked != 0 {
-		inv.forget(c.UserID, func(a asked) bool { return c.At.Sub(a.at) > DuplicateWindow })
+		// Twice the window, since the clocks of two processes may differ a little.
+		inv.forget(c.UserID, func(a asked) bool { return c.At.Sub(a.at) > 2*DuplicateWindow })
 		inv.asked[c.UserID] = append(inv.asked[c.UserID], asked{hash: c.Asked, booking: c.BookingID, at: c.At})
 	}
 }
