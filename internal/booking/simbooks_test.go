@@ -60,7 +60,7 @@ func (l *simLedger) Commit(_ context.Context, b *Batch) error {
 	w := l.w
 	runs := l.r.runsOf(b)
 	w.interleave(l.r)
-	if w.sabotage.sticky {
+	if w.given.sticky {
 		defer l.r.forgetChanges(b)
 	}
 	switch w.fault() {
@@ -110,7 +110,7 @@ func (l *simLedger) Rework(_ context.Context, known []Known, keys []KeyOf, probe
 		return ErrUnreached
 	}
 	f := Fresh{Events: map[uuid.UUID]FreshEvent{}, Keys: l.keys(keys)}
-	f.Found = w.written[probe] && !w.sabotage.blind
+	f.Found = w.written[probe] && !w.given.blind
 	for _, k := range known {
 		if b := w.books[k.EventID]; b != nil {
 			f.Events[k.EventID] = w.fresh(b, k)
@@ -120,7 +120,7 @@ func (l *simLedger) Rework(_ context.Context, known []Known, keys []KeyOf, probe
 	if err != nil || batch == nil {
 		return err
 	}
-	if w.sabotage.unfenced {
+	if w.given.unfenced {
 		for i := range batch.Events {
 			e := &batch.Events[i]
 			e.Moved = e.Moved && (batch.Edit != nil || slices.Contains(batch.EventOf, e.EventID))
@@ -187,7 +187,7 @@ func (l *simLedger) Missed(_ context.Context, known []Known) (map[uuid.UUID]Fres
 
 // Moved implements Ledger.
 func (l *simLedger) Moved(_ context.Context, known []Known) ([]uuid.UUID, error) {
-	if l.w.sabotage.trusting {
+	if l.w.given.trusting {
 		return nil, nil
 	}
 	if l.w.unreached() {
@@ -213,7 +213,7 @@ func (l *simLedger) FindKeys(_ context.Context, keys []KeyOf) (map[KeyOf]Stored,
 func (l *simLedger) keys(keys []KeyOf) map[KeyOf]Stored {
 	found := map[KeyOf]Stored{}
 	for _, k := range keys {
-		if s, ok := l.w.keys[k]; ok && !l.w.sabotage.keyless {
+		if s, ok := l.w.keys[k]; ok && !l.w.given.keyless {
 			found[k] = s.stored
 		}
 	}
@@ -227,7 +227,7 @@ func (w *simWorld) fresh(b *simBook, k Known) FreshEvent {
 		return f
 	}
 	if k.Version > 0 && k.Version < b.row.Version && b.since(k.Version, &f) {
-		if w.sabotage.forgetful && len(f.Changes) > 0 {
+		if w.given.forgetful && len(f.Changes) > 0 {
 			f.Changes = f.Changes[:len(f.Changes)-1]
 		}
 		return f
@@ -267,7 +267,7 @@ func (b *simBook) since(version int64, f *FreshEvent) bool {
 // optimistic one is written on condition that the versions are those decided
 // on; one under locks must have them.
 func (w *simWorld) apply(b *Batch, runs map[uuid.UUID]*simRun, optimistic bool) error {
-	unchecked := optimistic && w.sabotage.unversioned
+	unchecked := optimistic && w.given.unversioned
 	for i := range b.Events {
 		e := &b.Events[i]
 		book := w.books[e.EventID]
@@ -282,7 +282,7 @@ func (w *simWorld) apply(b *Batch, runs map[uuid.UUID]*simRun, optimistic bool) 
 	for i := range b.Changes {
 		c := &b.Changes[i]
 		if c.Key.Value != "" {
-			if _, used := w.keys[KeyOf{c.Actor, c.Key.Value}]; used && !w.sabotage.keyless {
+			if _, used := w.keys[KeyOf{c.Actor, c.Key.Value}]; used && !w.given.keyless {
 				return ErrKeyTaken
 			}
 		}
@@ -320,7 +320,9 @@ func (w *simWorld) applyEvent(b *Batch, e *EventWrite, run *simRun) {
 		book.row = b.Edit.Event
 		book.row.Version = version
 	}
-	if run != nil {
+	if w.given.plain {
+		run = nil
+	} else if run != nil {
 		book.model = run.model
 		for _, a := range run.attempts {
 			if len(a.changes) > 0 || a.edit {
@@ -359,6 +361,9 @@ func (w *simWorld) applyChange(book *simBook, run *simRun, c *Change) {
 		delete(book.sold, s)
 	}
 	delete(book.live, c.BookingID)
+	if c.Before.Status == "" {
+		w.seatsOf[c.BookingID] = c.After.SeatNumbers
+	}
 	if c.After.Status != Cancelled {
 		for _, s := range c.After.SeatNumbers {
 			if book.sold[s] != uuid.Nil {
@@ -399,6 +404,9 @@ func sameState(a, b State) bool {
 
 // check holds what is written against the model: C1 and C5 of the checker.
 func (w *simWorld) check(book *simBook) {
+	if w.given.plain {
+		return
+	}
 	m, row := book.model, &book.row
 	if row.AvailableSlots != row.TotalSlots-int32(len(book.sold)) || row.AvailableSlots != m.Free() {
 		w.failf("available are %d, sold %d of %d, the model has %d free", row.AvailableSlots, len(book.sold), row.TotalSlots, m.Free())

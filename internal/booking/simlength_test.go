@@ -3,4 +3,7 @@
 package booking
 
 // simSeeds is how many seeds the simulation runs.
-const simSeeds = 400
+const simSeeds = 300
+
+// simPlainSeeds is how many histories of seats are taken.
+const simPlainSeeds = 60

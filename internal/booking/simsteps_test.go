@@ -1,6 +1,7 @@
 package booking
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ func (w *simWorld) step(i int) {
 	w.pcg.Seed(w.seed, simStepStream+uint64(i))
 	w.pause()
 	for slot, id := range w.slots {
-		if b := w.books[id]; !b.model.Cancelled && w.now().Before(b.row.StartsAt) || w.chance(900) {
+		if b := w.books[id]; b.row.CancelledAt.IsZero() && w.now().Before(b.row.StartsAt) || w.chance(900) {
 			continue
 		}
 		w.newEvent(slot)
@@ -80,7 +81,7 @@ func (w *simWorld) pause() {
 
 // request draws an order to a process.
 func (w *simWorld) request(r *simReplica) *simRequest {
-	if len(w.recent) > 0 && w.chance(120) {
+	if len(w.recent) > 0 && !w.given.plain && w.chance(120) {
 		return w.again(r)
 	}
 	id := pick(w, w.slots)
@@ -114,17 +115,17 @@ func (w *simWorld) order(q *simRequest, b *simBook) {
 	if w.chance(40) {
 		size = 1 + w.rnd.Int32N(25)
 	}
-	if w.calm {
+	if w.given.plain {
 		size = 1 + w.rnd.Int32N(min(2, b.row.TotalSlots))
 	}
 	open := !membersOnly(&b.row.Settings) && w.chance(800)
 	n := w.rnd.IntN(1000)
-	if w.calm {
-		n = []int{500, 600, 700, 760}[w.rnd.IntN(4)]
+	if w.given.plain {
+		n = []int{0, 500, 600, 700}[w.rnd.IntN(4)]
 	}
 	switch {
 	case n < 430:
-		q.order = Book{UserID: q.actor, Seats: size, Refuse: w.chance(150), Open: open, Asked: simAsked(size, nil)}
+		q.order = Book{UserID: q.actor, Seats: size, Refuse: w.given.plain || w.chance(150), Open: open, Asked: simAsked(size, nil)}
 	case n < 590:
 		named := w.seats(b, size)
 		q.order = Book{UserID: q.actor, Seats: int32(len(named)), SeatNumbers: named, Open: open, Asked: simAsked(size, named)}
@@ -186,10 +187,14 @@ func (w *simWorld) seats(b *simBook, size int32) []int32 {
 
 // booking draws a booking of an event, mostly a live one.
 func (w *simWorld) booking(b *simBook) uuid.UUID {
-	live := b.model.Live()
+	var live []uuid.UUID
+	for id := range b.live {
+		live = append(live, id)
+	}
+	slices.SortFunc(live, func(x, y uuid.UUID) int { return bytes.Compare(x[:], y[:]) })
 	switch {
 	case len(live) > 0 && w.chance(850):
-		id := pick(w, live).ID
+		id := pick(w, live)
 		if w.past = append(w.past, id); len(w.past) > simKeptPast {
 			w.past = w.past[1:]
 		}
@@ -245,7 +250,7 @@ func (w *simWorld) resolve() {
 	at := w.rnd.IntN(len(w.unknown))
 	old := w.unknown[at]
 	w.unknown = slices.Delete(w.unknown, at, at+1)
-	q := &simRequest{r: pick(w, w.replicas), eventID: old.eventID, actor: old.actor, key: old.key, order: old.order}
+	q := &simRequest{r: pick(w, w.replicas), eventID: old.eventID, actor: old.actor, key: old.key, order: old.order, since: old.began()}
 	w.meet("resolved by its key")
 	w.ask(q)
 	w.pump(q.r)
@@ -264,7 +269,7 @@ func simAsked(seats int32, named []int32) uint64 {
 
 // hold lets people begin to choose seats, or stop.
 func (w *simWorld) hold() {
-	if w.calm {
+	if w.given.plain {
 		return
 	}
 	id := pick(w, w.slots)
@@ -370,6 +375,7 @@ func (w *simWorld) answered(q *simRequest) {
 	}
 	w.digestOf(q, code)
 	w.meet("answered " + code)
+	w.record(q, code)
 	switch {
 	case q.gaveUp:
 		if !errors.Is(q.answer.Err, context.Canceled) || q.effects > 0 {
@@ -385,6 +391,7 @@ func (w *simWorld) answered(q *simRequest) {
 			w.failf("%s is refused by the database and written", q)
 		}
 		q.refused = true
+	case w.given.plain:
 	case q.key.Value != "" && w.replayed(q, code):
 	case q.beside && code == ErrDuplicate.Code:
 	default:

@@ -22,7 +22,7 @@ var (
 const simLength = 1000
 
 // runSim runs steps of a seed and gives what went wrong, if anything.
-func runSim(t *testing.T, seed uint64, steps []int, sabotage simSabotage, trace func(string)) (failed *simFailure, w *simWorld) {
+func runSim(t *testing.T, seed uint64, steps []int, given simConditions, trace func(string)) (failed *simFailure, w *simWorld) {
 	t.Helper()
 	at := 0
 	synctest.Test(t, func(*testing.T) {
@@ -40,7 +40,7 @@ func runSim(t *testing.T, seed uint64, steps []int, sabotage simSabotage, trace 
 				}
 			}
 		}()
-		w = newSimWorld(seed, sabotage)
+		w = newSimWorld(seed, given)
 		w.trace = trace
 		for at = range steps {
 			w.step(steps[at])
@@ -70,10 +70,10 @@ func TestSimulation(t *testing.T) {
 	}
 	met := map[string]int{}
 	for seed := uint64(1); seed <= uint64(simSeeds); seed++ {
-		failed, w := runSim(t, seed, allSteps(simLength), simSabotage{}, nil)
+		failed, w := runSim(t, seed, allSteps(simLength), simConditions{}, nil)
 		if failed != nil {
-			steps := shrinkSim(t, seed, failed.after, simSabotage{})
-			failed, _ = runSim(t, seed, steps, simSabotage{}, nil)
+			steps := shrinkSim(t, seed, failed.after, simConditions{})
+			failed, _ = runSim(t, seed, steps, simConditions{}, nil)
 			t.Fatalf("seed %d fails after %d of %d steps: %s\nreplay it with: go test ./internal/booking -run 'TestSimulation$' -v -seed %d -steps %s",
 				seed, failed.after, len(steps), failed.what, seed, formatSteps(steps))
 		}
@@ -105,8 +105,8 @@ func TestSimulationReplays(t *testing.T) {
 	some := []int{3, 5, 6, 7, 20, 21, 22, 23, 24, 25, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49}
 	for seed := uint64(1); seed <= 10; seed++ {
 		for _, steps := range [][]int{allSteps(300), some} {
-			_, first := runSim(t, seed, steps, simSabotage{}, nil)
-			_, second := runSim(t, seed, steps, simSabotage{}, nil)
+			_, first := runSim(t, seed, steps, simConditions{}, nil)
+			_, second := runSim(t, seed, steps, simConditions{}, nil)
 			if first.digest != second.digest || first.digest == 0 {
 				t.Errorf("seed %d: two runs end with %x and %x", seed, first.digest, second.digest)
 			}
@@ -118,7 +118,7 @@ func TestSimulationReplays(t *testing.T) {
 }
 
 // simControls take one guard away each.
-var simControls = map[string]simSabotage{
+var simControls = map[string]simConditions{
 	"version check":                    {unversioned: true},
 	"found after a lost answer":        {blind: true},
 	"fence after a lost answer":        {unfenced: true},
@@ -172,14 +172,14 @@ const simControlSeeds = 40
 // TestSimulationShrinks shows that what is left of a failing seed still fails,
 // and is little.
 func TestSimulationShrinks(t *testing.T) {
-	sabotage := simControls["lost answers are unknown"]
+	given := simControls["lost answers are unknown"]
 	for seed := uint64(1); seed <= simControlSeeds; seed++ {
-		failed, _ := runSim(t, seed, allSteps(simLength), sabotage, nil)
+		failed, _ := runSim(t, seed, allSteps(simLength), given, nil)
 		if failed == nil {
 			continue
 		}
-		steps := shrinkSim(t, seed, failed.after, sabotage)
-		again, _ := runSim(t, seed, steps, sabotage, nil)
+		steps := shrinkSim(t, seed, failed.after, given)
+		again, _ := runSim(t, seed, steps, given, nil)
 		if again == nil || len(steps) > 20 {
 			t.Errorf("seed %d fails at step %d, and with %d steps left: %v", seed, failed.after, len(steps), again)
 		}
@@ -191,11 +191,11 @@ func TestSimulationShrinks(t *testing.T) {
 // TestSimulationFailsWithoutGuards takes one guard away at a time: some seed
 // must notice.
 func TestSimulationFailsWithoutGuards(t *testing.T) {
-	for name, sabotage := range simControls {
+	for name, given := range simControls {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for seed := uint64(1); seed <= simControlSeeds; seed++ {
-				if failed, _ := runSim(t, seed, allSteps(simLength), sabotage, nil); failed != nil {
+				if failed, _ := runSim(t, seed, allSteps(simLength), given, nil); failed != nil {
 					t.Logf("seed %d, step %d: %s", seed, failed.after, failed.what)
 					return
 				}
@@ -211,20 +211,20 @@ func replaySim(t *testing.T, seed uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if failed, _ := runSim(t, seed, steps, simSabotage{}, func(line string) { t.Log(line) }); failed != nil {
+	if failed, _ := runSim(t, seed, steps, simConditions{}, func(line string) { t.Log(line) }); failed != nil {
 		t.Fatalf("after %d steps: %s", failed.after, failed.what)
 	}
 }
 
 // shrinkSim leaves out steps for as long as the seed still fails without them,
 // larger parts first.
-func shrinkSim(t *testing.T, seed uint64, after int, sabotage simSabotage) []int {
+func shrinkSim(t *testing.T, seed uint64, after int, given simConditions) []int {
 	steps := allSteps(after + 1)
 	for part := len(steps) / 2; part > 0; {
 		left := false
 		for from := 0; from < len(steps); {
 			fewer := append(slices.Clone(steps[:from]), steps[min(len(steps), from+part):]...)
-			if failed, _ := runSim(t, seed, fewer, sabotage, nil); failed != nil {
+			if failed, _ := runSim(t, seed, fewer, given, nil); failed != nil {
 				steps, left = fewer[:min(len(fewer), failed.after+1)], true
 			} else {
 				from += part

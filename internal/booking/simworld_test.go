@@ -29,13 +29,13 @@ import (
 // overlap where it matters, which is at the database: while one waits for an
 // answer of it, the other may do something (interleave).
 type simWorld struct {
-	seed     uint64
-	pcg      *rand.PCG
-	rnd      *rand.Rand
-	sabotage simSabotage
-	calm     bool // no holds, nobody waits: what histories of seats are taken from
-	trace    func(string)
-	digest   uint64
+	seed   uint64
+	pcg    *rand.PCG
+	rnd    *rand.Rand
+	given  simConditions
+	calm   bool // no holds, nobody waits: what histories of seats are taken from
+	trace  func(string)
+	digest uint64
 
 	people   []uuid.UUID
 	poison   map[uuid.UUID]bool // the database refuses every booking of theirs
@@ -53,12 +53,14 @@ type simWorld struct {
 	faults  int // of a thousand calls of the database that go wrong
 	away    int // calls of the database before it is back
 	busy    []*simReplica
-	open    []*request     // taken by a process, to be let go where it ends
-	recent  []*simRequest  // to be sent again
-	unknown []*simRequest  // with a key, whose outcome their client does not know
-	past    []uuid.UUID    // bookings that were live once
-	clock   int64          // counts questions and answers
-	met     map[string]int // how often what was met, so that nothing is tested by chance
+	open    []*request    // taken by a process, to be let go where it ends
+	recent  []*simRequest // to be sent again
+	unknown []*simRequest // with a key, whose outcome their client does not know
+	past    []uuid.UUID   // bookings that were live once
+	clock   int64         // counts questions and answers
+	history simtest.History
+	seatsOf map[uuid.UUID][]int32 // of every booking in the history
+	met     map[string]int        // how often what was met, so that nothing is tested by chance
 }
 
 // simReplica is one process.
@@ -115,6 +117,14 @@ type simRequest struct {
 	gaveUp  bool
 	refused bool // for good
 	asked   int64
+	since   int64 // when the same was asked first, 0: now
+}
+
+func (q *simRequest) began() int64 {
+	if q.since > 0 {
+		return q.since
+	}
+	return q.asked
 }
 
 // simFailure ends a run.
@@ -123,8 +133,10 @@ type simFailure struct {
 	after int // steps that went well
 }
 
-// simSabotage takes guards away, to see the simulation fail.
-type simSabotage struct {
+// simConditions are how a run differs: all but plain take a guard away, to see
+// the simulation fail.
+type simConditions struct {
+	plain       bool            // people book and cancel only; nothing is judged but what clients are told of seats
 	unversioned bool            // optimistic writes are not checked
 	blind       bool            // what was written is not found
 	unfenced    bool            // nothing moves on after an unknown outcome
@@ -138,6 +150,9 @@ type simSabotage struct {
 }
 
 func (w *simWorld) failf(format string, args ...any) {
+	if w.given.plain {
+		return // the history will tell
+	}
 	panic(simFailure{what: fmt.Sprintf(format, args...)})
 }
 
@@ -165,11 +180,11 @@ func (w *simWorld) chance(ofThousand int) bool { return w.rnd.IntN(1000) < ofTho
 func pick[T any](w *simWorld, list []T) T { return list[w.rnd.IntN(len(list))] }
 
 // newSimWorld makes the world of a seed.
-func newSimWorld(seed uint64, sabotage simSabotage) *simWorld {
+func newSimWorld(seed uint64, given simConditions) *simWorld {
 	w := &simWorld{
-		seed: seed, pcg: rand.NewPCG(seed, simWorldStream), sabotage: sabotage,
+		seed: seed, pcg: rand.NewPCG(seed, simWorldStream), given: given,
 		poison: map[uuid.UUID]bool{}, books: map[uuid.UUID]*simBook{}, keys: map[KeyOf]simKey{},
-		written: map[uuid.UUID]bool{}, met: map[string]int{},
+		written: map[uuid.UUID]bool{}, met: map[string]int{}, seatsOf: map[uuid.UUID][]int32{},
 		holds: simHolds{held: map[uuid.UUID][]simHold{}, settled: map[uuid.UUID]int64{}},
 		log:   slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
@@ -221,7 +236,9 @@ func (w *simWorld) newEvent(slot int) {
 		TotalSlots: w.total(), Visibility: event.Public, WaitlistPolicy: event.Strict,
 	}
 	e.EndsAt = e.StartsAt.Add(10 * time.Minute)
-	w.vary(&e)
+	if !w.given.plain {
+		w.vary(&e)
+	}
 	e.AvailableSlots = e.TotalSlots
 	w.books[e.ID] = &simBook{row: e, live: map[uuid.UUID]Party{}, sold: map[int32]uuid.UUID{}, model: simModelOf(e)}
 	w.slots[slot] = e.ID
@@ -231,7 +248,7 @@ func (w *simWorld) newEvent(slot int) {
 // total is a size at which something happens: most are sold out soon.
 func (w *simWorld) total() int32 {
 	switch n := w.rnd.IntN(10); {
-	case w.calm:
+	case w.given.plain:
 		return 1 + w.rnd.Int32N(4)
 	case n < 6:
 		return 1 + w.rnd.Int32N(12)
@@ -323,7 +340,7 @@ func (w *simWorld) unreached() bool {
 
 // lost gives the error of a lost answer.
 func (w *simWorld) lost(err error) error {
-	if w.sabotage.guessing {
+	if w.given.guessing {
 		return ErrUnreached
 	}
 	return err
@@ -405,17 +422,17 @@ type simOrder struct {
 func (o simOrder) decide(d *decision) error {
 	w, q := o.q.w, o.q
 	run := q.r.begin(q.eventID, d.inv)
-	if w.sabotage.mutant != nil {
+	if w.given.mutant != nil {
 		settings, now, holds := d.inv.Settings, d.now, d.holds
-		w.sabotage.mutant(d)
+		w.given.mutant(d)
 		defer func() { d.inv.Settings = settings }()
 		err := o.Order.decide(d)
 		d.inv.Settings, d.now, d.holds = settings, now, holds
 		return w.decided(run, q, d, err)
 	}
 	err := o.Order.decide(d)
-	if err == nil && w.sabotage.maimed != nil {
-		w.sabotage.maimed(d)
+	if err == nil && w.given.maimed != nil {
+		w.given.maimed(d)
 	}
 	return w.decided(run, q, d, err)
 }
@@ -429,6 +446,8 @@ func (r *simReplica) begin(id uuid.UUID, inv *Inventory) *simRun {
 	book := w.books[id]
 	run.begun, run.base, run.stale = true, inv.Version, inv.Version < book.row.Version
 	switch {
+	case w.given.plain:
+		run.stale = true // as if: it is not judged
 	case inv.Version > book.row.Version:
 		w.failf("the inventory has version %d, written are %d", inv.Version, book.row.Version)
 	case run.stale:
@@ -593,6 +612,9 @@ func (w *simWorld) compare(inv *Inventory, m *simtest.Model) {
 // compareAll holds everything that is in memory at the newest version against
 // the models, and what readers are shown.
 func (w *simWorld) compareAll() {
+	if w.given.plain {
+		return
+	}
 	for _, r := range w.replicas {
 		for _, id := range w.slots {
 			e, book := r.alloc.entries[id], w.books[id]
