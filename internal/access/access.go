@@ -72,6 +72,7 @@ const (
 	EventSales     Action = "event.sales"    // see bookings and waitlist
 	BookingRead    Action = "booking.read"   // the booker, and who runs the event
 	BookingChange  Action = "booking.change" // cancel, cancel seats
+	BookingRun     Action = "booking.run"    // move to other seats, promote by hand
 	OrgRead        Action = "org.read"       // name and public page
 	MembersRead    Action = "members.read"
 	MembersManage  Action = "members.manage" // change roles
@@ -110,6 +111,7 @@ var table = map[Action]rule{
 	EventSales:    {roles: runners},
 	BookingRead:   {owner: true, roles: runners, hidden: true},
 	BookingChange: {owner: true, roles: runners, hidden: true},
+	BookingRun:    {roles: runners},
 	OrgRead:       {visitor: true, signedIn: true},
 	MembersRead:   {roles: anyMember},
 	MembersManage: {roles: admins},

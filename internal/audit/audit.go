@@ -44,6 +44,8 @@ const (
 	BookingCancelled Action = "event.booking_cancelled"
 	SeatsCancelled   Action = "event.seats_cancelled"
 	PartyResized     Action = "event.party_resized"
+	BookingMoved     Action = "event.booking_moved"
+	BookingPromoted  Action = "event.booking_promoted"
 )
 
 // actions are all of them, in the order in which they are offered.
@@ -52,7 +54,7 @@ var actions = []Action{
 	InviteCreated, InviteResent, InviteRevoked, InviteRejected,
 	MemberJoined, RoleChanged, MemberRemoved, MemberLeft, MemberErased,
 	EventCreated, EventUpdated, EventCancelled, EventDeleted,
-	BookingCancelled, SeatsCancelled, PartyResized,
+	BookingCancelled, SeatsCancelled, PartyResized, BookingMoved, BookingPromoted,
 }
 
 // Actions lists what is recorded.

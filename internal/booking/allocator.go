@@ -213,7 +213,7 @@ func (a *Allocator) Do(ctx context.Context, eventID, actor uuid.UUID, key Key, o
 		return Answer{Err: ErrDuplicate}
 	}
 	answer := a.submit(ctx, r)
-	if answer.Err == nil {
+	if answer.Err == nil && answer.Booking.ID != uuid.Nil { // nothing changed: the key stands for nothing
 		a.recent.Add(r.keyOf, Stored{Hash: key.Hash, Booking: answer.Booking})
 	}
 	a.unclaim(r.keyOf)

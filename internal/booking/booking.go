@@ -28,6 +28,7 @@ const (
 	ActPromoted       Action = "promoted"        // served from the waitlist
 	ActSeatsCancelled Action = "seats_cancelled" // gave some seats back
 	ActResized        Action = "resized"         // became a smaller party on the waitlist
+	ActMoved          Action = "moved"           // to other seats
 	ActCancelled      Action = "cancelled"
 )
 
@@ -93,6 +94,9 @@ type Change struct {
 	After     State
 	Position  int32 // place in the waitlist just after, 0 unless waiting
 	Key       Key   // the request that caused it, if it named a key
+	// ByHand says that a promotion was an organizer's and not the policy's, so
+	// that it may have overtaken others.
+	ByHand bool
 	// Asked tells identical requests apart: what was asked for, not what was
 	// given.
 	Asked uint64
@@ -115,6 +119,8 @@ var (
 	ErrAlreadyCancelled = fault.New(fault.Conflict, "booking_cancelled", "This booking is cancelled already.")
 	ErrNotBookable      = fault.New(fault.Conflict, "event_not_bookable", "This event can't be booked or changed any more.")
 	ErrNotSeats         = fault.New(fault.Conflict, "seats_not_in_booking", "Some of these seats are not part of the booking.")
+	ErrNotConfirmed     = fault.New(fault.Conflict, "booking_not_confirmed", "This booking has no seats yet.")
+	ErrTooFewSeats      = fault.New(fault.Conflict, "seats_unavailable", "There are not enough free seats for this party.")
 	ErrNotWaiting       = fault.New(fault.Conflict, "booking_not_waiting", "This booking is not on the waitlist.")
 	ErrCapacity         = fault.New(fault.Conflict, "capacity_below_sold", "A seat with a higher number is sold already.")
 	ErrKeyReused        = fault.New(fault.Invalid, "idempotency_key_reused", "This Idempotency-Key was used for another request.")

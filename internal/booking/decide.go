@@ -65,7 +65,7 @@ func (d *decision) change(c Change) {
 	c.ID = d.newID()
 	c.At = d.now
 	d.inv.apply(&c)
-	d.holds.sold(c.UserID, c.After.SeatNumbers)
+	d.holds.sold(c.After.SeatNumbers, c.UserID, c.Actor)
 	if c.After.Status == Waiting {
 		c.Position = int32(d.inv.rank(c.After.WaitingNumber)) + 1
 	}
@@ -353,13 +353,18 @@ func (d *decision) promote() {
 			i++
 			continue
 		}
-		after := p.State
-		after.Status, after.SeatNumbers = Confirmed, seats
-		d.change(Change{
-			BookingID: p.ID, UserID: p.UserID, Action: ActPromoted, CreatedAt: p.CreatedAt,
-			Before: p.State, After: after,
-		})
+		d.change(d.promoted(p, seats))
 		served++
+	}
+}
+
+// promoted is the change that gives a waiting party its seats.
+func (d *decision) promoted(p *Party, seats []int32) Change {
+	after := p.State
+	after.Status, after.SeatNumbers = Confirmed, seats
+	return Change{
+		BookingID: p.ID, UserID: p.UserID, Action: ActPromoted, CreatedAt: p.CreatedAt,
+		Before: p.State, After: after,
 	}
 }
 

@@ -425,9 +425,15 @@ func (d *desk) random(rnd *rand.Rand, people []uuid.UUID) Decision {
 		ids = append(ids, id)
 	}
 	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
-	switch n := rnd.IntN(11); {
+	switch n := rnd.IntN(13); {
 	case n == 10 && len(ids) > 0:
 		return d.do(who, Shrink{BookingID: ids[rnd.IntN(len(ids))], Seats: 1})
+	case n == 11 && len(ids) > 0:
+		return d.do(who, PromoteByHand{BookingID: ids[rnd.IntN(len(ids))]})
+	case n == 12 && len(ids) > 0:
+		p := d.inv.live[ids[rnd.IntN(len(ids))]]
+		first := 1 + rnd.Int32N(d.inv.seats.total)
+		return d.do(who, Move{BookingID: p.ID, SeatNumbers: seq(first, first+p.Seats-1)})
 	case n < 5 || len(ids) == 0:
 		return d.book(who, 1+rnd.Int32N(4))
 	case n < 6:

@@ -17,6 +17,9 @@ type Details struct {
 	Actor    *uuid.UUID    `json:"actor"`
 	Position int32         `json:"position,omitempty"`
 	Reason   string        `json:"reason,omitempty"`
+	// ByHand says that an organizer promoted the party, whoever waited before
+	// it; the checker lets nothing else overtake.
+	ByHand bool `json:"by_hand,omitempty"`
 }
 
 // DetailsState is one side of a change.
@@ -64,6 +67,9 @@ func AppendDetails(b []byte, c *Change) []byte {
 	if c.Position > 0 {
 		b = append(b, `,"position":`...)
 		b = strconv.AppendInt(b, int64(c.Position), 10)
+	}
+	if c.ByHand {
+		b = append(b, `,"by_hand":true`...)
 	}
 	if c.After.Reason != "" {
 		b = append(b, `,"reason":"`...)

@@ -9,18 +9,31 @@ import (
 )
 
 // recorded are the actions that an organization's record knows where somebody
-// else than the booker does them.
-var recorded = map[Action]audit.Action{
-	ActCancelled:      audit.BookingCancelled,
-	ActSeatsCancelled: audit.SeatsCancelled,
-	ActResized:        audit.PartyResized,
-}
+// else than the booker does them; running are those that only who runs the
+// event does, also to a booking of their own.
+var (
+	recorded = map[Action]audit.Action{
+		ActCancelled:      audit.BookingCancelled,
+		ActSeatsCancelled: audit.SeatsCancelled,
+		ActResized:        audit.PartyResized,
+	}
+	running = map[Action]audit.Action{
+		ActMoved:    audit.BookingMoved,
+		ActPromoted: audit.BookingPromoted, // by hand, since it has an actor
+	}
+)
 
 // Recorded gives the action under which a change stands in the organization's
 // record, under the id that it has in the history, too; false for what people
 // do to their own bookings and for what the system does.
 func (c *Change) Recorded() (audit.Action, bool) {
-	if c.Actor == uuid.Nil || c.Actor == c.UserID {
+	if c.Actor == uuid.Nil {
+		return "", false
+	}
+	if action, ok := running[c.Action]; ok {
+		return action, true
+	}
+	if c.Actor == c.UserID {
 		return "", false
 	}
 	action, ok := recorded[c.Action]

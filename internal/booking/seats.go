@@ -2,6 +2,7 @@ package booking
 
 import (
 	"math/bits"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -125,8 +126,9 @@ func NewChoices(v HoldView, inv *Inventory) *Choices {
 	return c
 }
 
-// sold takes seats that were just sold to a person out of the choices.
-func (c *Choices) sold(user uuid.UUID, seats []int32) {
+// sold takes seats that were just sold out of the choices: what the person held
+// who has them now, and what was held by whoever gave them.
+func (c *Choices) sold(seats []int32, people ...uuid.UUID) {
 	for _, seat := range seats {
 		row, bit := place(seat)
 		if c.rows[row]&bit == 0 {
@@ -134,9 +136,9 @@ func (c *Choices) sold(user uuid.UUID, seats []int32) {
 		}
 		c.rows[row] &^= bit
 		c.count--
-		own := c.byUser[user]
-		for i, s := range own {
-			if s == seat {
+		for _, user := range people {
+			own := c.byUser[user]
+			if i := slices.Index(own, seat); i >= 0 {
 				c.byUser[user] = append(own[:i:i], own[i+1:]...)
 				break
 			}
@@ -196,15 +198,20 @@ func (m *seatMap) best(n int32, held *heldSeats) []int32 {
 	if len(held.own) >= int(n) {
 		return append([]int32(nil), held.own[:n]...)
 	}
-	if len(held.own) == 0 && n <= rowSeats {
-		if seats := m.together(n, held); seats != nil {
-			return seats
-		}
-		if seats := m.inOneRow(n, held); seats != nil {
-			return seats
+	var seats []int32
+	switch {
+	case n > rowSeats:
+	case len(held.own) > 0:
+		seats = m.beside(n, held)
+	default:
+		if seats = m.together(n, held); seats == nil {
+			seats = m.inOneRow(n, held)
 		}
 	}
-	return m.around(n, held)
+	if seats == nil {
+		seats = m.around(n, held)
+	}
+	return seats
 }
 
 // together finds n free seats side by side in one row, nil where no row has
@@ -276,6 +283,40 @@ func closest(row int32, free uint32, n int32) []int32 {
 		}
 	}
 	return best
+}
+
+// beside finds n free seats side by side that all own holds are among: leaving
+// no orphan if that can be helped, then with the own holds in the middle. It
+// answers nil where there are none.
+func (m *seatMap) beside(n int32, held *heldSeats) []int32 {
+	row, _ := place(held.own[0])
+	own := uint32(0)
+	for _, s := range held.own {
+		r, bit := place(s)
+		if r != row {
+			return nil
+		}
+		own |= bit
+	}
+	open := m.freeIn(row) &^ held.other(row)
+	low, high := int32(bits.TrailingZeros32(own)), int32(bits.Len32(own))-1
+	best, bestOrphan, bestOff := int32(-1), false, int32(0)
+	for start := max(0, high-n+1); start <= min(low, rowSeats-n); start++ {
+		window := uint32(1<<n-1) << start
+		if open&window != window {
+			continue
+		}
+		left := open &^ window
+		orphan := left&^(left<<1|left>>1)&(window<<1|window>>1) != 0
+		off := max(2*start+n-1-low-high, low+high-2*start-n+1)
+		if best < 0 || bestOrphan && !orphan || bestOrphan == orphan && off <= bestOff {
+			best, bestOrphan, bestOff = start, orphan, off
+		}
+	}
+	if best < 0 {
+		return nil
+	}
+	return seatsAt(row, int(best), n)
 }
 
 // around takes the own holds and the nearest free seats from the front: rows

@@ -366,14 +366,19 @@ func asksFor(seats int32, numbers []int32, refuse bool) uint64 {
 	return h.Sum64() | 1
 }
 
-// find reads a booking that the caller may do something about; to all others,
-// visitors among them, there is no such thing.
+// find reads a booking that the caller may do something about. To who may not
+// even read it, visitors among them, there is no such thing.
 func (s *Service) find(ctx context.Context, who access.Principal, id uuid.UUID, action access.Action) (Entry, error) {
 	b, err := s.store.Find(ctx, id, who.UserID, s.now())
 	if err != nil {
 		return Entry{}, err
 	}
-	return b, access.Check(ctx, s.roles, action, who, access.Thing{OrgID: b.OrgID, OwnerID: b.UserID, MembersOnly: true})
+	thing := access.Thing{OrgID: b.OrgID, OwnerID: b.UserID, MembersOnly: true}
+	if err := access.Check(ctx, s.roles, access.BookingRead, who, thing); err != nil {
+		return Entry{}, err
+	}
+	thing.MembersOnly = false
+	return b, access.Check(ctx, s.roles, action, who, thing)
 }
 
 // Get reads a booking: its booker, and who runs the event.

@@ -32,6 +32,12 @@ func (s *Server) bookingRoutes() []route {
 			more: "Its seats go to the waitlist at once.", errors: []int{conflict}}, s.cancelBooking),
 		on(post, "/bookings/{id}/cancel-seats", access.BookingChange, about{id: "cancel-seats", tag: tagBookings, summary: "Give some seats back",
 			more: "Of a confirmed booking the seats named, of a waiting party so many; it keeps its number. All of them cancel the booking.", errors: []int{conflict}}, s.cancelSeats),
+		on(post, "/bookings/{id}/promote", access.BookingRun, about{id: "promote-booking", tag: tagBookings, summary: "Serve a waiting party by hand",
+			more:   "For those who run the event, also out of its turn: at once, where enough seats are neither sold nor held by others. The history tells who did.",
+			errors: []int{conflict}}, s.promoteBooking),
+		on(post, "/bookings/{id}/move", access.BookingRun, about{id: "move-booking", tag: tagBookings, summary: "Move a party to other seats",
+			more: "For those who run the event: all of the party or nobody, to as many seats as it has. Each must be unsold and not held by others, " +
+				"or 409 `seats_unavailable` with the list. Where it sits there already nothing happens.", errors: []int{conflict}}, s.moveBooking),
 	}
 }
 
@@ -99,7 +105,7 @@ func (s *Server) showEntry(e booking.Entry) Booking {
 // HistoryEntry is one thing that happened to a booking.
 type HistoryEntry struct {
 	ID            uuid.UUID      `json:"id" format:"uuid"`
-	Action        string         `json:"action" enum:"confirmed,waitlisted,promoted,seats_cancelled,resized,cancelled"`
+	Action        string         `json:"action" enum:"confirmed,waitlisted,promoted,seats_cancelled,resized,moved,cancelled"`
 	Actor         string         `json:"actor" enum:"you,organizer,system,booker" doc:"Who did it; you are never named otherwise."`
 	Seats         int32          `json:"seats" doc:"The party's size after it."`
 	SeatNumbers   []int32        `json:"seat_numbers" doc:"The seats after it."`
@@ -115,6 +121,7 @@ type HistoryDetails struct {
 	Position          *int32  `json:"position" doc:"Place in the waitlist just after."`
 	SeatsBefore       *int32  `json:"seats_before"`
 	SeatNumbersBefore []int32 `json:"seat_numbers_before"`
+	ByHand            bool    `json:"by_hand" doc:"Whether an organizer promoted the party, whoever waited before it."`
 }
 
 // Idempotent is the header of a call that must not happen twice.
@@ -278,7 +285,7 @@ func (s *Server) getHistory(ctx context.Context, in *BookingPath) (*answer[List[
 func showHistory(h booking.HistoryEntry, reader, booker uuid.UUID) HistoryEntry {
 	out := HistoryEntry{
 		ID: h.ID, Action: string(h.Action), Actor: "organizer", SeatNumbers: []int32{}, CreatedAt: h.CreatedAt.UTC(),
-		Details: HistoryDetails{Reason: orNull(h.Details.Reason), Position: orNull(h.Details.Position), SeatNumbersBefore: []int32{}},
+		Details: HistoryDetails{Reason: orNull(h.Details.Reason), Position: orNull(h.Details.Position), SeatNumbersBefore: []int32{}, ByHand: h.Details.ByHand},
 	}
 	switch h.Actor {
 	case uuid.Nil:
@@ -303,6 +310,28 @@ func (s *Server) cancelBooking(ctx context.Context, in *struct {
 }) (*answer[Booking], error) {
 	e, err := s.deps.Bookings.Cancel(ctx, principal(ctx), in.ID, keyFor(ctx, in.Key, "POST", "/bookings/"+in.ID.String()+"/cancel"))
 	return s.changed(e, err)
+}
+
+func (s *Server) promoteBooking(ctx context.Context, in *struct {
+	BookingPath
+	Idempotent
+}) (*answer[Booking], error) {
+	key := keyFor(ctx, in.Key, "POST", "/bookings/"+in.ID.String()+"/promote")
+	return s.changed(s.deps.Bookings.PromoteByHand(ctx, principal(ctx), in.ID, key))
+}
+
+// MoveBooking names the seats that a party shall have instead of its own.
+type MoveBooking struct {
+	SeatNumbers []whole `json:"seat_numbers" minimum:"1" maximum:"1000000" minItems:"1" maxItems:"1000" doc:"Exactly as many as the booking has; some may be its own."`
+}
+
+func (s *Server) moveBooking(ctx context.Context, in *struct {
+	BookingPath
+	Idempotent
+	Body MoveBooking
+}) (*answer[Booking], error) {
+	key := keyFor(ctx, in.Key, "POST", "/bookings/"+in.ID.String()+"/move")
+	return s.changed(s.deps.Bookings.Move(ctx, principal(ctx), in.ID, numbers(in.Body.SeatNumbers), key))
 }
 
 // CancelSeats names the seats of a confirmed booking to give back, or says how

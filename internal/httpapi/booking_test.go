@@ -164,3 +164,84 @@ func TestShrinkingAWaitingParty(t *testing.T) {
 	}
 	w.db.CheckClean(t)
 }
+
+// Who runs the event serves a party out of its turn and moves one to other
+// seats. Both are told as what they are, to whom they concern and in the record.
+func TestRunningAnEventByHand(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	orgID, _ := w.db.Org(t)
+	organizer := w.member(orgID, "organizer")
+	id := w.db.Event(t, orgID, 5, testkit.EventOptions{})
+	ann, bob, cem := w.someone(), w.someone(), w.someone()
+	sold, other := w.book(ann, id, 2, 1, 2), w.book(w.someone(), id, 1, 5)
+	head, second := w.book(bob, id, 4), w.book(cem, id, 2)
+	at := func(b Booking, what string) string { return "/bookings/" + b.ID.String() + what }
+
+	w.call(cem, "POST", at(second, "/promote"), nil).refused(403, "forbidden")
+	w.call(cem, "POST", at(sold, "/promote"), nil).refused(404, "not_found")
+	w.call(organizer, "POST", at(sold, "/promote"), nil).refused(409, "booking_not_waiting")
+	w.call(organizer, "POST", at(head, "/promote"), nil).refused(409, "seats_unavailable")
+	w.call(ann, "POST", at(sold, "/move"), `{"seat_numbers":[3,4]}`).refused(403, "forbidden")
+	move := func(body string, headers ...string) reply {
+		return w.call(organizer, "POST", at(sold, "/move"), body, headers...)
+	}
+	if p := move(`{"seat_numbers":[3,5]}`).refused(409, "seats_unavailable"); !slices.Equal(p.SeatNumbers, []int32{5}) {
+		t.Errorf("%+v", p)
+	}
+	w.call(organizer, "POST", at(head, "/move"), `{"seat_numbers":[1,2,3,4]}`).refused(409, "booking_not_confirmed")
+	for _, numbers := range []string{`[3]`, `[3,3]`, `[3,6]`, `[2,3,4]`} {
+		if p := move(`{"seat_numbers":`+numbers+`}`).refused(422, "invalid"); p.fields() != "seat_numbers" {
+			t.Errorf("%s: bad fields %q", numbers, p.fields())
+		}
+	}
+	moved := read[Booking](move(`{"seat_numbers":[3,2]}`, "Idempotency-Key: k").want(200))
+	if !slices.Equal(moved.SeatNumbers, []int32{2, 3}) || moved.Seats != 2 || moved.UserID != ann.id {
+		t.Errorf("%+v", moved)
+	}
+	if again := read[Booking](move(`{"seat_numbers":[3,2]}`, "Idempotency-Key: k").want(200)); !slices.Equal(again.SeatNumbers, []int32{2, 3}) {
+		t.Errorf("again with the key: %+v", again)
+	}
+	before := w.fingerprint()
+	if again := read[Booking](move(`{"seat_numbers":[2,3]}`, "Idempotency-Key: other").want(200)); !slices.Equal(again.SeatNumbers, []int32{2, 3}) {
+		t.Errorf("to the same seats: %+v", again)
+	}
+	if after := w.fingerprint(); after != before {
+		t.Errorf("moving to the same seats changed something:\n%s\nnow\n%s", before, after)
+	}
+
+	// Seats 1 and 4 are free, and held by nobody else.
+	w.call(w.someone(), "PUT", "/events/"+id.String()+"/holds", `{"seat_numbers":[1]}`).refused(409, "waitlist_first")
+	promoted := read[Booking](w.call(organizer, "POST", at(second, "/promote"), nil).want(200))
+	if promoted.Status != "confirmed" || !slices.Equal(promoted.SeatNumbers, []int32{1, 4}) || promoted.Position != nil {
+		t.Errorf("%+v", promoted)
+	}
+	w.call(organizer, "POST", at(second, "/promote"), nil).refused(409, "booking_not_waiting")
+	if b := read[Booking](w.call(bob, "GET", at(head, ""), nil).want(200)); b.Status != "waiting" || *b.Position != 1 {
+		t.Errorf("the head: %+v", b)
+	}
+
+	told := func(who caller, b Booking) string {
+		var told []string
+		for _, h := range read[List[HistoryEntry]](w.call(who, "GET", at(b, "/history"), nil).want(200)).Items {
+			told = append(told, fmt.Sprint(h.Action, " by ", h.Actor, " ", h.Details.ByHand, " ", h.Details.SeatNumbersBefore, h.SeatNumbers))
+		}
+		return strings.Join(told, "; ")
+	}
+	if got := told(ann, sold); got != "confirmed by you false [] [1 2]; moved by organizer false [1 2] [2 3]" {
+		t.Errorf("history: %s", got)
+	}
+	if got := told(cem, second); got != "waitlisted by you false [] []; promoted by organizer true [] [1 4]" {
+		t.Errorf("history: %s", got)
+	}
+	record := read[List[AuditEntry]](w.call(organizer, "GET", "/events/"+id.String()+"/audit", nil).want(200)).Items
+	if len(record) != 2 || record[0].Action != "event.booking_promoted" || record[1].Action != "event.booking_moved" ||
+		fmt.Sprint(record[1].Before["seat_numbers"], record[1].After["seat_numbers"]) != "[1 2] [2 3]" || record[1].Subject.Label != "Event" {
+		t.Errorf("the record: %+v", record)
+	}
+	// The seats that the booking left can be booked by others, save that one waits.
+	w.call(bob, "POST", at(head, "/cancel"), nil).want(200)
+	w.call(organizer, "POST", at(other, "/cancel"), nil).want(200)
+	w.book(bob, id, 1, 5)
+	w.db.CheckClean(t)
+}

@@ -214,6 +214,7 @@ var whoMay = map[access.Action]string{
 	access.EventSales:    "organizers and orgAdmins of the event's organization",
 	access.BookingRead:   "the booker, and organizers and orgAdmins of the event",
 	access.BookingChange: "the booker, and organizers and orgAdmins of the event",
+	access.BookingRun:    "organizers and orgAdmins of the event; to all others but the booker there is no such booking",
 	access.OrgRead:       "everybody",
 	access.MembersRead:   "members",
 	access.MembersManage: "orgAdmins",

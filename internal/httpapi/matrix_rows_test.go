@@ -233,6 +233,11 @@ func bookingRows() []matrixRow {
 		ours: "404 404 404 200 200 404 404 200", hidden: "404 404 404 200 200 404 404 200", closed: "404 404 404 200 200 404 404 200",
 		foreign: toOther, absent: toNobody,
 	}
+	// The booker knows of the booking and may not run the event.
+	run := map[string]string{
+		ours: "404 404 404 200 200 404 404 403", hidden: "404 404 404 200 200 404 404 403", closed: "404 404 404 409 409 404 404 403",
+		foreign: "404 404 404 404 404 200 404 404", absent: toNobody,
+	}
 	byThemselves := map[string]string{booker: nothing} // is in the history alone
 	return []matrixRow{
 		{route: "GET /bookings/{id}", want: theirs, ask: at("/bookings/%s", (*cell).booking)},
@@ -265,6 +270,17 @@ func bookingRows() []matrixRow {
 		{
 			route: "POST /bookings/{id}/cancel-seats", what: "of a waiting party", records: string(audit.PartyResized), unlike: byThemselves, want: theirs,
 			ask: with("/bookings/%s/cancel-seats", (*cell).waits, `{"seats":1}`),
+		},
+		{
+			route: "POST /bookings/{id}/promote", records: string(audit.BookingPromoted), want: run,
+			ask: at("/bookings/%s/promote", (*cell).waits),
+		},
+		{
+			route: "POST /bookings/{id}/move", records: string(audit.BookingMoved), want: run,
+			ask: func(c *cell) question {
+				c.seat++
+				return question{path: "/bookings/" + c.booking() + "/move", body: map[string]any{"seat_numbers": []int{freeSeats + c.seat}}}
+			},
 		},
 		{
 			route: "GET /bookings/user/{userId}",

@@ -103,7 +103,7 @@ type matrix struct {
 	invites            map[string]uuid.UUID
 	token              string
 	logo               string
-	addresses          int
+	addresses, seat    int
 }
 
 // markers stand in everybody's name and address.
@@ -150,6 +150,10 @@ func newMatrix(t *testing.T) *matrix {
 	m.name()
 	return m
 }
+
+// freeSeats is a seat behind which the matrix's bookings of the best seats don't
+// come.
+const freeSeats = 500
 
 // name gives everybody a name that must be found nowhere else.
 func (m *matrix) name() {

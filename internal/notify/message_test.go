@@ -207,7 +207,7 @@ func TestEveryMailReadsWell(t *testing.T) {
 func TestFactKindsAreThoseThatTheirRoomsDeclare(t *testing.T) {
 	for action, kind := range map[booking.Action]string{
 		booking.ActConfirmed: BookingConfirmed, booking.ActWaitlisted: BookingWaitlisted, booking.ActPromoted: BookingPromoted,
-		booking.ActSeatsCancelled: BookingChanged, booking.ActResized: BookingChanged, booking.ActCancelled: BookingCancelled,
+		booking.ActSeatsCancelled: BookingChanged, booking.ActResized: BookingChanged, booking.ActMoved: BookingChanged, booking.ActCancelled: BookingCancelled,
 	} {
 		if action.FactKind() != kind {
 			t.Errorf("%s: booking says %q, notify %q", action, action.FactKind(), kind)

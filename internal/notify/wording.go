@@ -75,6 +75,8 @@ func changedText(f Fact, c *bookingChange) string {
 	switch {
 	case c.To.Status == booking.Waiting:
 		return fmt.Sprintf("Your party on the waitlist is now %d instead of %d. Your place in line stays.", c.To.Seats, c.From.Seats)
+	case len(released) > 0 && len(added) > 0 && c.by(f.UserID) == byOrganizer:
+		return "The organizer moved you: your seats are now " + SeatLabels(c.To.SeatNumbers) + ", instead of " + SeatLabels(c.From.SeatNumbers) + "."
 	case len(released) > 0 && len(added) > 0:
 		return "Your seats are now " + SeatLabels(c.To.SeatNumbers) + ", instead of " + SeatLabels(c.From.SeatNumbers) + "."
 	case len(released) > 0:

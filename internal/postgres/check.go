@@ -82,6 +82,12 @@ var breachQueries = []breachQuery{
 		  WHERE status = 'booked' GROUP BY booking_id) s ON s.booking_id = b.id
 		WHERE b.status = 'confirmed' AND h.details -> 'to' -> 'seat_numbers' IS DISTINCT FROM s.numbers`},
 
+	{"C3", "moves to other seats that changed more than the seats, or stand in no record", `
+		SELECT h.id::text FROM booking_history h LEFT JOIN audit_log a ON a.id = h.id
+		WHERE h.action = 'moved' AND (a.id IS NULL
+		  OR (h.details -> 'from') - 'seat_numbers' IS DISTINCT FROM (h.details -> 'to') - 'seat_numbers'
+		  OR jsonb_array_length(h.details -> 'to' -> 'seat_numbers') <> (h.details -> 'to' ->> 'seats')::int)`},
+
 	{"C4", "messages sent twice to one person over one channel", `
 		SELECT fact_id || ' ' || coalesce(user_id::text, 'address') || ' ' || channel FROM notifications
 		GROUP BY fact_id, user_id, recipient, channel HAVING count(*) > 1`},
@@ -110,6 +116,11 @@ var breachQueries = []breachQuery{
 		SELECT e.id::text FROM events e
 		LEFT JOIN (SELECT event_id, count(*) n FROM bookings WHERE waiting_number IS NOT NULL GROUP BY 1) w ON w.event_id = e.id
 		WHERE e.last_waiting <> coalesce(w.n, 0)`},
+	{"C5", "promotions by hand that nobody made, or that stand in no record", `
+		SELECT h.id::text FROM booking_history h LEFT JOIN audit_log a ON a.id = h.id
+		WHERE h.details ? 'by_hand' AND (h.action <> 'promoted' OR h.actor_id IS NULL OR a.id IS NULL)`},
+	// A promotion by hand may overtake; a party that is served so is gone for
+	// those that wait behind it all the same.
 	{"C5", "promotions under strict that overtook somebody", `
 		SELECT id::text FROM (
 		  SELECT id, promoted, max(gone) OVER (PARTITION BY event_id ORDER BY waiting_number
@@ -119,7 +130,7 @@ var breachQueries = []breachQuery{
 		    -- history row; 'still' sorts behind all of them.
 		    SELECT b.id, b.event_id, b.waiting_number,
 		      coalesce(min(h.id::text COLLATE "C") FILTER (WHERE h.details -> 'to' ->> 'status' <> 'waiting'), 'still') AS gone,
-		      min(h.id::text COLLATE "C") FILTER (WHERE h.action = 'promoted') AS promoted
+		      min(h.id::text COLLATE "C") FILTER (WHERE h.action = 'promoted' AND NOT h.details ? 'by_hand') AS promoted
 		    FROM bookings b
 		    JOIN events e ON e.id = b.event_id AND e.waitlist_policy = 'strict'
 		    JOIN booking_history h ON h.booking_id = b.id

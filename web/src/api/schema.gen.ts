@@ -115,6 +115,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/bookings/{id}/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move a party to other seats
+         * @description For those who run the event: all of the party or nobody, to as many seats as it has. Each must be unsold and not held by others, or 409 `seats_unavailable` with the list. Where it sits there already nothing happens.
+         */
+        post: operations["move-booking"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/bookings/{id}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Serve a waiting party by hand
+         * @description For those who run the event, also out of its turn: at once, where enough seats are neither sold nor held by others. The history tells who did.
+         */
+        post: operations["promote-booking"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/bookings/user/{userId}": {
         parameters: {
             query?: never;
@@ -848,7 +888,7 @@ export interface components {
         };
         AuditEntry: {
             /** @enum {string} */
-            action: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted" | "event.booking_cancelled" | "event.seats_cancelled" | "event.party_resized";
+            action: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted" | "event.booking_cancelled" | "event.seats_cancelled" | "event.party_resized" | "event.booking_moved" | "event.booking_promoted";
             /** @description null: the system or the operator did it. */
             actor: components["schemas"]["AuditActor"] | null;
             /** @description The settings after; null for what is gone. */
@@ -1096,6 +1136,8 @@ export interface components {
             status: string;
         };
         HistoryDetails: {
+            /** @description Whether an organizer promoted the party, whoever waited before it. */
+            by_hand: boolean;
             /**
              * Format: int32
              * @description Place in the waitlist just after.
@@ -1109,7 +1151,7 @@ export interface components {
         };
         HistoryEntry: {
             /** @enum {string} */
-            action: "confirmed" | "waitlisted" | "promoted" | "seats_cancelled" | "resized" | "cancelled";
+            action: "confirmed" | "waitlisted" | "promoted" | "seats_cancelled" | "resized" | "moved" | "cancelled";
             /**
              * @description Who did it; you are never named otherwise.
              * @enum {string}
@@ -1313,6 +1355,10 @@ export interface components {
         MeUpdate: {
             /** @description At most 200 characters. What can't be seen is left out. */
             name: string;
+        };
+        MoveBooking: {
+            /** @description Exactly as many as the booking has; some may be its own. */
+            seat_numbers: number[];
         };
         MyMembership: {
             /** Format: uuid */
@@ -2029,6 +2075,231 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "move-booking": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Yours to choose, at most 200 visible ASCII characters. The same key with the same call is answered as the first time, for at least 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveBooking"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Booking"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "promote-booking": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Yours to choose, at most 200 visible ASCII characters. The same key with the same call is answered as the first time, for at least 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Booking"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5174,7 +5445,7 @@ export interface operations {
     "list-audit": {
         parameters: {
             query?: {
-                action?: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted" | "event.booking_cancelled" | "event.seats_cancelled" | "event.party_resized";
+                action?: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted" | "event.booking_cancelled" | "event.seats_cancelled" | "event.party_resized" | "event.booking_moved" | "event.booking_promoted";
                 /** @description Only what this person did. */
                 actor_id?: string;
                 /** @description next_cursor of the page before; leave it out for the first. */
@@ -5273,7 +5544,7 @@ export interface operations {
     "export-audit": {
         parameters: {
             query?: {
-                action?: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted" | "event.booking_cancelled" | "event.seats_cancelled" | "event.party_resized";
+                action?: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted" | "event.booking_cancelled" | "event.seats_cancelled" | "event.party_resized" | "event.booking_moved" | "event.booking_promoted";
                 /** @description Only what this person did. */
                 actor_id?: string;
                 format?: "csv" | "json";
