@@ -312,11 +312,14 @@ func (w *simWorld) follow(r *simReplica) {
 	}
 }
 
-// forgetDeltas purges what is older than half of it.
+// forgetDeltas purges half of what is kept of an event's versions, and nothing
+// of the last seconds, as the real purge does.
 func (w *simWorld) forgetDeltas() {
 	b := w.books[pick(w, w.slots)]
 	for i := range len(b.deltas) / 2 {
-		b.deltas[i] = nil
+		if w.now().Sub(b.deltaAt[i]) > 2*DuplicateWindow {
+			b.deltas[i] = nil
+		}
 	}
 }
 

@@ -337,6 +337,9 @@ func (m *Model) find(id uuid.UUID) int {
 	return slices.IndexFunc(m.parties, func(p Party) bool { return p.ID == id })
 }
 
+// Put adds a party that is there from the beginning.
+func (m *Model) Put(p Party) { m.put(p) }
+
 // put adds a party, or one that has changed in the place of what it was.
 func (m *Model) put(p Party) {
 	m.drop(p.ID)
@@ -636,23 +639,46 @@ func (m *Model) WellChosen(person uuid.UUID, size int32, holds []Hold, seats []i
 	return nil
 }
 
-// besideOwn judges what was added to own holds: where those are in one row
-// that has room for all, so are all.
+// besideOwn judges what was added to own holds that lie in one row: where all
+// can sit side by side there they do, without an orphan if there is such a
+// place; where the row has room for all, all are in it.
 func (m *Model) besideOwn(person uuid.UUID, holds []Hold, seats, own []int32) error {
-	row := rowOf(own[0])
-	if len(own) >= len(seats) || rowOf(own[len(own)-1]) != row {
+	row, size := rowOf(own[0]), int32(len(seats))
+	if int32(len(own)) >= size || rowOf(own[len(own)-1]) != row {
 		return nil
 	}
-	room := 0
-	for seat := row*rowLength + 1; seat <= min((row+1)*rowLength, m.Total); seat++ {
-		if m.open(seat, person, holds) {
+	room, beside, clean := int32(0), false, false
+	for first := row*rowLength + 1; first <= min((row+1)*rowLength, m.Total); first++ {
+		if m.open(first, person, holds) {
 			room++
 		}
+		if place := m.run(first, size, person, holds); place != nil && place[0] <= own[0] && own[len(own)-1] <= place[size-1] {
+			beside = true
+			clean = clean || m.orphans(person, holds, place) == 0
+		}
 	}
-	if room >= len(seats) && (rowOf(seats[0]) != row || rowOf(seats[len(seats)-1]) != row) {
+	switch {
+	case beside && seats[size-1]-seats[0] != size-1:
+		return fmt.Errorf("%v are not side by side with the own holds %v, and there is such a place", seats, own)
+	case clean && m.orphans(person, holds, seats) > 0:
+		return fmt.Errorf("%v leave a single seat beside the own holds %v, and need not", seats, own)
+	case room >= size && (rowOf(seats[0]) != row || rowOf(seats[size-1]) != row):
 		return fmt.Errorf("%v leave the row of the own holds %v, and it has room", seats, own)
 	}
 	return nil
+}
+
+// run gives so many seats side by side in one row that may be given, from
+// first on; nil where they may not.
+func (m *Model) run(first, size int32, person uuid.UUID, holds []Hold) []int32 {
+	var seats []int32
+	for seat := first; seat < first+size; seat++ {
+		if rowOf(seat) != rowOf(first) || !m.open(seat, person, holds) {
+			return nil
+		}
+		seats = append(seats, seat)
+	}
+	return seats
 }
 
 func rowOf(seat int32) int32 { return (seat - 1) / rowLength }
