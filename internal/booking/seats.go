@@ -2,6 +2,7 @@ package booking
 
 import (
 	"math/bits"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -125,8 +126,9 @@ func NewChoices(v HoldView, inv *Inventory) *Choices {
 	return c
 }
 
-// sold takes seats that were just sold to a person out of the choices.
-func (c *Choices) sold(user uuid.UUID, seats []int32) {
+// sold takes seats that were just sold out of the choices: what the person held
+// who has them now, and what was held by whoever gave them.
+func (c *Choices) sold(seats []int32, people ...uuid.UUID) {
 	for _, seat := range seats {
 		row, bit := place(seat)
 		if c.rows[row]&bit == 0 {
@@ -134,9 +136,9 @@ func (c *Choices) sold(user uuid.UUID, seats []int32) {
 		}
 		c.rows[row] &^= bit
 		c.count--
-		own := c.byUser[user]
-		for i, s := range own {
-			if s == seat {
+		for _, user := range people {
+			own := c.byUser[user]
+			if i := slices.Index(own, seat); i >= 0 {
 				c.byUser[user] = append(own[:i:i], own[i+1:]...)
 				break
 			}

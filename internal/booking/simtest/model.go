@@ -188,8 +188,8 @@ func (m *Model) open(seat int32, person uuid.UUID, holds []Hold) bool {
 	return holder == uuid.Nil || holder == person
 }
 
-// openTo counts the seats that a person may be given.
-func (m *Model) openTo(person uuid.UUID, holds []Hold) int32 {
+// OpenTo counts the seats that a person may be given.
+func (m *Model) OpenTo(person uuid.UUID, holds []Hold) int32 {
 	n := m.Free()
 	for _, h := range holds {
 		if h.Person != person && h.Seat <= m.Total && m.Owner(h.Seat) == uuid.Nil {
@@ -271,7 +271,7 @@ func (m *Model) Book(at Moment, w Wish, told Told) error {
 		return told.refused("sold_out")
 	case waits && m.WaitAtMost > 0 && m.waits() >= m.WaitAtMost:
 		return told.refused("waitlist_full")
-	case !waits && m.openTo(w.Person, at.Holds) < w.Size:
+	case !waits && m.OpenTo(w.Person, at.Holds) < w.Size:
 		return told.refused("seats_held")
 	case told.Refusal != "":
 		return fmt.Errorf("refused with %s for no reason", told.Refusal)
@@ -351,6 +351,9 @@ func (m *Model) put(p Party) {
 		m.seats[seat-1] = p.ID
 	}
 }
+
+// Drop takes a party out.
+func (m *Model) Drop(id uuid.UUID) { m.drop(id) }
 
 func (m *Model) drop(id uuid.UUID) {
 	m.parties = slices.DeleteFunc(m.parties, func(p Party) bool { return p.ID == id })
@@ -494,7 +497,7 @@ func (m *Model) turn(at Moment) *Party {
 		return nil
 	}
 	for _, p := range m.Waiting() {
-		if m.openTo(p.Person, at.Holds) >= p.Size {
+		if m.OpenTo(p.Person, at.Holds) >= p.Size {
 			return &p
 		}
 		if m.Strict {
