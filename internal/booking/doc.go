@@ -87,7 +87,14 @@
 // same transaction. Under strict nobody is overtaken; under fit the first in
 // order that fits is served. A party is never split, held seats are skipped,
 // and the end of a hold promotes, as does a sweep every few seconds. More
-// than PromotionsPerTx promotions go on in further transactions.
+// than PromotionsPerTx promotions go on in further transactions. A party may
+// shrink and keeps its number. No more join than the event's limit lets, and
+// who waits stays when it is lowered.
+//
+// Those who run the event may serve a party out of its turn (PromoteByHand) and
+// put one on other seats (Move). The rules of seats hold for them, too; what
+// they do to the bookings of others stands in the organization's record, in the
+// transaction of the change. See docs/adr/0018-by-hand.md.
 //
 // Idempotency keys stand with the change that they caused, in
 // booking_history, unique in the database. Recent ones are in memory; a key
