@@ -103,7 +103,7 @@ func (w *simWorld) request(r *simReplica) *simRequest {
 // keyable says whether the order is one that takes a key.
 func (q *simRequest) keyable() bool {
 	switch q.order.(type) {
-	case Book, Cancel, CancelSeats:
+	case Book, Cancel, CancelSeats, Shrink, PromoteByHand:
 		return true
 	}
 	return false
@@ -129,11 +129,17 @@ func (w *simWorld) order(q *simRequest, b *simBook) {
 	case n < 590:
 		named := w.seats(b, size)
 		q.order = Book{UserID: q.actor, Seats: int32(len(named)), SeatNumbers: named, Open: open, Asked: simAsked(size, named)}
-	case n < 740:
+	case n < 720:
 		q.order = Cancel{BookingID: w.booking(b)}
-	case n < 830:
+	case n < 790:
 		q.order = w.someSeats(b)
-	case n < 920:
+	case n < 820:
+		q.order = Shrink{BookingID: w.booking(b), Seats: 1 + w.rnd.Int32N(3)}
+	case n < 840:
+		q.order = PromoteByHand{BookingID: w.booking(b)}
+	case n < 870:
+		q.order = w.move(b)
+	case n < 930:
 		q.actor, q.order = uuid.Nil, Promote{}
 	case n < 950:
 		q.actor, q.order = uuid.Nil, Close{}
@@ -216,6 +222,18 @@ func (w *simWorld) someSeats(b *simBook) Order {
 	if len(o.SeatNumbers) == 0 || w.chance(80) {
 		o.SeatNumbers = w.seats(b, 1)
 	}
+	return o
+}
+
+// move draws other seats for a booking, some of them its own, at times one too
+// many.
+func (w *simWorld) move(b *simBook) Order {
+	o := Move{BookingID: w.booking(b)}
+	size := max(1, int32(len(b.live[o.BookingID].SeatNumbers)))
+	if w.chance(50) {
+		size++
+	}
+	o.SeatNumbers = w.seats(b, size)
 	return o
 }
 

@@ -93,7 +93,7 @@ func TestSimulation(t *testing.T) {
 var simMustMeet = append([]string{
 	"interleaved", "decided on an old version", "given up while queued", "sent again", "resolved by its key", "caught up", "database away",
 	"written late", "too late to be written", "answered from a key",
-	"answered ", "answered access", "answered booking_cancelled", "answered capacity_below_sold", "answered duplicate_request",
+	"answered ", "answered access", "answered booking_cancelled", "answered booking_not_confirmed", "answered booking_not_waiting", "answered capacity_below_sold", "answered duplicate_request",
 	"answered event_not_bookable", "answered idempotency_key_reused", "answered invalid", "answered not_found", "answered org_suspended",
 	"answered seat_limit", "answered seats_held", "answered seats_not_in_booking", "answered seats_unavailable", "answered sold_out",
 	"answered unavailable", "answered waitlist_first", "answered waitlist_full",

@@ -33,7 +33,6 @@ type simWorld struct {
 	pcg    *rand.PCG
 	rnd    *rand.Rand
 	given  simConditions
-	calm   bool // no holds, nobody waits: what histories of seats are taken from
 	trace  func(string)
 	digest uint64
 
@@ -477,7 +476,7 @@ func (w *simWorld) decided(run *simRun, q *simRequest, d *decision, err error) e
 	if err != nil {
 		told.Steps = nil // reverted in a moment
 	}
-	if wrong := w.judge(run, q.order, d.now, q.key.Value != "", told); wrong != nil {
+	if wrong := w.judge(run, q.order, q.actor, d.now, q.key.Value != "", told); wrong != nil {
 		w.failf("%s on version %d: %v", q, run.base, wrong)
 	}
 	if err == nil {
@@ -498,7 +497,7 @@ func (run *simRun) sold(changes []Change) {
 
 // judge asks the model about an order; a new kind of order gets its line here,
 // and its draw in order.
-func (w *simWorld) judge(run *simRun, order Order, now time.Time, keyed bool, told simtest.Told) error {
+func (w *simWorld) judge(run *simRun, order Order, actor uuid.UUID, now time.Time, keyed bool, told simtest.Told) error {
 	at := simtest.Moment{Now: now, Holds: run.holds}
 	switch o := order.(type) {
 	case Book:
@@ -509,6 +508,12 @@ func (w *simWorld) judge(run *simRun, order Order, now time.Time, keyed bool, to
 		return run.model.Cancel(at, o.BookingID, told)
 	case CancelSeats:
 		return run.model.CancelSeats(at, o.BookingID, o.SeatNumbers, told)
+	case Shrink:
+		return run.model.Shrink(at, o.BookingID, o.Seats, told)
+	case PromoteByHand:
+		return run.model.PromoteByHand(at, o.BookingID, told)
+	case Move:
+		return run.model.Move(at, actor, o.BookingID, o.SeatNumbers, told)
 	case Promote:
 		return run.model.Promote(at, told)
 	case Close:
@@ -554,7 +559,7 @@ func simTold(changes []Change, err error, more bool) simtest.Told {
 	for i := range changes {
 		c := &changes[i]
 		told.Steps = append(told.Steps, simtest.Step{
-			What: string(c.Action), Reason: c.After.Reason, Place: c.Position,
+			What: string(c.Action), Reason: c.After.Reason, ByHand: c.ByHand, Place: c.Position,
 			Party: simtest.Party{ID: c.BookingID, Person: c.UserID, Size: c.After.Seats, Seats: c.After.SeatNumbers, Number: c.After.WaitingNumber},
 		})
 	}
@@ -648,6 +653,12 @@ func (q *simRequest) String() string {
 		what = "cancel " + short(o.BookingID)
 	case CancelSeats:
 		what = fmt.Sprintf("cancel seats %v of %s", o.SeatNumbers, short(o.BookingID))
+	case Shrink:
+		what = fmt.Sprintf("shrink %s by %d", short(o.BookingID), o.Seats)
+	case PromoteByHand:
+		what = "promote " + short(o.BookingID)
+	case Move:
+		what = fmt.Sprintf("move %s to %v", short(o.BookingID), o.SeatNumbers)
 	case nil:
 		what = fmt.Sprintf("edit to %d seats, at most %d, %s", q.changed.TotalSlots, q.changed.MaxSeatsPerUser, q.changed.WaitlistPolicy)
 	}

@@ -75,6 +75,7 @@ type Step struct {
 	What   string // the action: confirmed, waitlisted, …
 	Party  Party  // after it; of a cancelled one as it was, without seats
 	Reason string
+	ByHand bool
 	Place  int32 // on the waitlist, just after
 }
 
@@ -418,6 +419,90 @@ func (m *Model) CancelSeats(at Moment, id uuid.UUID, seats []int32, told Told) e
 	return m.promotes(at, told)
 }
 
+// Shrink judges that a party that waits becomes smaller by so many seats.
+func (m *Model) Shrink(at Moment, id uuid.UUID, by int32, told Told) error {
+	p, done, err := m.changeable(at, id, told)
+	switch {
+	case done || err != nil:
+		return err
+	case !p.Waits():
+		return told.refused("booking_not_waiting")
+	case by > p.Size:
+		return told.refused("seats_not_in_booking")
+	case by == p.Size:
+		err = m.ends(p, "", &told)
+	default:
+		p.Size -= by
+		err = m.becomes("resized", p, &told)
+	}
+	if err != nil {
+		return err
+	}
+	return m.promotes(at, told)
+}
+
+// PromoteByHand judges that one who waits is served now, whoever waits before.
+func (m *Model) PromoteByHand(at Moment, id uuid.UUID, told Told) error {
+	p, done, err := m.changeable(at, id, told)
+	switch {
+	case done || err != nil:
+		return err
+	case m.Suspended:
+		return told.refused("org_suspended")
+	case !p.Waits():
+		return told.refused("booking_not_waiting")
+	case p.Size > m.Free():
+		return told.refused("seats_unavailable")
+	case p.Size > m.OpenTo(p.Person, at.Holds):
+		return told.refused("seats_held")
+	}
+	s, err := told.next()
+	if err != nil {
+		return err
+	}
+	if err := m.WellChosen(p.Person, p.Size, at.Holds, s.Party.Seats); err != nil {
+		return err
+	}
+	p.Seats = s.Party.Seats
+	if s.What != "promoted" || !s.ByHand || !s.Party.is(p) {
+		return fmt.Errorf("to be served by hand was %+v, told was %+v", p, s)
+	}
+	m.put(p)
+	return m.promotes(at, told)
+}
+
+// Move judges that a party changes seats. What its booker holds, or who moves
+// it, is free to them.
+func (m *Model) Move(at Moment, mover, id uuid.UUID, seats []int32, told Told) error {
+	p, done, err := m.changeable(at, id, told)
+	switch {
+	case done || err != nil:
+		return err
+	case m.Suspended:
+		return told.refused("org_suspended")
+	case p.Waits():
+		return told.refused("booking_not_confirmed")
+	case len(seats) != len(p.Seats):
+		return told.refused("invalid")
+	case slices.Equal(seats, p.Seats):
+		return told.nothing()
+	}
+	var gone []int32
+	for _, seat := range seats {
+		if m.Owner(seat) != id && !m.open(seat, p.Person, at.Holds) && !m.open(seat, mover, at.Holds) {
+			gone = append(gone, seat)
+		}
+	}
+	if gone != nil {
+		return told.refused("seats_unavailable", gone...)
+	}
+	p.Seats = seats
+	if err := m.becomes("moved", p, &told); err != nil {
+		return err
+	}
+	return m.promotes(at, told)
+}
+
 // ends takes a cancellation off what was told and does it.
 func (m *Model) ends(p Party, reason string, told *Told) error {
 	gone := p
@@ -433,7 +518,7 @@ func (m *Model) ends(p Party, reason string, told *Told) error {
 // becomes takes a change of a booking off what was told and does it.
 func (m *Model) becomes(what string, p Party, told *Told) error {
 	s, err := told.next()
-	if err != nil || s.What != what || !s.Party.is(p) {
+	if err != nil || s.What != what || s.ByHand || !s.Party.is(p) {
 		return fmt.Errorf("%s was to be %+v, told was %+v (%v)", what, p, s, err)
 	}
 	m.put(p)
@@ -484,7 +569,7 @@ func (m *Model) promotes(at Moment, told Told) error {
 			return fmt.Errorf("served from the waitlist: %w", err)
 		}
 		p.Seats = s.Party.Seats
-		if s.What != "promoted" || !s.Party.is(*p) {
+		if s.What != "promoted" || s.ByHand || !s.Party.is(*p) {
 			return fmt.Errorf("to be served is %+v, told was %+v", *p, s)
 		}
 		m.put(*p)
