@@ -2,6 +2,8 @@ package booking
 
 import (
 	"errors"
+	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -343,6 +345,20 @@ func TestTheSameRequestWithinTwoSecondsIsADoubleSubmit(t *testing.T) {
 	}
 }
 
+// Whoever asks twice, once to wait and once not to, has asked for two things;
+// and what the binary before this one could be asked for has the same hash in
+// both, as both may be asked it within a moment.
+func TestWhatWasAskedForIsToldApart(t *testing.T) {
+	if asksFor(2, []int32{3, 4}, false) == asksFor(2, []int32{3, 4}, true) {
+		t.Error("to wait and to be refused are the same")
+	}
+	h := fnv.New64a()
+	fmt.Fprint(h, int32(2), []int32{3, 4})
+	if got, want := asksFor(2, []int32{3, 4}, false), h.Sum64()|1; got != want {
+		t.Errorf("the hash is %d, and was %d", got, want)
+	}
+}
+
 func TestClosingFollowsTheClockAndTheCancellation(t *testing.T) {
 	d := newDesk(t, 2, nil)
 	d.must(d.book(uuid.New(), 2))
@@ -514,6 +530,10 @@ func TestDeltaRoundTrip(t *testing.T) {
 			After: State{Status: Confirmed, Seats: 2, SeatNumbers: []int32{3, 900_000}}},
 		{BookingID: uuid.New(), UserID: uuid.New(), At: testNow, CreatedAt: testNow,
 			Before: State{Status: Waiting, Seats: 1, WaitingNumber: 12}, After: State{Status: Cancelled, Seats: 1, WaitingNumber: 12}},
+		{BookingID: uuid.New(), UserID: uuid.New(), At: testNow, CreatedAt: testNow, // moved
+			Before: State{Status: Confirmed, Seats: 2, SeatNumbers: []int32{1, 2}}, After: State{Status: Confirmed, Seats: 2, SeatNumbers: []int32{2, 7}}},
+		{BookingID: uuid.New(), UserID: uuid.New(), At: testNow, CreatedAt: testNow, // shrunk
+			Before: State{Status: Waiting, Seats: 4, WaitingNumber: 13}, After: State{Status: Waiting, Seats: 1, WaitingNumber: 13}},
 	}
 	want := Delta{Newest: tickAt(testNow) + 3, Changes: changes}
 	if got, err := DecodeDelta(EncodeDelta(want)); err != nil || !reflect.DeepEqual(got, want) {
