@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/google/uuid"
 
 	"happening/internal/access"
 	"happening/internal/fault"
@@ -39,13 +40,28 @@ func logoURL(o *org.Organization) string {
 	return "organizations/" + o.ID.String() + "/logo?v=" + o.LogoVersion
 }
 
-// bodyBounds are those of a request's body. Whoever is signed in may send a
-// picture where one belongs.
-func (c *call) bodyBounds(r *http.Request) (most int64, patience time.Duration, tooLarge error) {
-	if r.Method == http.MethodPut && c.who.SignedIn() && strings.HasPrefix(r.URL.Path, "/organizations/") && strings.HasSuffix(r.URL.Path, "/logo") {
-		return org.MaxLogoBytes, max(logoPatience, c.server.bodyPatience), errLogoTooLarge
+// logoPath says whether a request brings a logo, and whose.
+func logoPath(r *http.Request) (uuid.UUID, bool) {
+	rest, ok := strings.CutPrefix(r.URL.Path, "/organizations/")
+	name, isLogo := strings.CutSuffix(rest, "/logo")
+	if !ok || !isLogo || r.Method != http.MethodPut {
+		return uuid.Nil, false
 	}
-	return maxBody, c.server.bodyPatience, errTooLarge
+	id, err := uuid.Parse(name)
+	return id, err == nil
+}
+
+// logoBounds are those of a picture. Who may not set it is told before it is
+// read, and each person sends one at a time, so that what is kept of pictures
+// and what is decoded of them takes as many people as it takes memory.
+func (c *call) logoBounds(ctx context.Context, id uuid.UUID) (bodyBounds, error) {
+	if _, err := c.server.deps.Orgs.For(ctx, access.OrgWrite, c.who, id); err != nil {
+		return bodyBounds{}, err
+	}
+	return bodyBounds{
+		most: org.MaxLogoBytes, patience: max(logoPatience, c.server.bodyPatience), tooLarge: errLogoTooLarge,
+		sender: "logo of " + c.who.UserID.String(), atOnce: 1,
+	}, nil
 }
 
 // putLogoRoute is that of an upload, whose body is no JSON.
@@ -54,7 +70,7 @@ func putLogoRoute() route {
 		method: put, path: "/organizations/{id}/logo", action: access.OrgWrite,
 		about: about{
 			id: "put-logo", tag: tagOrgs, summary: "Set an organization's logo",
-			more: "The body is the picture, at most 2 MB and 4,096 pixels a side. It is drawn anew into at most 512 pixels a side, as PNG; nothing else of it is kept.",
+			more: "The body is the picture, at most 2 MB, 4,096 pixels a side and 8 million pixels in all; one at a time for each person. It is drawn anew into at most 512 pixels a side, as PNG; nothing else of it is kept.",
 		},
 		register: func(s *Server, rt route) {
 			op := rt.operation(s.huma.OpenAPI().Components.Schemas, true)

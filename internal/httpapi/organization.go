@@ -35,28 +35,27 @@ func (s *Server) orgRoutes() []route {
 
 // Organization is a tenant as its readers see it.
 type Organization struct {
-	ID           uuid.UUID `json:"id" format:"uuid"`
-	Name         string    `json:"name"`
-	About        string    `json:"about" doc:"Markdown without HTML."`
-	ContactEmail string    `json:"contact_email" doc:"Empty: none."`
-	Website      string    `json:"website" doc:"An http or https address; empty: none."`
-	Color        *string   `json:"color" doc:"null: none chosen." example:"#1a7f5a"`
-	TimeZone     *string   `json:"time_zone" doc:"IANA name of the zone that its new events begin with; null: none chosen." example:"Europe/Berlin"`
-	LogoURL      *string   `json:"logo_url" doc:"Relative to the root of the API; another logo has another address. null: there is none."`
-	Suspended    bool      `json:"suspended" doc:"The operator has suspended it. Who is no member sees its name and nothing more, and none of its events; members read, and nothing new happens."`
-	CreatedAt    time.Time `json:"created_at"`
-	MyRole       *string   `json:"my_role" enum:"user,organizer,orgAdmin" doc:"null: you are not a member."`
-	Revision     int64     `json:"revision" doc:"Moves with the settings; also the ETag."`
+	ID           uuid.UUID  `json:"id" format:"uuid"`
+	Name         string     `json:"name"`
+	About        string     `json:"about" doc:"Markdown without HTML."`
+	ContactEmail string     `json:"contact_email" doc:"Empty: none."`
+	Website      string     `json:"website" doc:"An http or https address; empty: none."`
+	Color        *string    `json:"color" doc:"null: none chosen." example:"#1a7f5a"`
+	TimeZone     *string    `json:"time_zone" doc:"IANA name of the zone that its new events begin with; null: none chosen." example:"Europe/Berlin"`
+	LogoURL      *string    `json:"logo_url" doc:"Relative to the root of the API; another logo has another address. null: there is none."`
+	Suspended    bool       `json:"suspended" doc:"The operator has suspended it. Who is no member sees its name and nothing more, and none of its events; members read, and nothing new happens."`
+	CreatedAt    *time.Time `json:"created_at" doc:"null: it is suspended, and you are not a member."`
+	MyRole       *string    `json:"my_role" enum:"user,organizer,orgAdmin" doc:"null: you are not a member."`
+	Revision     int64      `json:"revision" doc:"Moves with the settings; also the ETag. 0: it is suspended, and you are not a member."`
 }
 
 func showOrg(o org.Mine) Organization {
-	shown := Organization{
-		ID: o.ID, Name: o.Name, Suspended: !o.SuspendedAt.IsZero(), CreatedAt: o.CreatedAt.UTC(),
-		MyRole: orNull(string(o.Role)), Revision: o.Revision,
-	}
+	shown := Organization{ID: o.ID, Name: o.Name, Suspended: !o.SuspendedAt.IsZero(), MyRole: orNull(string(o.Role))}
 	if o.Closed() {
 		return shown
 	}
+	founded := o.CreatedAt.UTC()
+	shown.CreatedAt, shown.Revision = &founded, o.Revision
 	shown.About, shown.ContactEmail, shown.Website = o.About, o.ContactEmail, o.Website
 	shown.Color, shown.TimeZone = orNull(o.Color), orNull(o.TimeZone)
 	if o.LogoVersion != "" {
@@ -109,11 +108,17 @@ type orgAnswer struct {
 	Body Organization
 }
 
+// answeredOrg tells nobody by the tag that the settings of an organization
+// move that they don't see.
 func answeredOrg(o org.Mine, err error) (*orgAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &orgAnswer{ETag: revisionTag(o.Revision), Body: showOrg(o)}, nil
+	answer := &orgAnswer{Body: showOrg(o)}
+	if !o.Closed() {
+		answer.ETag = revisionTag(o.Revision)
+	}
+	return answer, nil
 }
 
 type createOrgAnswer struct {

@@ -1,19 +1,16 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
-	"os"
 	"path"
 	"runtime/debug"
 	"slices"
@@ -29,10 +26,6 @@ import (
 
 // Limits of a request.
 const (
-	maxBody = 64 << 10 // bytes
-	// bodyPatience is how long a body may take to arrive; a server has it as a
-	// field for tests.
-	bodyPatience = 10 * time.Second
 	// minCompressed is from which size on an answer is worth compressing.
 	minCompressed = 1 << 10 // bytes
 	// addressBits6 is how much of an IPv6 address names a household; the rest
@@ -48,6 +41,8 @@ type call struct {
 	status int    // 0: not written yet
 	who    access.Principal
 	body   []byte
+	sender string // of the body, where it is counted
+	kept   int64  // bytes, 0: not counted
 	server *Server
 }
 
@@ -167,6 +162,7 @@ func (s *Server) handleAPI(routes http.Handler) http.Handler {
 		h["Cache-Control"] = noStore
 		h["X-Request-Id"] = []string{c.requestID()}
 		defer func() {
+			c.giveBody()
 			if reason := recover(); reason != nil {
 				c.recovered(r, reason)
 			}
@@ -265,39 +261,6 @@ func (s *Server) admit(c *call, r *http.Request) error {
 		return nil
 	}
 	return c.readBody(r)
-}
-
-// readBody reads the whole body, within bounds: routes need its bytes for the
-// idempotency key's hash. The connection's read deadline ends with a body that
-// is here; otherwise it stays, for the rest of the body is read on closing.
-func (c *call) readBody(r *http.Request) error {
-	most, patience, tooLarge := c.bodyBounds(r)
-	if r.ContentLength > most {
-		// Unread, the rest of it would be taken for the next request.
-		c.Header().Set("Connection", "close")
-		return tooLarge
-	}
-	connection := http.NewResponseController(c.ResponseWriter)
-	// Not every connection knows deadlines; those of a server do.
-	_ = connection.SetReadDeadline(time.Now().Add(patience))
-	body, err := io.ReadAll(http.MaxBytesReader(c.ResponseWriter, r.Body, most))
-	var beyond *http.MaxBytesError
-	switch {
-	case errors.As(err, &beyond):
-		return tooLarge
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		c.Header().Set("Connection", "close")
-		return &Problem{
-			Status: http.StatusRequestTimeout, Title: http.StatusText(http.StatusRequestTimeout),
-			Code: "body_timeout", Detail: "The body took too long to arrive.",
-		}
-	case err != nil:
-		return errMalformed.Because(err)
-	}
-	_ = connection.SetReadDeadline(time.Time{})
-	c.body = body
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	return nil
 }
 
 // limit counts the request against the person, or without sign-in against the

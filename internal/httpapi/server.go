@@ -115,6 +115,7 @@ type Server struct {
 	credentials *credentials
 	// bodyPatience is how long a body may take to arrive.
 	bodyPatience time.Duration
+	bodies       *bodyRoom
 	// book is Bookings.Book. It stands by itself so that the cost of the way
 	// there can be measured without a database.
 	book func(context.Context, access.Principal, booking.Request) (booking.Booking, error)
@@ -141,6 +142,7 @@ func New(d Deps) (*Server, error) {
 	s := &Server{
 		deps: d, mux: &router{}, origins: http.NewCrossOriginProtection(), metrics: newMetrics(d.QueueLength),
 		ping: pinger{ping: d.Ping, now: time.Now}, bodyPatience: bodyPatience,
+		bodies: newBodyRoom(roomForBodies),
 	}
 	s.address = ClientAddress(d.TrustedProxies)
 	if d.Bookings != nil {

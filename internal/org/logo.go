@@ -8,13 +8,16 @@ import (
 	"encoding/hex"
 	"fmt"
 	"image"
-	_ "image/jpeg" // what uploads may be
+	_ "image/jpeg" // as below
 	"image/png"
+	"io"
 	"slices"
 	"time"
 
 	scale "golang.org/x/image/draw"
-	_ "golang.org/x/image/webp" // as above
+	"golang.org/x/image/riff"
+	"golang.org/x/image/vp8l"
+	_ "golang.org/x/image/webp" // what uploads may be
 
 	"happening/internal/fault"
 )
@@ -26,13 +29,26 @@ const (
 	// MaxLogoSide bounds the width and the height of an upload, in pixels. A
 	// picture of a few bytes can claim to be as large as it likes.
 	MaxLogoSide = 4096
+	// MaxLogoPixels bounds width × height: 4,096 × 2,048. Whatever has so many
+	// is read within a second or so of one core.
+	MaxLogoPixels = 8 << 20
+	// MaxLogoScans bounds how often a JPEG goes over its picture. Programs that
+	// write them do so some ten times; a scan that improves nothing takes a few
+	// bytes and a walk over all pixels.
+	MaxLogoScans = 64
+	// MaxLogoWork bounds pixels × scans of a JPEG: sixteen scans of the largest
+	// picture.
+	MaxLogoWork = 16 * MaxLogoPixels
 	// LogoSide is the longest side of a logo as it is kept.
 	LogoSide = 512
 	// logosAtOnce bounds the pictures that are decoded at a time: the largest
-	// take some 300 MB for a moment.
+	// take some 250 MB for a moment.
 	logosAtOnce = 1
 	// logoPatience is how long one waits for its turn.
 	logoPatience = 10 * time.Second
+	// logoGulp is how many bytes of an upload a decoder gets at a time. Between
+	// two of them it is seen whether anybody still waits for the picture.
+	logoGulp = 64
 	// logoVersion is how many letters of its hash name a logo.
 	logoVersion = 12
 )
@@ -40,7 +56,8 @@ const (
 var (
 	errLogo = fault.New(fault.Invalid, "invalid_image", "This is not a picture that can be read. Use a PNG, JPEG or WebP file.")
 	errBusy = fault.New(fault.Unavailable, "busy", "Too many pictures are being read right now; try again in a moment.").After(2 * time.Second)
-	errSide = fault.New(fault.Invalid, "invalid_image", fmt.Sprintf("The picture is too large. Use one of at most %d pixels a side.", MaxLogoSide))
+	errSide = fault.New(fault.Invalid, "invalid_image", fmt.Sprintf("The picture is too large. Use one of at most %d pixels a side and 8 million pixels in all.", MaxLogoSide))
+	errWork = fault.New(fault.Invalid, "invalid_image", "The picture is stored in too many passes. Save it anew, as PNG for instance.")
 )
 
 // Logo is an organization's picture as it is kept.
@@ -59,12 +76,8 @@ var decoding = make(chan struct{}, logosAtOnce)
 // that nothing of the upload is left but what it shows: no place or name in
 // its metadata, and nothing hidden behind its end.
 func NewLogo(ctx context.Context, upload []byte) (Logo, error) {
-	config, kind, err := image.DecodeConfig(bytes.NewReader(upload))
-	switch {
-	case err != nil || config.Width < 1 || config.Height < 1 || !slices.Contains(kinds, kind):
-		return Logo{}, errLogo.Because(err)
-	case config.Width > MaxLogoSide || config.Height > MaxLogoSide:
-		return Logo{}, errSide
+	if err := affordable(upload); err != nil {
+		return Logo{}, err
 	}
 	patience := time.NewTimer(logoPatience)
 	defer patience.Stop()
@@ -76,8 +89,11 @@ func NewLogo(ctx context.Context, upload []byte) (Logo, error) {
 	case <-ctx.Done():
 		return Logo{}, ctx.Err()
 	}
-	picture, _, err := image.Decode(bytes.NewReader(upload))
-	if err != nil {
+	picture, _, err := image.Decode(&awaited{ctx: ctx, rest: upload})
+	switch {
+	case ctx.Err() != nil:
+		return Logo{}, ctx.Err()
+	case err != nil:
 		return Logo{}, errLogo.Because(err)
 	}
 	var out bytes.Buffer
@@ -86,6 +102,85 @@ func NewLogo(ctx context.Context, upload []byte) (Logo, error) {
 	}
 	sum := sha256.Sum256(out.Bytes())
 	return Logo{Version: hex.EncodeToString(sum[:])[:logoVersion], PNG: out.Bytes()}, nil
+}
+
+// affordable refuses what is no picture, and one that would take long to read,
+// by what its heads say: before anything of its size is made in memory.
+func affordable(upload []byte) error {
+	config, kind, err := image.DecodeConfig(bytes.NewReader(upload))
+	if err != nil || config.Width < 1 || config.Height < 1 || !slices.Contains(kinds, kind) {
+		return errLogo.Because(err)
+	}
+	if !fits(config) {
+		return errSide
+	}
+	switch kind {
+	case "jpeg":
+		if scans := jpegScans(upload); scans > MaxLogoScans || scans*config.Width*config.Height > MaxLogoWork {
+			return errWork
+		}
+	case "webp":
+		return affordableWebP(upload)
+	}
+	return nil
+}
+
+func fits(c image.Config) bool {
+	return c.Width <= MaxLogoSide && c.Height <= MaxLogoSide && c.Width*c.Height <= MaxLogoPixels
+}
+
+// jpegScans bounds how many scans a decoder can find in a JPEG. It doesn't
+// walk from marker to marker, since a decoder that takes a broken picture
+// otherwise than the walk would find other ones: a scan begins with its marker
+// however one comes upon it, and within pixels the marker can't stand.
+func jpegScans(upload []byte) int {
+	return bytes.Count(upload, []byte{jpegMarker, jpegPixels})
+}
+
+// affordableWebP looks at the lossless picture within a WebP. The file's own
+// head may claim a smaller one, and only when it is decoded would the decoder
+// see that the two differ.
+func affordableWebP(upload []byte) error {
+	_, chunks, err := riff.NewReader(bytes.NewReader(upload))
+	if err != nil {
+		return errLogo.Because(err)
+	}
+	for {
+		id, _, data, err := chunks.Next()
+		switch {
+		case err != nil || id == riff.FourCC{'V', 'P', '8', ' '}:
+			return nil // the end, or what the decoder itself compares in time
+		case id != riff.FourCC{'V', 'P', '8', 'L'}:
+			continue
+		}
+		config, err := vp8l.DecodeConfig(data)
+		switch {
+		case err != nil:
+			return errLogo.Because(err)
+		case !fits(config):
+			return errSide
+		}
+		return nil
+	}
+}
+
+// awaited gives a decoder its upload as long as somebody waits for the picture.
+type awaited struct {
+	ctx  context.Context
+	rest []byte
+}
+
+// Read implements io.Reader.
+func (a *awaited) Read(p []byte) (int, error) {
+	if err := a.ctx.Err(); err != nil {
+		return 0, err
+	}
+	if len(a.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p[:min(len(p), logoGulp)], a.rest)
+	a.rest = a.rest[n:]
+	return n, nil
 }
 
 // fitted draws a picture into LogoSide, never larger than it is.

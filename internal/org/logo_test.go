@@ -12,6 +12,8 @@ import (
 	"image/gif"
 	"image/jpeg"
 	"image/png"
+	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"happening/internal/fault"
@@ -63,6 +65,64 @@ func claiming(width, height uint32) []byte {
 	binary.BigEndian.PutUint32(b[header+4:], height)
 	binary.BigEndian.PutUint32(b[header-4+length:], crc32.ChecksumIEEE(b[header-4:header-4+length]))
 	return b
+}
+
+// manyScans is a grey progressive JPEG that goes over its picture so often and
+// improves nothing: a scan is a few bytes that say that all blocks stay.
+func manyScans(width, height, scans int) []byte {
+	const run = 1 << 14 // blocks that one code skips
+	segment := func(b []byte, kind byte, content ...byte) []byte {
+		b = append(b, 0xff, kind)
+		b = binary.BigEndian.AppendUint16(b, uint16(len(content)+2))
+		return append(b, content...)
+	}
+	b := []byte{0xff, 0xd8}
+	b = segment(b, 0xdb, append([]byte{0}, bytes.Repeat([]byte{1}, 64)...)...)
+	size := binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16([]byte{8}, uint16(height)), uint16(width))
+	b = segment(b, 0xc2, append(size, 1, 1, 0x11, 0)...)
+	// One code of one bit: a run of 2^14 blocks and as many as 14 bits say.
+	b = segment(b, 0xc4, append([]byte{0x10, 1}, append(make([]byte, 15), 0xe0)...)...)
+	blocks := ((width + 7) / 8) * ((height + 7) / 8)
+	skipped := make([]byte, ((blocks+run-1)/run*15+7)/8)
+	for range scans {
+		b = segment(b, 0xda, 1, 1, 0, 1, 63, 0x10)
+		b = append(b, skipped...)
+	}
+	return append(b, 0xff, 0xd9)
+}
+
+// hiddenWebP says in its head that it is of one pixel, and holds a picture that
+// says that it is so large.
+func hiddenWebP(width, height uint32) []byte {
+	chunk := func(b []byte, id string, content []byte) []byte {
+		b = binary.LittleEndian.AppendUint32(append(b, id...), uint32(len(content)))
+		return append(b, content...)
+	}
+	picture := binary.LittleEndian.AppendUint32([]byte{0x2f}, (width-1)|(height-1)<<14)
+	content := chunk([]byte("WEBP"), "VP8X", make([]byte, 10))
+	return chunk(nil, "RIFF", chunk(content, "VP8L", append(picture, make([]byte, 9)...)))
+}
+
+// deepPNG has sixteen bits a channel, the most that a PNG can have.
+func deepPNG(width, height int) []byte {
+	p := image.NewNRGBA64(image.Rect(0, 0, width, height))
+	for i := range p.Pix {
+		p.Pix[i] = byte(i >> 8)
+	}
+	var b bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&b, p); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
+
+// noise is a picture that can't be packed.
+func noise(width, height int) *image.NRGBA {
+	p, random := image.NewNRGBA(image.Rect(0, 0, width, height)), rand.New(rand.NewPCG(1, 2))
+	for i := range p.Pix {
+		p.Pix[i] = byte(random.Uint32())
+	}
+	return p
 }
 
 // turnedJPEG has a camera's note of how it was held, and a name.
@@ -190,13 +250,70 @@ func TestWhatIsNoLogo(t *testing.T) {
 	}
 }
 
+// A picture of a few bytes can take as long as it likes to be read, so what it
+// takes is looked at before.
+func TestLogosAreReadInBoundedTime(t *testing.T) {
+	t.Parallel()
+	const most = org.MaxLogoPixels / org.MaxLogoSide
+	for name, c := range map[string]struct {
+		upload []byte
+		wrong  string // what the refusal says; empty: it is taken
+	}{
+		"sixteen bits a channel":       {deepPNG(1024, 1024), ""},
+		"the largest, often gone over": {manyScans(org.MaxLogoSide, most, 16), ""},
+		"a row too many":               {claiming(org.MaxLogoSide, most+1), "too large"},
+		"a square of the longest side": {manyScans(org.MaxLogoSide, org.MaxLogoSide, 1), "too large"},
+		"as many scans as may be":      {manyScans(2048, 1024, org.MaxLogoScans), ""},
+		"one scan too many":            {manyScans(16, 16, org.MaxLogoScans+1), "passes"},
+		"hundreds of scans":            {manyScans(org.MaxLogoSide, most, 700), "passes"},
+		"too many scans for its size":  {manyScans(org.MaxLogoSide, most, 17), "passes"},
+		"a large WebP in a small one":  {hiddenWebP(16384, 16384), "too large"},
+	} {
+		_, err := org.NewLogo(t.Context(), c.upload)
+		var f *fault.Error
+		switch {
+		case c.wrong == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case c.wrong != "" && (!errors.As(err, &f) || f.Code != "invalid_image" || !strings.Contains(f.Message, c.wrong)):
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// leaving is a caller who hangs up once their picture is being read.
+type leaving struct {
+	context.Context
+	asked int
+}
+
+func (l *leaving) Err() error {
+	if l.asked++; l.asked > 3 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// Whoever hangs up has no picture read for them any more.
+func TestReadingEndsWithItsCaller(t *testing.T) {
+	t.Parallel()
+	caller := &leaving{Context: t.Context()}
+	if _, err := org.NewLogo(caller, asPNG(noise(300, 300))); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if caller.asked > 10 {
+		t.Errorf("asked %d times more", caller.asked)
+	}
+}
+
 // Whatever is uploaded, it is refused or becomes a picture of the right size.
 func FuzzNewLogo(f *testing.F) {
 	f.Add(asPNG(drawn(3, 3)))
 	f.Add(asJPEG(drawn(9, 9)))
 	f.Add(asWebP())
 	f.Add(turnedJPEG(drawn(16, 8), 5, binary.BigEndian))
-	f.Add(claiming(4096, 4096))
+	f.Add(claiming(4096, 2048))
+	f.Add(manyScans(64, 64, 3))
+	f.Add(hiddenWebP(3, 2))
 	f.Fuzz(func(t *testing.T, upload []byte) {
 		logo, err := org.NewLogo(context.Background(), upload)
 		if err != nil {

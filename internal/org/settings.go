@@ -177,24 +177,26 @@ func tidyZone(s string) (tidy, wrong string) {
 }
 
 // editRecord is what the record says of an edit: the settings that differ, as
-// they were and as they are. Of texts in which people are named, and of an
-// address, it says only that they changed, since the record is never erased.
+// they were and as they are. Of texts in which people are named, be it the
+// name of what they founded, and of addresses it says only that they changed,
+// since the record is never erased.
 func editRecord(before, after *Organization, actor uuid.UUID, now time.Time) audit.Entry {
 	was, is := audit.Details{}, audit.Details{}
 	for _, setting := range []struct{ name, was, is string }{
-		{"name", before.Name, after.Name}, {"website", before.Website, after.Website}, {"color", before.Color, after.Color},
-		{"time_zone", before.TimeZone, after.TimeZone}, {"logo", before.LogoVersion, after.LogoVersion},
+		{"color", before.Color, after.Color}, {"time_zone", before.TimeZone, after.TimeZone}, {"logo", before.LogoVersion, after.LogoVersion},
 	} {
 		if setting.was != setting.is {
 			was[setting.name], is[setting.name] = setting.was, setting.is
 		}
 	}
 	var changed []string
-	if before.About != after.About {
-		changed = append(changed, "about")
-	}
-	if before.ContactEmail != after.ContactEmail {
-		changed = append(changed, "contact_email")
+	for _, text := range []struct{ name, was, is string }{
+		{"name", before.Name, after.Name}, {"about", before.About, after.About},
+		{"contact_email", before.ContactEmail, after.ContactEmail}, {"website", before.Website, after.Website},
+	} {
+		if text.was != text.is {
+			changed = append(changed, text.name)
+		}
 	}
 	if changed != nil {
 		is["changed"] = changed
@@ -284,13 +286,10 @@ func (s *Service) explained(ctx context.Context, a access.Action, p access.Princ
 
 // Delete removes an organization for good, while it has no event.
 func (s *Service) Delete(ctx context.Context, p access.Principal, id uuid.UUID) error {
-	o, err := s.permit(ctx, access.OrgWrite, p, id)
-	if err != nil {
+	if _, err := s.permit(ctx, access.OrgWrite, p, id); err != nil {
 		return err
 	}
-	record := audit.Entry{
-		OrgID: id, ActorID: p.UserID, Action: audit.OrgDeleted, SubjectID: id, At: s.now(), Before: audit.Details{"name": o.Name},
-	}
+	record := audit.Entry{OrgID: id, ActorID: p.UserID, Action: audit.OrgDeleted, SubjectID: id, At: s.now()}
 	if err := s.store.DeleteOrg(ctx, p.UserID, id, record); err != nil {
 		return fmt.Errorf("org: delete: %w", s.explained(ctx, access.OrgWrite, p, id, err))
 	}
