@@ -71,11 +71,11 @@ func (w *simWorld) pause() {
 	case n < 50:
 		time.Sleep(time.Duration(w.rnd.IntN(500)) * time.Millisecond)
 	case n < 95:
-		time.Sleep(time.Duration(w.rnd.IntN(3000)) * time.Millisecond)
+		time.Sleep(w.pace(time.Duration(w.rnd.IntN(3000)) * time.Millisecond))
 	case n < 99:
-		time.Sleep(time.Duration(w.rnd.IntN(30)) * time.Second)
+		time.Sleep(w.pace(time.Duration(w.rnd.IntN(30)) * time.Second))
 	default:
-		time.Sleep(time.Duration(w.rnd.IntN(8)) * time.Minute)
+		time.Sleep(w.pace(time.Duration(w.rnd.IntN(8)) * time.Minute))
 	}
 }
 

@@ -34,10 +34,7 @@ func runSim(t *testing.T, seed uint64, steps []int, given simConditions, trace f
 				failed = &simFailure{what: fmt.Sprint("panic: ", p)}
 			}
 			if w != nil {
-				w.abandon(w.open)
-				for _, r := range w.replicas {
-					w.abandon(r.alloc.queue)
-				}
+				w.release()
 			}
 		}()
 		w = newSimWorld(seed, given)

@@ -131,10 +131,11 @@ type simFailure struct {
 	after int // steps that went well
 }
 
-// simConditions are how a run differs: all but plain take a guard away, to see
-// the simulation fail.
+// simConditions are how a run differs: all but plain and slow take a guard
+// away, to see the simulation fail.
 type simConditions struct {
 	plain       bool            // people book and cancel only; nothing is judged but what clients are told of seats
+	slow        bool            // everything takes a hundred times as long
 	unversioned bool            // optimistic writes are not checked
 	blind       bool            // what was written is not found
 	unfenced    bool            // nothing moves on after an unknown outcome
@@ -230,10 +231,10 @@ func (w *simWorld) start(r *simReplica) {
 func (w *simWorld) newEvent(slot int) {
 	e := event.Event{ID: w.id(), OrgID: w.id(), Version: 1, Revision: 1}
 	e.Settings = event.Settings{
-		StartsAt: w.now().Add(time.Duration(60+w.rnd.IntN(900)) * time.Second), TimeZone: "UTC",
+		StartsAt: w.now().Add(w.pace(time.Duration(60+w.rnd.IntN(900)) * time.Second)), TimeZone: "UTC",
 		TotalSlots: w.total(), Visibility: event.Public, WaitlistPolicy: event.Strict,
 	}
-	e.EndsAt = e.StartsAt.Add(10 * time.Minute)
+	e.EndsAt = e.StartsAt.Add(w.pace(10 * time.Minute))
 	if !w.given.plain {
 		w.vary(&e)
 	}
@@ -241,6 +242,16 @@ func (w *simWorld) newEvent(slot int) {
 	w.books[e.ID] = &simBook{row: e, live: map[uuid.UUID]Party{}, sold: map[int32]uuid.UUID{}, model: simModelOf(e)}
 	w.slots[slot] = e.ID
 	w.tell("event %s: %d seats, at most %d each, %s, waitlist %+v", short(e.ID), e.TotalSlots, e.MaxSeatsPerUser, e.WaitlistPolicy, e.WaitlistLimit)
+}
+
+// slowness is how much longer everything takes in a slow run.
+const slowness = 100
+
+func (w *simWorld) pace(d time.Duration) time.Duration {
+	if w.given.slow {
+		return d * slowness
+	}
+	return d
 }
 
 // total is a size at which something happens: most are sold out soon.
@@ -511,6 +522,14 @@ func (w *simWorld) abandon(batch []*request) {
 			r.answer = Answer{Err: errSimCrashed}
 			close(r.done)
 		}
+	}
+}
+
+// release lets go whoever waits for an answer, at the end of a run.
+func (w *simWorld) release() {
+	w.abandon(w.open)
+	for _, r := range w.replicas {
+		w.abandon(r.alloc.queue)
 	}
 }
 
