@@ -699,7 +699,7 @@ export interface paths {
         get: operations["get-logo"];
         /**
          * Set an organization's logo
-         * @description The body is the picture, at most 2 MB and 4,096 pixels a side. It is drawn anew into at most 512 pixels a side, as PNG; nothing else of it is kept.
+         * @description The body is the picture, at most 2 MB, 4,096 pixels a side and 8 million pixels in all; one at a time for each person. It is drawn anew into at most 512 pixels a side, as PNG; nothing else of it is kept.
          */
         put: operations["put-logo"];
         post?: never;
@@ -1410,8 +1410,11 @@ export interface components {
             color: string | null;
             /** @description Empty: none. */
             contact_email: string;
-            /** Format: date-time */
-            created_at: string;
+            /**
+             * Format: date-time
+             * @description null: it is suspended, and you are not a member.
+             */
+            created_at: string | null;
             /** Format: uuid */
             id: string;
             /** @description Relative to the root of the API; another logo has another address. null: there is none. */
@@ -1424,7 +1427,7 @@ export interface components {
             name: string;
             /**
              * Format: int64
-             * @description Moves with the settings; also the ETag.
+             * @description Moves with the settings; also the ETag. 0: it is suspended, and you are not a member.
              */
             revision: number;
             /** @description The operator has suspended it. Who is no member sees its name and nothing more, and none of its events; members read, and nothing new happens. */
