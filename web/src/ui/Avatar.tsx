@@ -2,14 +2,18 @@ import { cx } from './classes';
 
 const HUES = [282, 320, 20, 60, 150, 195, 235];
 
-/** Two letters for a name. */
+// A character as people see it may be several code points, such as a flag or a
+// letter with its accents. Not every browser that we serve can part them.
+const SEEN = 'Segmenter' in Intl ? new Intl.Segmenter(undefined, { granularity: 'grapheme' }) : null;
+
+function firstOf(word: string): string {
+  if (SEEN) for (const { segment } of SEEN.segment(word)) return segment;
+  return [...word][0] ?? '';
+}
+
+/** The first characters of a name's first two words. */
 export function initialsOf(name: string): string {
-  return name
-    .split(/\s+/)
-    .map((word) => word[0] ?? '')
-    .slice(0, 2)
-    .join('')
-    .toUpperCase();
+  return name.trim().split(/\s+/).slice(0, 2).map(firstOf).join('').toUpperCase();
 }
 
 /** A person's or organization's initials on a colour that is always theirs, or on one that they chose. */

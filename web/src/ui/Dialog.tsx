@@ -41,7 +41,7 @@ export function Dialog({
         <Base.Backdrop className={BACKDROP} />
         <Base.Popup className={POPUP}>
           <header className="flex items-start gap-3 px-6 pt-5">
-            <div className="min-w-0 flex-1 pt-1">
+            <div className="min-w-0 flex-1 pt-1 wrap-anywhere">
               <Base.Title className="text-lg font-semibold">{title}</Base.Title>
               {description ? (
                 <Base.Description className="mt-1 text-sm text-muted">{description}</Base.Description>
@@ -86,7 +86,7 @@ export function Confirm({
       <AlertDialog.Portal>
         <AlertDialog.Backdrop className={BACKDROP} />
         <AlertDialog.Popup className={POPUP}>
-          <div className="px-6 pt-6 pb-2">
+          <div className="min-h-0 overflow-y-auto px-6 pt-6 pb-2 wrap-anywhere">
             <AlertDialog.Title className="text-lg font-semibold">{title}</AlertDialog.Title>
             <AlertDialog.Description render={<div />} className="mt-2 text-sm text-muted">
               {children}

@@ -19,7 +19,7 @@ export function PageHeader({
       {back ? <div className="mb-3">{back}</div> : null}
       <div className="flex flex-wrap items-end justify-between gap-4">
         <div className="min-w-0">
-          <h1 className="text-2xl font-bold">{title}</h1>
+          <h1 className="text-2xl font-bold wrap-anywhere">{title}</h1>
           {lead ? <div className="mt-1 text-muted">{lead}</div> : null}
         </div>
         {actions ? <div className="flex flex-wrap gap-2">{actions}</div> : null}
@@ -33,10 +33,10 @@ export function BackLink({ children, ...rest }: LinkComponentProps<'a'> & { chil
   return (
     <Link
       {...rest}
-      className="-ml-1 inline-flex h-8 items-center gap-1 rounded-sm pr-2 text-sm font-semibold text-muted hover:text-ink"
+      className="-ml-1 inline-flex h-8 max-w-full items-center gap-1 rounded-sm pr-2 text-sm font-semibold text-muted hover:text-ink"
     >
-      <ChevronLeft aria-hidden="true" className="size-4" />
-      {children}
+      <ChevronLeft aria-hidden="true" className="size-4 shrink-0" />
+      <span className="truncate">{children}</span>
     </Link>
   );
 }

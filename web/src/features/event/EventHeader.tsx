@@ -32,7 +32,7 @@ export function EventHeader({ event, viewers }: { event: Event; viewers: number 
             </Badge>
           ) : null}
         </p>
-        <h1 className="mt-3 text-2xl font-bold sm:text-3xl">{event.name}</h1>
+        <h1 className="mt-3 text-2xl font-bold wrap-anywhere sm:text-3xl">{event.name}</h1>
         <dl className="mt-5 grid gap-3.5">
           <Fact icon={<CalendarDays />} term={t`When`} main={longDate(event.starts_at, event.time_zone)}>
             {timeRange(event.starts_at, event.ends_at, event.time_zone)}{' '}
@@ -100,7 +100,7 @@ function Fact({
           {icon}
         </span>
       </dt>
-      <dd className="min-w-0 self-center">
+      <dd className="min-w-0 self-center wrap-anywhere">
         <span className="block font-semibold">{main}</span>
         {children ? <span className="block text-sm text-muted">{children}</span> : null}
       </dd>

@@ -24,7 +24,13 @@ export function OrgMark({
     const colour = org.color ? readColour(org.color) : null;
     const chosen = colour ? { fill: colour, text: textOn(colour) } : undefined;
     return (
-      <Avatar name={org.name} seed={org.id} chosen={chosen} className={cx('rounded-[28%]!', className)} />
+      <Avatar
+        name={org.name}
+        seed={org.id}
+        chosen={chosen}
+        // A colour that people choose may be the page's own.
+        className={cx('rounded-[28%]!', chosen && 'border border-line', className)}
+      />
     );
   }
   return (

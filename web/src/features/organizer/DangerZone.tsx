@@ -19,7 +19,7 @@ export function DangerZone({ me, org }: { me: Me; org: Membership }) {
   return (
     <Panel title={t`Leave or delete`} className="border-bad/40!">
       <div className="flex flex-wrap items-center justify-between gap-x-6 gap-y-3">
-        <p className="max-w-md text-sm">
+        <p className="min-w-0 max-w-md text-sm wrap-anywhere">
           <span className="block font-semibold">{t`Leave ${org.name}`}</span>
           <span className="text-muted">
             {t`Your bookings stay yours. To come back you need a new invitation.`}
@@ -57,7 +57,7 @@ function Delete({ org }: { org: Membership }) {
   return (
     <div className="space-y-3">
       <div className="flex flex-wrap items-center justify-between gap-x-6 gap-y-3">
-        <p className="max-w-md text-sm">
+        <p className="min-w-0 max-w-md text-sm wrap-anywhere">
           <span className="block font-semibold">{t`Delete ${org.name}`}</span>
           <span className="text-muted">
             {t`Its public page, members and invitations disappear for good. This works only while it has no events.`}
