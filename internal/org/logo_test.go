@@ -263,7 +263,7 @@ func TestLogosAreReadInBoundedTime(t *testing.T) {
 		"the largest, often gone over": {manyScans(org.MaxLogoSide, most, 16), ""},
 		"a row too many":               {claiming(org.MaxLogoSide, most+1), "too large"},
 		"a square of the longest side": {manyScans(org.MaxLogoSide, org.MaxLogoSide, 1), "too large"},
-		"as many scans as may be":      {manyScans(2048, 1024, org.MaxLogoScans), ""},
+		"as many scans as may be":      {manyScans(512, 256, org.MaxLogoScans), ""},
 		"one scan too many":            {manyScans(16, 16, org.MaxLogoScans+1), "passes"},
 		"hundreds of scans":            {manyScans(org.MaxLogoSide, most, 700), "passes"},
 		"too many scans for its size":  {manyScans(org.MaxLogoSide, most, 17), "passes"},
