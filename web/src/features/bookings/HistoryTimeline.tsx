@@ -1,5 +1,6 @@
 import { plural, t } from '@lingui/core/macro';
 import {
+  Armchair,
   CircleDot,
   Hourglass,
   type LucideIcon,
@@ -99,6 +100,10 @@ function describe(entry: HistoryEntry): Told {
         title: plural(given.length, { one: '# seat given back', other: '# seats given back' }),
         text: t`${back} · kept ${seats}`,
       };
+    }
+    case 'moved': {
+      const left = seatSummary(before);
+      return { icon: Armchair, title: t`Moved to other seats`, text: t`${seats} instead of ${left}` };
     }
     case 'resized':
       return {
