@@ -37,7 +37,7 @@ export function explain(error: unknown): string {
     case 'event_completed':
       return t`The event is over and can't be changed any more.`;
     case 'org_suspended':
-      return t`This organization is suspended, so nothing can be booked or changed.`;
+      return t`This organization is suspended: for now nobody can book there, join it, invite anybody or create events.`;
     case 'seats_not_in_booking':
       return t`These seats no longer belong to this booking.`;
     case 'holds_unavailable':

@@ -99,7 +99,7 @@ function ForAnother({ invite, me }: { invite: LinkedInvite; me: Me }) {
       <p className="wrap-anywhere">
         {t`${invite.org_name} invites ${invite.email} as ${role}. You are signed in as ${me.email}.`}
       </p>
-      <p>{t`Only the account with the invited address can accept. You come back right here.`}</p>
+      <p>{t`That is another address than yours, and only the account with the invited address can accept. You come back right here.`}</p>
     </Notice>
   );
 }

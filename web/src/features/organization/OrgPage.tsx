@@ -69,7 +69,7 @@ function Shown({ org }: { org: Organization }) {
         <>
           {org.suspended ? (
             <Notice tone="warn" className="mt-6" title={t`This organization is suspended`}>
-              {t`Members can read everything, and nothing can be booked until it is opened again.`}
+              {t`Members can read everything, and nothing can be booked until the operator opens it again.`}
             </Notice>
           ) : null}
           <div

@@ -52,7 +52,7 @@ export function OrgFrame({
       <Sections org={org} current={section} />
       {detail?.suspended ? (
         <Notice tone="warn" className="mt-5" title={t`This organization is suspended`}>
-          {t`Members can read everything. Nothing can be booked or changed until the operator opens it again; visitors see only its name.`}
+          {t`Until the operator opens it again nobody can book or choose seats, be invited, accept an invitation or create an event here. Settings can be changed, members removed and bookings cancelled as ever. Visitors see only its name.`}
         </Notice>
       ) : null}
       <div className={cx('pt-6', narrow && 'max-w-3xl')}>{children}</div>

@@ -100,6 +100,15 @@ describe('the record', () => {
         after: { booking_id: 'b', status: 'cancelled', seats: 2 },
       },
     ],
+    [
+      'Somebody deleted their account; the role was Member',
+      {
+        action: 'member.erased',
+        actor: { id: 'x', name: 'Deleted account' },
+        subject_id: 'x',
+        before: { role: 'user' },
+      },
+    ],
     ['[Ann]: org.something_new', { action: 'org.something_new' as never }],
   ])('says “%s”', (sentence, over) => {
     expect(told(over)).toBe(sentence);
@@ -132,6 +141,14 @@ describe('the record', () => {
       ['Waitlist order', 'Strict order', null],
       ['Suspended', null, 'yes'],
       ['Colour', null, 'none'],
+    ]);
+    const limits = entry({
+      before: { waitlist_limit: null, max_seats_per_user: 10 },
+      after: { waitlist_limit: 0 },
+    });
+    expect(differencesOf(limits).map(({ label, before, after }) => [label, before, after])).toEqual([
+      ['Longest waitlist', 'no limit', 'no waitlist'],
+      ['Most seats per person', '10', 'no limit'],
     ]);
     const ofBooking = entry({
       before: { booking_id: 'b', status: 'confirmed', seats: 2, seat_numbers: [4, 1005] },

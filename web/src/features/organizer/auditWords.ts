@@ -91,7 +91,7 @@ export function sentenceOf(entry: AuditEntry): string {
     case 'member.left':
       return t`${who} left; the role was ${was}`;
     case 'member.erased':
-      return t`${who} deleted their account; the role was ${was}`;
+      return t`Somebody deleted their account; the role was ${was}`;
     case 'event.created':
       return t`${who} created the event ${event}`;
     case 'event.updated': {
@@ -166,6 +166,8 @@ export function actionGroups(): { label: string; actions: { value: string; label
   ];
 }
 
+const LIMITS = ['max_seats_per_user', 'waitlist_limit'];
+
 // Ids and counters tell people nothing.
 const HIDDEN = /^(changed|revision|logo|.*_id)$/;
 
@@ -187,9 +189,17 @@ export function differencesOf(entry: AuditEntry): Difference[] {
     .map((key) => ({
       key,
       label: settingName(key),
-      before: before && key in before ? shown(before[key]) : null,
-      after: after && key in after ? shown(after[key]) : null,
+      before: told(key, before, after),
+      after: told(key, after, before),
     }));
+}
+
+// A limit stands in the record where there is one: that it is on one side only
+// says that there is none on the other.
+function told(key: string, details: Details | null, others: Details | null): string | null {
+  if (!details) return null;
+  if (key in details) return shown(key, details[key]);
+  return LIMITS.includes(key) && others ? shown(key, null) : null;
 }
 
 /** What changed without its values being kept, for instance texts. */
@@ -270,7 +280,9 @@ function settingName(key: string): string {
 
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d/;
 
-function shown(value: unknown): string {
+function shown(key: string, value: unknown): string {
+  if (value === null && LIMITS.includes(key)) return t`no limit`;
+  if (value === 0 && key === 'waitlist_limit') return t`no waitlist`;
   if (value === null || value === undefined || value === '') return t`none`;
   if (typeof value === 'boolean') return value ? t`yes` : t`no`;
   if (typeof value === 'number') return new Intl.NumberFormat('en').format(value);
