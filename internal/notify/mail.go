@@ -14,6 +14,7 @@ import (
 
 	"happening/internal/booking"
 	"happening/internal/event"
+	"happening/internal/org"
 )
 
 // Mail is a rendered e-mail to one person.
@@ -154,13 +155,16 @@ func bookingDetails(factKind string, c *bookingChange) []detail {
 	}
 }
 
+// inviteDays is how long an invitation stands; a mail sent again begins anew.
+const inviteDays = int(org.InviteLife / (24 * time.Hour))
+
 // composeInvite makes the mail of an invitation.
 func composeInvite(d Delivery, orgName, role, address, url string) (Mail, error) {
 	w := wordInvite(orgName, role)
 	l := letter{
 		Subject: w.title, Greeting: greeting(d.Name), Lead: w.lead,
 		Action: action{Label: "See the invitation", URL: url},
-		After:  "If you have no account yet, you can make one with this address on the way.",
+		After:  fmt.Sprintf("The invitation ends %d days after this mail. If you have no account yet, you can make one with this address on the way.", inviteDays),
 		Footer: "You get this mail because somebody at " + orgName + " entered your address. If you don't know them, do nothing: without your yes, nothing happens.",
 	}
 	return l.render(d.ID, address)
