@@ -11,11 +11,14 @@ import (
 // record notes what a client was told of seats, and nothing else that the
 // world knows.
 func (w *simWorld) record(q *simRequest, code string) {
-	if !w.given.plain || q.gaveUp {
+	if !w.given.plain {
 		return
 	}
 	lost := errors.Is(q.answer.Err, errSimCrashed) || code == ErrAway.Code
 	switch {
+	case q.gaveUp && q.since > 0:
+		w.recordLost(q) // what was asked first stays unknown
+	case q.gaveUp:
 	case lost && q.key.Value != "": // is asked again, or noted in the end
 	case lost:
 		w.recordLost(q)

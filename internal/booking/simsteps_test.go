@@ -345,7 +345,7 @@ func (w *simWorld) forgetDeltas() {
 // processes, or leaves it to them to find out. It does not last long.
 func (w *simWorld) suspend() {
 	b := w.books[pick(w, w.slots)]
-	if !b.row.OrgSuspended && w.chance(700) {
+	if !b.row.OrgSuspended && (w.given.plain || w.chance(700)) {
 		return
 	}
 	b.row.OrgSuspended = !b.row.OrgSuspended
