@@ -87,6 +87,7 @@ function Mine({ bookings }: { bookings: readonly Booking[] }) {
 function Offered({ event, me, offer, holdings, flow, inLine }: Omit<Props, 'mine'> & { inLine: boolean }) {
   const [again, setAgain] = useState(false);
   if (offer.kind === 'closed') return <Closed why={offer.why} />;
+  if (offer.kind === 'full') return <Full none={offer.none} />;
   if (me === undefined) return null;
   if (me === null) {
     return (
@@ -125,7 +126,14 @@ function Title({ children }: { children: ReactNode }) {
   return <h3 className="text-lg font-semibold">{children}</h3>;
 }
 
-function Closed({ why }: { why: 'cancelled' | 'ongoing' | 'completed' }) {
+function Closed({ why }: { why: (Offer & { kind: 'closed' })['why'] }) {
+  if (why === 'suspended') {
+    return (
+      <Notice tone="warn" title={t`Nothing can be booked for now`}>
+        {t`The organization of this event is suspended until the operator opens it again. What you have booked stays yours, and you can cancel it.`}
+      </Notice>
+    );
+  }
   if (why === 'cancelled') {
     return (
       <Notice tone="bad" title={t`This event is cancelled`}>{t`Nothing can be booked any more.`}</Notice>
@@ -134,6 +142,16 @@ function Closed({ why }: { why: 'cancelled' | 'ongoing' | 'completed' }) {
   return (
     <Notice title={why === 'ongoing' ? t`It is happening right now` : t`This event is over`}>
       {t`Booking has ended.`}
+    </Notice>
+  );
+}
+
+function Full({ none }: { none: boolean }) {
+  return (
+    <Notice title={none ? t`Sold out` : t`Sold out, and the waitlist is full`}>
+      {none
+        ? t`This event has no waitlist. Seats that people give back can be booked at once.`
+        : t`As soon as somebody leaves the waitlist you can join it.`}
     </Notice>
   );
 }

@@ -63,6 +63,8 @@ function holdRefusal(code: string, event: Event, holdLimit: number): string {
     // One code for both limits, hence both are named.
     case 'seat_limit':
       return t`That is more than one person may have here. One can also choose seats at no more than three events at a time.`;
+    case 'org_suspended':
+      return t`The organization of this event is suspended, so nothing can be booked for now.`;
     default:
       return t`Your choice can't be held right now. You can still try to book it.`;
   }

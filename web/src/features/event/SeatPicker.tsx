@@ -3,6 +3,7 @@ import { List, Map as MapIcon } from 'lucide-react';
 import { useMemo, useState } from 'react';
 import { useMyBookings } from '@/api/bookings';
 import { useMe } from '@/api/me';
+import { useOrganization } from '@/api/organizations';
 import type { Event } from '@/api/types';
 import { defaultLayout, isChoosable, looksOf, type Mine, withoutHolds } from '@/seatmap';
 import { Segmented } from '@/ui/Segmented';
@@ -26,12 +27,17 @@ export function SeatPicker({ event }: { event: Event }) {
   const [view, setView] = useState<View>('map');
   const bookings = useMyBookings(me?.id, { event_id: event.id });
   const mine = useMemo(() => bookings.data?.pages.flatMap((page) => page.items) ?? [], [bookings.data]);
-  const offer = offerFor(event, mine);
+  // To all but members a suspended organization's events don't exist.
+  const member = me?.organizations.some((org) => org.id === event.org_id) ?? false;
+  const org = useOrganization(event.org_id, member);
+  const suspended = org.data?.suspended ?? false;
+  const asking = member && org.isPending;
+  const offer = offerFor(event, mine, suspended);
   const canPick = Boolean(me) && offer.kind === 'book';
 
   const { seats: told, live, error, refetch } = useSeats(event.id, event.total_slots);
   const open = event.status === 'upcoming';
-  const holdings = useHoldings(event.id, Boolean(me) && open, live, refetch);
+  const holdings = useHoldings(event.id, Boolean(me) && open && !suspended, live, refetch);
   const flow = useBookFlow(event, holdings, refetch);
   const { wanted, held } = holdings.state;
   const paused = !live || holdings.state.away;
@@ -75,7 +81,7 @@ export function SeatPicker({ event }: { event: Event }) {
           ]}
         />
       </div>
-      <PausedNotice paused={open && paused} />
+      <PausedNotice paused={open && !suspended && paused} />
       <div className="grid items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
         {!layout || !seats || !looks ? (
           <SeatsWait failed={Boolean(error)} onRetry={refetch} />
@@ -92,7 +98,14 @@ export function SeatPicker({ event }: { event: Event }) {
         ) : (
           <SeatList layout={layout} looks={looks} canPick={canPick} onSeat={toggle} />
         )}
-        <BookingPanel event={event} me={me} mine={mine} offer={offer} holdings={holdings} flow={flow} />
+        <BookingPanel
+          event={event}
+          me={asking ? undefined : me}
+          mine={mine}
+          offer={offer}
+          holdings={holdings}
+          flow={flow}
+        />
       </div>
       <PickBar holdings={holdings} flow={flow} visible={canPick} />
     </section>

@@ -14,7 +14,7 @@ export interface Availability {
 const FEW_SHARE = 0.1;
 const FEW_SEATS = 10;
 
-type Counted = Pick<Event, 'available_slots' | 'total_slots' | 'waiting_parties'>;
+type Counted = Pick<Event, 'available_slots' | 'total_slots' | 'waiting_parties' | 'waitlist_limit'>;
 
 /** How full an event is, in words and as a share. */
 export function availabilityOf(event: Counted): Availability {
@@ -26,7 +26,9 @@ export function availabilityOf(event: Counted): Availability {
     const label =
       waiting > 0
         ? plural(waiting, { one: 'Sold out · # party waiting', other: 'Sold out · # parties waiting' })
-        : t`Sold out · waitlist open`;
+        : event.waitlist_limit === 0
+          ? t`Sold out`
+          : t`Sold out · waitlist open`;
     return { tone: 'bad', label, share: 1, soldOut: true };
   }
   const few = left <= FEW_SEATS || left / total <= FEW_SHARE;

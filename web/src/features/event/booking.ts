@@ -3,7 +3,9 @@
 import type { Booking, Event } from '@/api/types';
 
 export type Offer =
-  | { kind: 'closed'; why: 'cancelled' | 'ongoing' | 'completed' }
+  | { kind: 'closed'; why: 'cancelled' | 'ongoing' | 'completed' | 'suspended' }
+  /** As many wait as may, or there is no waitlist at all (`none`). */
+  | { kind: 'full'; none: boolean }
   | { kind: 'limit'; most: number }
   /** Seats can be booked, up to `most` at once. */
   | { kind: 'book'; most: number }
@@ -20,20 +22,31 @@ export function offerFor(
     | 'available_slots'
     | 'waiting_parties'
     | 'waitlist_policy'
+    | 'waitlist_limit'
     | 'max_seats_per_user'
     | 'total_slots'
   >,
   mine: readonly Pick<Booking, 'status' | 'seats'>[],
+  suspended: boolean,
 ): Offer {
   if (event.status !== 'upcoming') return { kind: 'closed', why: event.status };
+  if (suspended) return { kind: 'closed', why: 'suspended' };
   const limit = event.max_seats_per_user ?? event.total_slots;
   const have = mine.filter((b) => b.status !== 'cancelled').reduce((sum, b) => sum + b.seats, 0);
   const most = Math.min(limit - have, event.total_slots, MOST_AT_ONCE);
   if (most <= 0) return { kind: 'limit', most: limit };
-  if (event.available_slots <= 0) return { kind: 'wait', most, why: 'sold_out' };
-  if (event.waitlist_policy === 'strict' && event.waiting_parties > 0)
-    return { kind: 'wait', most, why: 'line' };
-  return { kind: 'book', most };
+  const line = event.waitlist_policy === 'strict' && event.waiting_parties > 0;
+  if (event.available_slots > 0 && !line) {
+    // Where nobody more may wait, a larger party than there are seats has nothing to ask for.
+    return { kind: 'book', most: isFull(event) ? Math.min(most, event.available_slots) : most };
+  }
+  if (isFull(event)) return { kind: 'full', none: event.waitlist_limit === 0 };
+  return { kind: 'wait', most, why: event.available_slots <= 0 ? 'sold_out' : 'line' };
+}
+
+/** Whether nobody more may wait. */
+export function isFull(event: Pick<Event, 'waitlist_limit' | 'waiting_parties'>): boolean {
+  return event.waitlist_limit !== null && event.waiting_parties >= event.waitlist_limit;
 }
 
 /** Whether a party of this size would wait although seats are on offer. */

@@ -50,6 +50,9 @@ export function useBookFlow(event: Event, holdings: HoldingsControl, refetchSeat
       holdings.taken(error.seats('seat_numbers'));
       refetchSeats();
     }
+    if (hasCode(error, 'org_suspended')) {
+      void cache.invalidateQueries({ queryKey: keys.organizations.one(event.org_id) });
+    }
     if (hasCode(error, 'waitlist_first', 'sold_out', 'waitlist_full', 'event_not_bookable', 'seat_limit')) {
       void cache.invalidateQueries({ queryKey: keys.events.one(event.id), exact: true });
       void cache.invalidateQueries({ queryKey: keys.bookings.all });

@@ -62,14 +62,14 @@ function Events({ org }: { org: Membership }) {
         )
       }
     >
-      <EventTable key={org.id} orgId={org.id} />
+      <EventTable key={org.id} orgId={org.id} closed={closed} />
     </OrgFrame>
   );
 }
 
 type Show = 'upcoming' | 'ongoing' | 'completed' | 'cancelled';
 
-function EventTable({ orgId }: { orgId: string }) {
+function EventTable({ orgId, closed }: { orgId: string; closed: boolean }) {
   const [show, setShow] = useState<Show>('upcoming');
   const list = useEventList({ org_id: orgId, status: show });
   const events = list.data?.pages.flatMap((page) => page.items) ?? [];
@@ -101,12 +101,14 @@ function EventTable({ orgId }: { orgId: string }) {
             icon={CalendarPlus}
             title={show === 'upcoming' ? t`No upcoming events` : t`Nothing here`}
             action={
-              show === 'upcoming' ? (
+              show === 'upcoming' && !closed ? (
                 <ButtonLink to="/manage/new" search={{ org: orgId }}>{t`Create an event`}</ButtonLink>
               ) : undefined
             }
           >
-            {show === 'upcoming' ? t`A name, a date and a number of seats are enough to start.` : null}
+            {show === 'upcoming' && !closed
+              ? t`A name, a date and a number of seats are enough to start.`
+              : null}
           </EmptyState>
         ) : (
           <ul className="space-y-3" aria-label={t`Events`} aria-busy={list.isPlaceholderData}>

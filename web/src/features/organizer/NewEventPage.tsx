@@ -36,7 +36,7 @@ function NewEvent({ me }: { me: Me }) {
   const remembered = useCurrentOrg(me);
   const orgs = runs(me);
   const orgId = wanted ?? orgs.find((org) => org.id === remembered?.id)?.id ?? orgs[0]?.id;
-  if (orgId === undefined || orgs.length === 0) {
+  if (orgId === undefined) {
     return (
       <EmptyState
         page
@@ -78,6 +78,7 @@ function EventFormPage({
   const navigate = useNavigate();
   const [problem, setProblem] = useState<string | null>(null);
   const chosen = useOrganization(orgId).data;
+  const closed = chosen?.suspended ?? false;
   const touched = form.formState.dirtyFields.timeZone;
   // Another organization brings its zone along, unless one was chosen by hand.
   useEffect(() => {
@@ -121,25 +122,33 @@ function EventFormPage({
             )}
           </Field>
         ) : null}
-        <EventFormFields
-          register={form.register}
-          errors={form.formState.errors}
-          started={false}
-          category={form.getValues('category')}
-          zone={chosen?.time_zone ?? zone}
-        />
-        {problem ? (
+        {closed ? (
+          <Notice tone="warn" title={t`This organization is suspended`}>
+            {t`No events can be created in it until the operator opens it again.`}
+          </Notice>
+        ) : (
+          <EventFormFields
+            register={form.register}
+            errors={form.formState.errors}
+            started={false}
+            category={form.getValues('category')}
+            zone={chosen?.time_zone ?? zone}
+          />
+        )}
+        {problem && !closed ? (
           <Notice tone="bad" live>
             {problem}
           </Notice>
         ) : null}
         <div className="flex justify-end gap-2">
           <ButtonLink to="/manage" search={{ org: orgId }} look="secondary">
-            {t`Discard`}
+            {closed ? t`Back` : t`Discard`}
           </ButtonLink>
-          <Button type="submit" busy={create.isPending}>
-            {t`Publish event`}
-          </Button>
+          {closed ? null : (
+            <Button type="submit" busy={create.isPending}>
+              {t`Publish event`}
+            </Button>
+          )}
         </div>
       </form>
     </div>
