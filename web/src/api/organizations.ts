@@ -1,6 +1,7 @@
 // Organizations, their members and invitations.
 import { queryOptions, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { answer, api } from './client';
+import { inviteBatches } from './inviteBatches';
 import { keys, type MemberFilter } from './keys';
 import type { InviteOutcome, Organization, OrganizationChange, Role } from './types';
 
@@ -194,19 +195,24 @@ export function useInvite(orgId: string) {
   });
 }
 
+interface InviteMany {
+  readonly list: readonly { email: string; role: Role }[];
+  /** Hears how many lines were sent so far. */
+  readonly onProgress?: (sent: number) => void;
+}
+
 /**
- * Invites many, one call for each role that occurs, and answers in the order of
- * the list. What was answered before a call failed is not lost: the lines
- * without an answer are null.
+ * Invites many, call after call, and answers in the order of the list. What was
+ * answered before a call failed is not lost: the lines without an answer are
+ * null, and nothing more is sent.
  */
 export function useInviteMany(orgId: string) {
   const cache = useQueryClient();
   return useMutation({
-    mutationFn: async (list: readonly { email: string; role: Role }[]) => {
+    mutationFn: async ({ list, onProgress }: InviteMany) => {
       const outcomes: (InviteOutcome | null)[] = list.map(() => null);
-      let failure: unknown = null;
-      for (const role of new Set(list.map((line) => line.role))) {
-        const at = list.flatMap((line, i) => (line.role === role ? [i] : []));
+      let sent = 0;
+      for (const { role, at } of inviteBatches(list)) {
         const emails = at.map((i) => list[i]?.email ?? '');
         try {
           const { results } = await answer(
@@ -217,10 +223,12 @@ export function useInviteMany(orgId: string) {
             if (i !== undefined) outcomes[i] = result;
           });
         } catch (error) {
-          failure = error;
+          if (sent === 0) throw error;
+          break;
         }
+        sent += at.length;
+        onProgress?.(sent);
       }
-      if (failure !== null && outcomes.every((outcome) => outcome === null)) throw failure;
       return outcomes;
     },
     onSettled: () => cache.invalidateQueries({ queryKey: keys.organizations.invites(orgId) }),

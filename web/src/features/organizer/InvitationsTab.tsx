@@ -1,13 +1,19 @@
 import { t } from '@lingui/core/macro';
 import { useState } from 'react';
+import { LeaveGuard } from '@/ui/LeaveGuard';
 import { Segmented } from '@/ui/Segmented';
 import { InviteForm } from './InviteForm';
 import { InviteLists } from './InviteLists';
 import { InviteMany } from './InviteMany';
+import { useInviteList } from './useInviteList';
 
 /** Inviting, what waits for an answer, and what was answered. */
 export function InvitationsTab({ orgId }: { orgId: string }) {
   const [mode, setMode] = useState<'one' | 'many'>('one');
+  // What is typed into either form stays while one looks at the other.
+  const [email, setEmail] = useState('');
+  const list = useInviteList(orgId);
+  const typed = email.trim() !== '' || (list.answered === null && list.text.trim() !== '');
   return (
     <>
       <div className="mb-4 flex flex-wrap items-center justify-between gap-3">
@@ -22,8 +28,13 @@ export function InvitationsTab({ orgId }: { orgId: string }) {
           ]}
         />
       </div>
-      {mode === 'one' ? <InviteForm orgId={orgId} /> : <InviteMany orgId={orgId} />}
+      {mode === 'one' ? (
+        <InviteForm orgId={orgId} email={email} onEmail={setEmail} />
+      ) : (
+        <InviteMany list={list} />
+      )}
       <InviteLists orgId={orgId} />
+      <LeaveGuard dirty={typed} />
     </>
   );
 }

@@ -1,5 +1,5 @@
 import { t } from '@lingui/core/macro';
-import { type FormEvent, useState } from 'react';
+import { type Dispatch, type FormEvent, type SetStateAction, useEffect, useRef, useState } from 'react';
 import { useInvite } from '@/api/organizations';
 import { ApiError } from '@/api/problem';
 import type { Role } from '@/api/types';
@@ -9,49 +9,65 @@ import { Button } from '@/ui/Button';
 import { Card } from '@/ui/Card';
 import { Field, Input, Select } from '@/ui/Field';
 import { toast } from '@/ui/toast';
-import { isAddress } from './inviteLines';
+import { useOnce } from '@/ui/useOnce';
+import { addressIn } from './inviteLines';
 
 /** Invites one address with a role. */
-export function InviteForm({ orgId }: { orgId: string }) {
-  const [email, setEmail] = useState('');
+export function InviteForm({
+  orgId,
+  email,
+  onEmail,
+}: {
+  orgId: string;
+  /** As typed. */
+  email: string;
+  onEmail: Dispatch<SetStateAction<string>>;
+}) {
   const [role, setRole] = useState<Role>('user');
-  const [error, setError] = useState<string>();
+  const [error, setError] = useState<{ of: string; message: string }>();
   const invite = useInvite(orgId);
+  const once = useOnce();
+  const latest = useRef(email);
+  useEffect(() => {
+    latest.current = email;
+  }, [email]);
   const submit = (e: FormEvent) => {
     e.preventDefault();
-    if (!isAddress(email.trim())) {
-      setError(t`That is no e-mail address.`);
+    const address = addressIn(email.trim());
+    if (!address) {
+      setError({ of: email, message: t`That is no e-mail address.` });
       return;
     }
-    invite.mutate(
-      { email: email.trim(), role },
-      {
-        onSuccess: () => {
-          toast('good', t`Invitation sent`, email.trim());
-          setEmail('');
-        },
-        onError: (failure) => {
-          const field =
-            failure instanceof ApiError ? failure.errors.find((f) => f.field === 'email') : undefined;
-          setError(field?.message ?? explain(failure));
-        },
-      },
-    );
+    // The next address may be typed meanwhile; it is neither cleared nor blamed.
+    once(async () => {
+      try {
+        await invite.mutateAsync({ email: address, role });
+        toast('good', t`Invitation sent`, address);
+        onEmail((now) => (now === email ? '' : now));
+      } catch (failure) {
+        const field =
+          failure instanceof ApiError ? failure.errors.find((f) => f.field === 'email') : undefined;
+        const message = field?.message ?? explain(failure);
+        setError({ of: email, message });
+        if (latest.current !== email) toast('bad', t`${address} is not invited`, message);
+      }
+    });
   };
   return (
     <Card className="p-5">
       <form onSubmit={submit} noValidate className="grid items-start gap-4 sm:grid-cols-[1fr_12rem_auto]">
-        <Field label={t`Invite by e-mail address`} error={error}>
+        <Field label={t`Invite by e-mail address`} error={error?.of === email ? error.message : undefined}>
           {(control) => (
             <Input
               {...control}
-              type="email"
+              // "Ann <ann@example.org>" is taken as well, which a field of type email would mangle.
+              type="text"
+              inputMode="email"
+              autoCapitalize="none"
+              spellCheck={false}
               value={email}
               autoComplete="off"
-              onChange={(e) => {
-                setEmail(e.target.value);
-                setError(undefined);
-              }}
+              onChange={(e) => onEmail(e.target.value)}
             />
           )}
         </Field>

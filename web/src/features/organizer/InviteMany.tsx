@@ -1,54 +1,31 @@
 import { plural, t } from '@lingui/core/macro';
 import { FileUp } from 'lucide-react';
-import { type DragEvent, useMemo, useRef, useState } from 'react';
-import { useInviteMany } from '@/api/organizations';
-import type { InviteOutcome, Role } from '@/api/types';
-import { explain } from '@/app/explain';
+import { type DragEvent, useRef, useState } from 'react';
 import { isRole, ROLES, roleName } from '@/features/organization/roles';
 import { Button } from '@/ui/Button';
 import { Card } from '@/ui/Card';
 import { cx } from '@/ui/classes';
 import { Field, Select, Textarea } from '@/ui/Field';
 import { Notice } from '@/ui/Notice';
-import { toast } from '@/ui/toast';
 import { OutcomeList, VerdictList } from './InviteVerdicts';
-import { asText, type InviteLine, MAX_LINES, MAX_TEXT, readInviteLines } from './inviteLines';
-
-export interface Answered {
-  readonly line: InviteLine;
-  /** Null: the server could not be asked about it. */
-  readonly outcome: InviteOutcome['outcome'] | null;
-}
+import { MAX_LINES, MAX_TEXT } from './inviteLines';
+import type { InviteList } from './useInviteList';
 
 /** Invites a pasted list or a CSV file, which is looked through line by line before anything is sent. */
-export function InviteMany({ orgId }: { orgId: string }) {
-  const [text, setText] = useState('');
-  const [role, setRole] = useState<Role>('user');
-  const [answered, setAnswered] = useState<readonly Answered[] | null>(null);
-  const invite = useInviteMany(orgId);
-  const lines = useMemo(() => readInviteLines(text, role), [text, role]);
-  const good = lines.filter((line) => line.verdict === 'ok');
-  const send = () =>
-    invite.mutate(good, {
-      onSuccess: (outcomes) =>
-        setAnswered(good.map((line, i) => ({ line, outcome: outcomes[i]?.outcome ?? null }))),
-      onError: (error) => toast('bad', t`Nobody was invited`, explain(error)),
-    });
-  const again = (rest: readonly InviteLine[]) => {
-    setText(asText(rest));
-    setAnswered(null);
-  };
-  if (answered) return <OutcomeList answered={answered} onAgain={again} />;
+export function InviteMany({ list }: { list: InviteList }) {
+  const { text, role, lines, ready, sent, answered } = list;
+  if (answered) return <OutcomeList answered={answered} onAgain={list.again} />;
   return (
     <Card className="p-5">
-      <ListInput text={text} onText={setText} />
+      <ListInput text={text} locked={sent !== null} onText={list.setText} />
       <div className="mt-4 grid items-end gap-4 sm:grid-cols-[12rem_1fr]">
         <Field label={t`As`} hint={t`Where a line names no role.`}>
           {(control) => (
             <Select
               {...control}
               value={role}
-              onChange={(e) => isRole(e.target.value) && setRole(e.target.value)}
+              disabled={sent !== null}
+              onChange={(e) => isRole(e.target.value) && list.setRole(e.target.value)}
             >
               {ROLES.map((one) => (
                 <option key={one} value={one}>
@@ -60,11 +37,13 @@ export function InviteMany({ orgId }: { orgId: string }) {
         </Field>
         <Button
           className="sm:mb-[1.7rem] sm:justify-self-end"
-          busy={invite.isPending}
-          disabled={good.length === 0}
-          onClick={send}
+          busy={sent !== null}
+          disabled={ready === 0}
+          onClick={list.send}
         >
-          {plural(good.length, { 0: 'Invite', one: 'Invite # person', other: 'Invite # people' })}
+          {sent
+            ? t`${sent} of ${ready} sent`
+            : plural(ready, { 0: 'Invite', one: 'Invite # person', other: 'Invite # people' })}
         </Button>
       </div>
       {lines.length > 0 ? <VerdictList lines={lines} /> : null}
@@ -72,12 +51,20 @@ export function InviteMany({ orgId }: { orgId: string }) {
   );
 }
 
-function ListInput({ text, onText }: { text: string; onText: (text: string) => void }) {
+function ListInput({
+  text,
+  locked,
+  onText,
+}: {
+  text: string;
+  locked: boolean;
+  onText: (text: string) => void;
+}) {
   const file = useRef<HTMLInputElement>(null);
   const [over, setOver] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
   const read = (chosen: File | undefined) => {
-    if (!chosen) return;
+    if (!chosen || locked) return;
     // A spreadsheet's own format begins like an archive; its text says nothing.
     if (/\.(xlsx?|ods|numbers|pdf|docx?)$/i.test(chosen.name)) {
       setProblem(t`Save the sheet as CSV first; this file can't be read as text.`);
@@ -118,6 +105,7 @@ function ListInput({ text, onText }: { text: string; onText: (text: string) => v
             value={text}
             rows={7}
             maxLength={MAX_TEXT}
+            readOnly={locked}
             spellCheck={false}
             autoComplete="off"
             className={cx('font-mono sm:text-[0.8125rem]!', over && 'border-accent-ink! bg-accent-soft!')}
@@ -129,6 +117,7 @@ function ListInput({ text, onText }: { text: string; onText: (text: string) => v
         <Button
           size="sm"
           look="secondary"
+          disabled={locked}
           icon={<FileUp aria-hidden="true" className="size-4" />}
           onClick={() => file.current?.click()}
         >

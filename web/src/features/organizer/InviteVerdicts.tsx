@@ -6,7 +6,7 @@ import { roleName } from '@/features/organization/roles';
 import { Badge, type Tone } from '@/ui/Badge';
 import { Button } from '@/ui/Button';
 import { Card } from '@/ui/Card';
-import type { Answered } from './InviteMany';
+import { type Answered, unsettled } from './inviteAnswers';
 import { type InviteLine, MAX_LINES } from './inviteLines';
 
 /** What is to be thought of each line before it is sent; what can't go stands first. */
@@ -53,9 +53,7 @@ function verdictWord(line: InviteLine): string {
   }
 }
 
-const TRY_AGAIN: readonly Answered['outcome'][] = ['invalid', 'limit', null];
-
-/** What became of each line, with a way to try the failed ones again. */
+/** What became of each line, with a way to try again what was not sent. */
 export function OutcomeList({
   answered,
   onAgain,
@@ -64,40 +62,42 @@ export function OutcomeList({
   onAgain: (rest: readonly InviteLine[]) => void;
 }) {
   const invited = answered.filter((one) => one.outcome === 'invited').length;
-  const rest = answered.filter((one) => TRY_AGAIN.includes(one.outcome)).map((one) => one.line);
+  const unsent = answered.filter((one) => one.outcome === null).length;
+  const rest = unsettled(answered);
   const ordered = [...answered].sort(
     (a, b) => Number(a.outcome === 'invited') - Number(b.outcome === 'invited'),
   );
+  const done = plural(invited, {
+    0: 'Nobody was invited',
+    one: '# person is invited',
+    other: '# people are invited',
+  });
+  const left = plural(unsent, { 0: '', one: '# line was not sent', other: '# lines were not sent' });
   return (
     <Card className="p-5">
-      <p role="status" className="flex items-center gap-2 font-semibold">
-        {plural(invited, {
-          0: 'Nobody was invited',
-          one: '# person is invited',
-          other: '# people are invited',
-        })}
+      <p role="status" className="font-semibold">
+        {[done, left].filter(Boolean).join(' · ')}
       </p>
       <Rows label={t`What became of each line`}>
         {ordered.map(({ line, outcome }) => {
-          const { tone, word } = outcomeWord(outcome);
-          return <Row key={`${line.line} ${line.email}`} line={line} tone={tone} word={word} />;
+          const { tone, word } = outcome ? outcomeWord(outcome) : unsentWord(line);
+          return (
+            <Row key={`${line.line} ${line.email} ${line.verdict}`} line={line} tone={tone} word={word} />
+          );
         })}
       </Rows>
-      <div className="mt-4 flex flex-wrap gap-2">
-        <Button look="secondary" onClick={() => onAgain([])}>
-          {t`Invite more`}
-        </Button>
-        {rest.length > 0 ? (
-          <Button look="secondary" onClick={() => onAgain(rest)}>
-            {plural(rest.length, { one: 'Correct # line', other: 'Correct # lines' })}
-          </Button>
-        ) : null}
-      </div>
+      <Button look="secondary" className="mt-4" onClick={() => onAgain(rest)}>
+        {plural(rest.length, {
+          0: 'Invite more',
+          one: 'Go on with the # line that is left',
+          other: 'Go on with the # lines that are left',
+        })}
+      </Button>
     </Card>
   );
 }
 
-function outcomeWord(outcome: InviteOutcome['outcome'] | null): { tone: Tone; word: string } {
+function outcomeWord(outcome: InviteOutcome['outcome']): { tone: Tone; word: string } {
   switch (outcome) {
     case 'invited':
       return { tone: 'good', word: t`Invited` };
@@ -111,9 +111,13 @@ function outcomeWord(outcome: InviteOutcome['outcome'] | null): { tone: Tone; wo
       return { tone: 'bad', word: t`No e-mail address` };
     case 'limit':
       return { tone: 'warn', word: t`Too many for today` };
-    case null:
-      return { tone: 'warn', word: t`Not sent; try again` };
   }
+}
+
+function unsentWord(line: InviteLine): { tone: Tone; word: string } {
+  if (line.verdict === 'ok') return { tone: 'warn', word: t`Not sent; try again` };
+  if (line.verdict === 'repeated') return { tone: 'neutral', word: verdictWord(line) };
+  return { tone: 'warn', word: t`Not sent: ${verdictWord(line)}` };
 }
 
 function Rows({ label, children }: { label: string; children: ReactNode }) {

@@ -14,6 +14,9 @@ describe('a pasted list', () => {
       ['a@x.org', 'b@x.org', 'c@x.org'],
     ],
     ['a spreadsheet with names first', 'Ann Doe\ta@x.org\nBob;b@x.org', ['a@x.org', 'b@x.org']],
+    ['a list with spaces between', 'a@x.org b@x.org   c@x.org', ['a@x.org', 'b@x.org', 'c@x.org']],
+    ['a name before a space', 'Ann Doe a@x.org', ['a@x.org']],
+    ['a heading alone', 'E-Mail\na@x.org', ['a@x.org']],
     ['a byte order mark', '\ufeffa@x.org', ['a@x.org']],
   ])('%s is read', (_, text, emails) => {
     expect(read(text)).toEqual(emails.map((email) => `${email} user ok`));
@@ -26,6 +29,26 @@ describe('a pasted list', () => {
       'c@x.org orgAdmin ok',
       'd@x.org user ok',
       'e@x.org user ok',
+    ]);
+  });
+
+  it('takes a role after a space, too', () => {
+    expect(read('a@x.org   organizer\nb@x.org org admin\nEmail\nc@x.org, admin')).toEqual([
+      'a@x.org organizer ok',
+      'b@x.org orgAdmin ok',
+      'c@x.org orgAdmin ok',
+    ]);
+    expect(readInviteLines('a@x.org someone', 'user')[0]).toMatchObject({
+      verdict: 'unknown_role',
+      word: 'someone',
+    });
+  });
+
+  it('finds a heading below a title, or where a second list begins', () => {
+    expect(read('Guests\n\nname,e-mail\nAnn,a@x.org\nrole;mail\nadmin;b@x.org')).toEqual([
+      'Guests user no_address',
+      'a@x.org user ok',
+      'b@x.org orgAdmin ok',
     ]);
   });
 
@@ -66,6 +89,12 @@ describe('a pasted list', () => {
       ['a@x.org', 'orgAdmin'],
       ['b@x.org', 'organizer'],
     ]);
+  });
+
+  it('keeps what was left out as it was written', () => {
+    const long = `no address ${'x'.repeat(100)}`;
+    const lines = readInviteLines(`a@x.org, orgnizer\n${long}`, 'user');
+    expect(asText(lines)).toBe(`a@x.org, orgnizer\n${long}`);
   });
 
   it('is read to an end, whatever it is', () => {

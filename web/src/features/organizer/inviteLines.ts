@@ -2,10 +2,10 @@
 // lines of CSV with a role, or the way mail programs write lists.
 import type { Role } from '@/api/types';
 
-/** The most addresses that one go takes. */
-export const MAX_LINES = 200;
-/** Text beyond this is no list of 200 addresses. */
-export const MAX_TEXT = 100_000;
+/** The most addresses that one list takes: as many as a person can invite in a day. */
+export const MAX_LINES = 500;
+/** Text beyond this is no list of 500 addresses. */
+export const MAX_TEXT = 250_000;
 const MAX_ADDRESS = 254;
 
 export type Verdict = 'ok' | 'no_address' | 'unknown_role' | 'repeated' | 'too_many';
@@ -19,6 +19,8 @@ export interface InviteLine {
   readonly verdict: Verdict;
   /** The word that is no role. */
   readonly word?: string;
+  /** All of what is no address. */
+  readonly text?: string;
 }
 
 const ROLE_WORDS: Readonly<Record<string, Role>> = {
@@ -64,8 +66,8 @@ function cellsOf(line: string): string[] {
   return cells;
 }
 
-// "Ann Example <ann@example.org>", "mailto:ann@example.org" and the bare address.
-function addressIn(cell: string): string | null {
+/** The address in "Ann Example <ann@example.org>", "mailto:ann@example.org" or alone. */
+export function addressIn(cell: string): string | null {
   const bare = (/<([^<>]*)>\s*$/.exec(cell)?.[1] ?? cell).trim().replace(/^mailto:/i, '');
   return isAddress(bare) ? bare : null;
 }
@@ -78,15 +80,35 @@ interface Header {
 function headerOf(cells: readonly string[]): Header | null {
   const names = cells.map(compact);
   const address = names.findIndex((name) => ADDRESS_HEADINGS.has(name));
-  return address < 0 ? null : { address, role: names.findIndex((name) => ROLE_HEADINGS.has(name)) };
+  if (address < 0 || names.some((name) => name.includes('@'))) return null;
+  return { address, role: names.findIndex((name) => ROLE_HEADINGS.has(name)) };
 }
 
-type Found = Pick<InviteLine, 'email' | 'role' | 'word'> & { verdict: 'ok' | 'no_address' | 'unknown_role' };
+// "a@x.org b@x.org organizer" are three cells, and "Ann Doe a@x.org" are two:
+// words without an address among them belong together.
+function spacedCells(cell: string): string[] {
+  if (addressIn(cell) !== null || cell.includes('<')) return [cell];
+  const words = cell.split(/\s+/);
+  if (!words.some((word) => addressIn(word) !== null)) return [cell];
+  const cells: string[] = [];
+  let open = false;
+  for (const word of words) {
+    const plain = !word.includes('@');
+    if (plain && open) cells.push(`${cells.pop() ?? ''} ${word}`);
+    else cells.push(word);
+    open = plain;
+  }
+  return cells;
+}
+
+type Found = Pick<InviteLine, 'email' | 'role' | 'word' | 'text'> & {
+  verdict: 'ok' | 'no_address' | 'unknown_role';
+};
 
 const SHOWN_OF_RUBBISH = 60;
 
 function rubbish(text: string, role: Role): Found {
-  return { email: text.slice(0, SHOWN_OF_RUBBISH), role, verdict: 'no_address' };
+  return { email: text.slice(0, SHOWN_OF_RUBBISH), role, verdict: 'no_address', text };
 }
 
 function withRole(email: string, word: string, fallback: Role): Found {
@@ -108,7 +130,7 @@ function fromHeader(cells: readonly string[], header: Header, fallback: Role): F
 function fromCells(cells: readonly string[], fallback: Role): Found[] {
   const found: Found[] = [];
   let before = '';
-  for (const cell of cells.filter((text) => text !== '')) {
+  for (const cell of cells.filter((text) => text !== '').flatMap(spacedCells)) {
     const email = addressIn(cell);
     const last = found.at(-1);
     if (email) found.push({ email, role: fallback, verdict: 'ok' });
@@ -130,15 +152,16 @@ export function readInviteLines(text: string, fallback: Role): InviteLine[] {
   const out: InviteLine[] = [];
   const seen = new Set<string>();
   let header: Header | null = null;
-  let first = true;
   let good = 0;
   lines.forEach((line, i) => {
     if (line.trim() === '') return;
     const cells = cellsOf(line);
-    if (first) {
-      first = false;
-      header = headerOf(cells);
-      if (header) return;
+    // A heading may follow a title or another list. One of a single column
+    // tells nothing about columns.
+    const heading = headerOf(cells);
+    if (heading) {
+      header = cells.filter((cell) => cell !== '').length > 1 ? heading : null;
+      return;
     }
     for (const found of header ? [fromHeader(cells, header, fallback)] : fromCells(cells, fallback)) {
       const key = found.email.toLowerCase();
@@ -153,6 +176,6 @@ export function readInviteLines(text: string, fallback: Role): InviteLine[] {
 }
 
 /** Lines as text again, for those that are to be tried once more. */
-export function asText(lines: readonly { email: string; role: Role }[]): string {
-  return lines.map(({ email, role }) => `${email}, ${role}`).join('\n');
+export function asText(lines: readonly Omit<InviteLine, 'line' | 'verdict'>[]): string {
+  return lines.map(({ email, role, word, text }) => text ?? `${email}, ${word ?? role}`).join('\n');
 }
