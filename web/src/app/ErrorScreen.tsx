@@ -63,7 +63,7 @@ export function Failure({
         title={t`Not yours to open`}
         action={<ButtonLink to="/">{t`Discover events`}</ButtonLink>}
       >
-        {t`Your role in this organization does not allow this.`}
+        {t`You are signed in, but your account is not allowed to see this.`}
       </EmptyState>
     );
   }

@@ -3,9 +3,9 @@ import { cleanup, render, screen, waitFor } from '@testing-library/react';
 import type { ReactNode } from 'react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ApiError } from '@/api/problem';
-import type { Me, Role } from '@/api/types';
+import type { Event, Me, Role } from '@/api/types';
 import { rememberedOrg, rereadRemembered } from './current';
-import { Gate, isId } from './InOrganization';
+import { Gate, isId, NotYourEvent } from './InOrganization';
 
 const ORG = '01980000-0000-7000-8000-000000000001';
 
@@ -109,6 +109,24 @@ describe('a part of running an organization', () => {
     expect(heading()).toBeNull();
     answer();
     await waitFor(() => expect(heading()).toBe('This is for administrators'));
+  });
+});
+
+describe('an event that one may see and not run', () => {
+  const event = { id: 'jazz', org_id: ORG } as Event;
+
+  it('says which role it takes, and leads to its page', () => {
+    render(<NotYourEvent me={meAs('user')} event={event} />);
+    expect(heading()).toBe('This is for organizers');
+    expect(screen.getByRole('link', { name: 'See the event' })).toBeDefined();
+  });
+
+  it('says to who is no member whose it is, and nothing of a role', () => {
+    state.org = { id: ORG, name: 'Club' };
+    const { container } = render(<NotYourEvent me={meAs(null)} event={event} />);
+    expect(heading()).toBe('This is for members of Club');
+    expect(screen.getByRole('link', { name: 'See the event' })).toBeDefined();
+    expect(container.textContent).not.toContain('role');
   });
 });
 

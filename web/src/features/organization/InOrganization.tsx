@@ -4,7 +4,7 @@ import { type ReactNode, useEffect, useState } from 'react';
 import { useMeQuery } from '@/api/me';
 import { useMyInvites, useOrganization } from '@/api/organizations';
 import { isNotFound } from '@/api/problem';
-import type { Me, Role } from '@/api/types';
+import type { Event, Me, Role } from '@/api/types';
 import { Failure, NotFoundScreen } from '@/app/ErrorScreen';
 import { PendingScreen } from '@/app/PendingScreen';
 import { useTitle } from '@/app/title';
@@ -56,6 +56,18 @@ export function Gate({
   return <Denied key={orgId} orgId={orgId} membership={org} needs={roleFor(section)} />;
 }
 
+/** The same words to who may see an event but not run it, with a way to its page. */
+export function NotYourEvent({ me, event }: { me: Me; event: Event }) {
+  return (
+    <Denied
+      orgId={event.org_id}
+      membership={me.organizations.find((org) => org.id === event.org_id)}
+      needs={roleFor('events')}
+      eventId={event.id}
+    />
+  );
+}
+
 /** What was read of oneself counts as current for this long. */
 const FRESH_MS = 3000;
 
@@ -74,17 +86,23 @@ function Denied({
   orgId,
   membership,
   needs,
+  eventId,
 }: {
   orgId: string;
   membership: Membership | undefined;
   needs: Role;
+  eventId?: string;
 }) {
   const certain = useCertain();
   if (!certain) return <PendingScreen />;
-  return membership ? <TooLittle org={membership} needs={needs} /> : <ForMembers orgId={orgId} />;
+  return membership ? (
+    <TooLittle org={membership} needs={needs} eventId={eventId} />
+  ) : (
+    <ForMembers orgId={orgId} eventId={eventId} />
+  );
 }
 
-function TooLittle({ org, needs }: { org: Membership; needs: Role }) {
+function TooLittle({ org, needs, eventId }: { org: Membership; needs: Role; eventId: string | undefined }) {
   const title = needs === 'orgAdmin' ? t`This is for administrators` : t`This is for organizers`;
   useTitle(title);
   const role = roleName(org.role);
@@ -96,9 +114,13 @@ function TooLittle({ org, needs }: { org: Membership; needs: Role }) {
         title={title}
         action={
           <>
-            <ButtonLink to="/organizations/$orgId" params={{ orgId: org.id }}>
-              {t`See what is on`}
-            </ButtonLink>
+            {eventId === undefined ? (
+              <ButtonLink to="/organizations/$orgId" params={{ orgId: org.id }}>
+                {t`See what is on`}
+              </ButtonLink>
+            ) : (
+              <SeeEvent id={eventId} />
+            )}
             <ButtonLink to="/manage/$orgId/people" params={{ orgId: org.id }} look="secondary">
               {t`See its people`}
             </ButtonLink>
@@ -112,16 +134,20 @@ function TooLittle({ org, needs }: { org: Membership; needs: Role }) {
 }
 
 // That an organization exists is no secret; what is inside is.
-function ForMembers({ orgId }: { orgId: string }) {
+function ForMembers({ orgId, eventId }: { orgId: string; eventId: string | undefined }) {
   const known = isId(orgId);
   const { data: org, error, isPending, refetch } = useOrganization(orgId, known);
   if (!known || isNotFound(error)) return <NotFoundScreen />;
   if (isPending) return <PendingScreen />;
   if (!org) return <Failure page error={error} onRetry={() => void refetch()} />;
-  return <NotAMember orgId={org.id} name={org.name} />;
+  return <NotAMember orgId={org.id} name={org.name} eventId={eventId} />;
 }
 
-function NotAMember({ orgId, name }: { orgId: string; name: string }) {
+function SeeEvent({ id }: { id: string }) {
+  return <ButtonLink to="/events/$eventId" params={{ eventId: id }}>{t`See the event`}</ButtonLink>;
+}
+
+function NotAMember({ orgId, name, eventId }: { orgId: string; name: string; eventId: string | undefined }) {
   const title = t`This is for members of ${name}`;
   useTitle(title);
   const invited = useMyInvites(true).data?.items.some((invite) => invite.org_id === orgId) ?? false;
@@ -133,11 +159,12 @@ function NotAMember({ orgId, name }: { orgId: string; name: string }) {
         title={title}
         action={
           <>
+            {eventId === undefined ? null : <SeeEvent id={eventId} />}
             {invited ? <ButtonLink to="/invites">{t`See your invitation`}</ButtonLink> : null}
             <ButtonLink
               to="/organizations/$orgId"
               params={{ orgId }}
-              look={invited ? 'secondary' : 'primary'}
+              look={invited || eventId !== undefined ? 'secondary' : 'primary'}
             >
               {t`See its public page`}
             </ButtonLink>

@@ -3,12 +3,13 @@ import { getRouteApi, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useChangeEvent, useEvent } from '@/api/events';
 import { ApiError } from '@/api/problem';
-import type { Event } from '@/api/types';
+import type { Event, Me } from '@/api/types';
 import { Failure } from '@/app/ErrorScreen';
 import { explain } from '@/app/explain';
 import { PendingScreen } from '@/app/PendingScreen';
 import { useTitle } from '@/app/title';
 import { RequireSignIn } from '@/features/account/RequireSignIn';
+import { NotYourEvent } from '@/features/organization/InOrganization';
 import { Button, ButtonLink } from '@/ui/Button';
 import { Notice } from '@/ui/Notice';
 import { BackLink, PageHeader } from '@/ui/PageHeader';
@@ -21,17 +22,17 @@ const route = getRouteApi('/manage/events/$eventId/edit');
 
 export function EditEventPage() {
   const { eventId } = route.useParams();
-  return <RequireSignIn>{() => <Load id={eventId} />}</RequireSignIn>;
+  return <RequireSignIn>{(me) => <Load me={me} id={eventId} />}</RequireSignIn>;
 }
 
-function Load({ id }: { id: string }) {
+function Load({ me, id }: { me: Me; id: string }) {
   const { data: event, error, isPending, refetch } = useEvent(id);
   // What is edited stays what it was when editing began, also when the event
   // is fetched again in the background: only then can a conflict be noticed.
   const [base, setBase] = useState<Event | null>(null);
   if (isPending) return <PendingScreen />;
   if (!event) return <Failure page error={error} onRetry={() => void refetch()} />;
-  if (!event.can_manage) return <Failure page error={new ApiError({ status: 403, code: 'forbidden' })} />;
+  if (!event.can_manage) return <NotYourEvent me={me} event={event} />;
   const shown = base ?? event;
   if (!base) setBase(event);
   const reload = () => void refetch().then(({ data }) => data && setBase(data));

@@ -128,6 +128,14 @@ export function EventFormFields({ register, errors, started, category, zone }: P
             text={t`Free seats go to the first party in line that is small enough.`}
           />
         </Choice>
+        <Field
+          label={t`Longest waitlist`}
+          className="sm:w-1/2 sm:pr-2.5"
+          hint={t`How many parties may wait at a time. 0: no waitlist. Empty: no limit.`}
+          error={errors.waitlistLimit?.message}
+        >
+          {(control) => <Input {...control} {...register('waitlistLimit')} inputMode="numeric" />}
+        </Field>
       </Group>
     </div>
   );

@@ -6,13 +6,13 @@ import { useRef, useState } from 'react';
 import { useEventAudit } from '@/api/audit';
 import { useEvent, useEventBookings, useWaitlist } from '@/api/events';
 import { keys } from '@/api/keys';
-import { ApiError } from '@/api/problem';
-import type { Event } from '@/api/types';
+import type { Event, Me } from '@/api/types';
 import { Failure } from '@/app/ErrorScreen';
 import { PendingScreen } from '@/app/PendingScreen';
 import { useTitle } from '@/app/title';
 import { RequireSignIn } from '@/features/account/RequireSignIn';
 import { statusBadge } from '@/features/event/availability';
+import { NotYourEvent } from '@/features/organization/InOrganization';
 import { count, longDate, timeRange, zoneName } from '@/lib/format';
 import { useEventChannel } from '@/realtime/hooks';
 import { Badge } from '@/ui/Badge';
@@ -30,14 +30,14 @@ const route = getRouteApi('/manage/events/$eventId');
 /** An event as its organizer sees it: figures, bookings and waitlist, live. */
 export function ManageEventPage() {
   const { eventId } = route.useParams();
-  return <RequireSignIn>{() => <Load id={eventId} />}</RequireSignIn>;
+  return <RequireSignIn>{(me) => <Load me={me} id={eventId} />}</RequireSignIn>;
 }
 
-function Load({ id }: { id: string }) {
+function Load({ me, id }: { me: Me; id: string }) {
   const { data: event, error, isPending, refetch } = useEvent(id);
   if (isPending) return <PendingScreen />;
   if (!event) return <Failure page error={error} onRetry={() => void refetch()} />;
-  if (!event.can_manage) return <Failure page error={new ApiError({ status: 403, code: 'forbidden' })} />;
+  if (!event.can_manage) return <NotYourEvent me={me} event={event} />;
   return <Manage event={event} />;
 }
 

@@ -21,7 +21,7 @@ import { Notice } from '@/ui/Notice';
 import { BackLink, PageHeader } from '@/ui/PageHeader';
 import { toast } from '@/ui/toast';
 import { EventFormFields } from './EventFormFields';
-import { emptyForm, inputOf } from './eventForm';
+import { emptyForm, inputOf, usualWaiting } from './eventForm';
 import { showProblem, useEventForm } from './useEventForm';
 
 const route = getRouteApi('/manage/new');
@@ -84,6 +84,12 @@ function EventFormPage({
   useEffect(() => {
     if (chosen && !touched) form.resetField('timeZone', { defaultValue: chosen.time_zone ?? viewerZone() });
   }, [chosen, touched, form]);
+  // As many more may wait as there are more seats, until one says how many.
+  const totalSlots = form.watch('totalSlots');
+  const limited = form.formState.dirtyFields.waitlistLimit;
+  useEffect(() => {
+    if (!limited) form.resetField('waitlistLimit', { defaultValue: usualWaiting(totalSlots) });
+  }, [totalSlots, limited, form]);
   const submit = form.handleSubmit((values) => {
     setProblem(null);
     create.mutate(inputOf(values, orgId), {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { changeOf, emptyForm, eventFormSchema, formField, inputOf } from './eventForm';
+import type { Event } from '@/api/types';
+import { changeOf, emptyForm, eventFormSchema, formField, formOf, inputOf, usualWaiting } from './eventForm';
 
 const form = { ...emptyForm('Europe/Berlin', new Date('2026-11-22T12:00:00Z')), name: ' Jazz ' };
 
@@ -17,6 +18,9 @@ describe('the event form', () => {
     ['totalSlots', '1000001'],
     ['maxSeatsPerUser', '0'],
     ['maxSeatsPerUser', 'many'],
+    ['waitlistLimit', '-1'],
+    ['waitlistLimit', '10000001'],
+    ['waitlistLimit', 'none'],
     ['starts', ''],
   ])('refuses %s = "%s" and says so at that field', (field, value) => {
     const result = eventFormSchema().safeParse({ ...form, [field]: value });
@@ -28,6 +32,29 @@ describe('the event form', () => {
     expect(input.starts_at).toBe('2026-12-01T18:00:00.000Z');
     expect(input.name).toBe('Jazz');
     expect(inputOf({ ...form, maxSeatsPerUser: '' }, 'org').max_seats_per_user).toBeNull();
+  });
+
+  it.each([
+    ['', null],
+    ['0', 0],
+    ['25', 25],
+  ])('takes a waitlist of “%s” parties for %s', (waitlistLimit, sent) => {
+    expect(eventFormSchema().safeParse({ ...form, waitlistLimit }).success).toBe(true);
+    expect(inputOf({ ...form, waitlistLimit }, 'org').waitlist_limit).toBe(sent);
+    expect(changeOf({ ...form, waitlistLimit }, form)).toEqual({ waitlist_limit: sent });
+    expect(formOf({ ...inputOf({ ...form, waitlistLimit }, 'org') } as Event).waitlistLimit).toBe(
+      waitlistLimit,
+    );
+  });
+
+  it.each([
+    ['100', '1000'],
+    ['1000000', '10000000'],
+    ['9999999', '10000000'],
+    ['', ''],
+    ['many', ''],
+  ])('proposes for %s seats a waitlist of %s parties', (seats, parties) => {
+    expect(usualWaiting(seats)).toBe(parties);
   });
 
   it('sends of an edit only what differs', () => {

@@ -9,6 +9,9 @@ export const MAX_NAME = 200;
 export const MAX_VENUE = 300;
 export const MAX_DESCRIPTION = 20_000;
 export const MAX_SEATS = 1_000_000;
+/** So many parties may wait for each seat unless one says otherwise. */
+export const WAITING_PER_SEAT = 10;
+export const MAX_WAITING = WAITING_PER_SEAT * MAX_SEATS;
 
 export interface EventForm {
   name: string;
@@ -23,11 +26,14 @@ export interface EventForm {
   maxSeatsPerUser: string;
   visibility: 'public' | 'members';
   waitlistPolicy: 'strict' | 'fit';
+  /** In parties. Empty: no limit; 0: no waitlist. */
+  waitlistLimit: string;
 }
 
 /** Checks what can be known without the server; the server has the last word. */
 export function eventFormSchema() {
-  const whole = (text: string, max: number) => /^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= max;
+  const whole = (text: string, max: number, min = 1) =>
+    /^\d+$/.test(text) && Number(text) >= min && Number(text) <= max;
   return z
     .object({
       name: z.string().check(
@@ -50,6 +56,14 @@ export function eventFormSchema() {
         ),
       visibility: z.enum(['public', 'members']),
       waitlistPolicy: z.enum(['strict', 'fit']),
+      waitlistLimit: z
+        .string()
+        .check(
+          z.refine(
+            (v) => v === '' || whole(v, MAX_WAITING, 0),
+            t`A whole number up to 10,000,000, or empty for no limit.`,
+          ),
+        ),
     })
     .check(
       z.refine((f) => f.starts === '' || f.ends === '' || f.ends > f.starts, {
@@ -73,7 +87,13 @@ export function emptyForm(zone: string, now: Date): EventForm {
     maxSeatsPerUser: '10',
     visibility: 'public',
     waitlistPolicy: 'strict',
+    waitlistLimit: usualWaiting('100'),
   };
+}
+
+/** How many parties may wait for so many seats where nobody said otherwise. */
+export function usualWaiting(totalSlots: string): string {
+  return /^\d+$/.test(totalSlots) ? String(Math.min(Number(totalSlots) * WAITING_PER_SEAT, MAX_WAITING)) : '';
 }
 
 export function formOf(event: Event): EventForm {
@@ -89,6 +109,7 @@ export function formOf(event: Event): EventForm {
     maxSeatsPerUser: event.max_seats_per_user === null ? '' : String(event.max_seats_per_user),
     visibility: event.visibility,
     waitlistPolicy: event.waitlist_policy,
+    waitlistLimit: event.waitlist_limit === null ? '' : String(event.waitlist_limit),
   };
 }
 
@@ -109,6 +130,7 @@ function bodyOf(form: EventForm) {
     max_seats_per_user: form.maxSeatsPerUser === '' ? null : Number(form.maxSeatsPerUser),
     visibility: form.visibility,
     waitlist_policy: form.waitlistPolicy,
+    waitlist_limit: form.waitlistLimit === '' ? null : Number(form.waitlistLimit),
   };
 }
 
@@ -135,6 +157,7 @@ const FIELDS: Record<string, keyof EventForm> = {
   max_seats_per_user: 'maxSeatsPerUser',
   visibility: 'visibility',
   waitlist_policy: 'waitlistPolicy',
+  waitlist_limit: 'waitlistLimit',
 };
 
 /** The form's name of a field that the server complains about. */
