@@ -249,6 +249,7 @@ func (a *App) rooms(ctx context.Context) error {
 	a.Events = event.NewService(postgres.NewEventStore(a.db), now)
 	a.Bookings = booking.NewService(a.alloc, a.holds, postgres.NewBookingStore(a.db), a.Orgs, now, a.Log, a.sharedBookings()...)
 	a.Events.OnDelete(a.eventDeleted)
+	a.Orgs.OnRoleChange(a.roleChanged)
 	a.people = user.NewService(postgres.NewUsers(a.db), now)
 	if err := a.signIn(ctx); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"happening/internal/access"
 	"happening/internal/event"
 	"happening/internal/fault"
 )
@@ -68,10 +69,31 @@ func (s *Service) GiveUp(ctx context.Context, eventID, userID uuid.UUID) error {
 
 // ReleaseHolds gives back the seats that a person holds at any event.
 func (s *Service) ReleaseHolds(ctx context.Context, userID uuid.UUID) error {
+	return s.giveBack(ctx, userID, func(uuid.UUID) (bool, error) { return true, nil })
+}
+
+// ReleaseHidden gives back the seats that a person holds at events that they
+// may not see any more, since they couldn't do it themselves.
+func (s *Service) ReleaseHidden(ctx context.Context, userID uuid.UUID) error {
+	return s.giveBack(ctx, userID, func(eventID uuid.UUID) (bool, error) {
+		_, err := s.Event(ctx, access.Principal{UserID: userID}, eventID, access.EventRead)
+		if errors.Is(err, fault.ErrNotFound) {
+			return true, nil
+		}
+		return false, err
+	})
+}
+
+// giveBack gives back what a person holds at the events which it is asked of.
+// What fails does not keep the rest from being done.
+func (s *Service) giveBack(ctx context.Context, userID uuid.UUID, at func(eventID uuid.UUID) (bool, error)) error {
 	events, err := s.holds.HeldAt(ctx, userID)
 	for _, eventID := range events {
-		_, failed := s.holds.Place(ctx, Placement{EventID: eventID, UserID: userID, Now: s.now()})
-		s.HoldEnded(eventID)
+		theirs, failed := at(eventID)
+		if theirs {
+			_, failed = s.holds.Place(ctx, Placement{EventID: eventID, UserID: userID, Now: s.now()})
+			s.HoldEnded(eventID)
+		}
 		err = errors.Join(err, failed)
 	}
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 
 	"happening/internal/access"
 	"happening/internal/audit"
+	"happening/internal/fault"
 )
 
 // auditRoutes are those of the record of who did what.
@@ -207,10 +209,22 @@ func (s *Server) exportAudit(ctx context.Context, in *exportInput) (*exportAnswe
 			return
 		}
 		if err := writeExport(ctx, file, export, first); err != nil {
-			callFrom(ctx).logError(ctx, "an export was cut off", err)
+			callFrom(ctx).exportCut(ctx, err)
 			panic(http.ErrAbortHandler)
 		}
 	}}, nil
+}
+
+// exportCut notes why an export has ended early. That the reader went away, or
+// may not read the record any more, is no defect of ours.
+func (c *call) exportCut(ctx context.Context, err error) {
+	const message = "an export was cut off"
+	var refused *fault.Error
+	if errors.As(err, &refused) && refused.Kind != fault.Internal || ctx.Err() != nil {
+		c.server.deps.Log.InfoContext(ctx, message, "request_id", c.requestID(), "error", err)
+		return
+	}
+	c.logError(ctx, message, err)
 }
 
 // auditFile writes the record in one form.

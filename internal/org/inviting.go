@@ -12,6 +12,7 @@ import (
 	"happening/internal/access"
 	"happening/internal/audit"
 	"happening/internal/fault"
+	"happening/internal/user"
 )
 
 // Addressed is an invite together with what the caller is to it.
@@ -34,7 +35,9 @@ type InviteStore interface {
 	// addresses, each with its record and its fact in the outbox, and closes
 	// overdue ones. What is refused with ErrAlreadyMember, ErrAlreadyInvited,
 	// ErrTooManyInvites or ErrInvitesToday, also when many requests come at
-	// once, is left out and said in its place; ErrSuspended is about all.
+	// once, is left out and said in its place; ErrSuspended is about all, and so
+	// are fault.ErrForbidden and fault.ErrNotFound, where the inviter is no
+	// orgAdmin any more or the organization is gone.
 	InsertInvites(ctx context.Context, invites []Invite) (made []Made, err error)
 	// ResendInvite asks for the mail of one of the organization's invites once
 	// more, with a record and a fact; refused as by Invite.Resend, and with
@@ -51,7 +54,8 @@ type InviteStore interface {
 	// AnswerInvite answers a pending, unexpired invite to the user's verified
 	// address and makes who accepts a member, a higher role that is there
 	// staying, with AnswerRecord in the record. ErrInviteNotPending where it is
-	// not pending any more.
+	// not pending any more; ErrSuspended to who accepts while the organization
+	// is suspended.
 	AnswerInvite(ctx context.Context, id, userID uuid.UUID, a Answer, now time.Time) (Invite, error)
 	// RevokeInvite withdraws a pending invite; else ErrInviteNotPending.
 	RevokeInvite(ctx context.Context, id uuid.UUID, now time.Time, record audit.Entry) error
@@ -79,7 +83,7 @@ func (s *Service) Invite(ctx context.Context, p access.Principal, orgID uuid.UUI
 		err = made[0].Refused
 	}
 	if err != nil {
-		return Invite{}, fmt.Errorf("org: invite: %w", err)
+		return Invite{}, fmt.Errorf("org: invite: %w", s.explained(ctx, access.InvitesManage, p, orgID, err))
 	}
 	return made[0].Invite, nil
 }
@@ -122,7 +126,7 @@ func (s *Service) InviteMany(ctx context.Context, p access.Principal, orgID uuid
 	}
 	made, err := s.store.InsertInvites(ctx, invites)
 	if err != nil {
-		return nil, fmt.Errorf("org: invite many: %w", err)
+		return nil, fmt.Errorf("org: invite many: %w", s.explained(ctx, access.InvitesManage, p, orgID, err))
 	}
 	for k, m := range made {
 		outcome, ok := outcomeOf(m.Refused)
@@ -188,12 +192,14 @@ func inviteID(i Invite) uuid.UUID { return i.ID }
 
 // AcceptInvite makes the caller a member, if the invite is addressed to the
 // caller's verified address; to everybody else it does not exist. Of many at
-// once one succeeds, the others get ErrInviteNotPending.
+// once one succeeds, the others get ErrInviteNotPending. While the organization
+// is suspended nobody joins it: ErrSuspended.
 func (s *Service) AcceptInvite(ctx context.Context, p access.Principal, id uuid.UUID) (Invite, error) {
 	return s.answer(ctx, p, id, Accept)
 }
 
-// RejectInvite declines; otherwise it is like AcceptInvite.
+// RejectInvite declines, also while the organization is suspended; otherwise it
+// is like AcceptInvite.
 func (s *Service) RejectInvite(ctx context.Context, p access.Principal, id uuid.UUID) (Invite, error) {
 	return s.answer(ctx, p, id, Reject)
 }
@@ -273,7 +279,7 @@ func (s *Service) InviteByToken(ctx context.Context, p access.Principal, token s
 // InviteLink is what the mail to an invited person is made of.
 type InviteLink struct {
 	Email   string
-	OrgName string
+	OrgName string // without what a mail program would make a link of
 	Role    access.Role
 	URL     string
 }
@@ -288,7 +294,7 @@ func (s *Service) MintInviteLink(ctx context.Context, id uuid.UUID) (InviteLink,
 		return InviteLink{}, fmt.Errorf("org: mint invite link: %w", err)
 	}
 	return InviteLink{
-		Email: invite.Email, OrgName: invite.OrgName, Role: invite.Role,
+		Email: invite.Email, OrgName: user.WithoutLinks(invite.OrgName), Role: invite.Role,
 		URL: s.publicURL + "/invites?" + url.Values{"token": {token}}.Encode(),
 	}, nil
 }

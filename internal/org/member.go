@@ -67,10 +67,12 @@ type MemberStore interface {
 	// filter says so.
 	ListMembers(ctx context.Context, viewer, orgID uuid.UUID, f MemberFilter, after uuid.UUID, limit int) ([]Member, error)
 	// SetRole changes a member's role where Standing.SetRole allows it, with a
-	// record; the role that they have already changes and records nothing.
+	// record; the role that they have already changes and records nothing. With
+	// orgAdmin go the invites that they made and nobody has answered.
 	SetRole(ctx context.Context, actor, orgID, userID uuid.UUID, role access.Role, now time.Time) (Member, error)
 	// RemoveMember ends a membership where Standing.Remove allows it, with a
-	// record; one's own is left.
+	// record; one's own is left. The invites that they made and nobody has
+	// answered are withdrawn.
 	RemoveMember(ctx context.Context, actor, orgID, userID uuid.UUID, now time.Time) error
 }
 
@@ -131,7 +133,8 @@ func (s *Service) Members(ctx context.Context, p access.Principal, orgID uuid.UU
 }
 
 // SetRole gives a member another role, which counts from the next request on.
-// The last orgAdmin stays one: ErrLastOrgAdmin.
+// The last orgAdmin stays one: ErrLastOrgAdmin. Of who stops being orgAdmin, the
+// invites that nobody has answered are withdrawn.
 func (s *Service) SetRole(ctx context.Context, p access.Principal, orgID, userID uuid.UUID, role access.Role) (Member, error) {
 	if _, err := s.permit(ctx, access.MembersManage, p, orgID); err != nil {
 		return Member{}, err
@@ -143,11 +146,13 @@ func (s *Service) SetRole(ctx context.Context, p access.Principal, orgID, userID
 	if err != nil {
 		return Member{}, fmt.Errorf("org: set role: %w", err)
 	}
+	s.changed(ctx, userID)
 	return m, nil
 }
 
 // RemoveMember ends somebody's membership; anybody can leave. What the person
-// has booked stays theirs. The last orgAdmin stays: ErrLastOrgAdmin.
+// has booked stays theirs; the invites that they made and nobody has answered
+// are withdrawn. The last orgAdmin stays: ErrLastOrgAdmin.
 func (s *Service) RemoveMember(ctx context.Context, p access.Principal, orgID, userID uuid.UUID) error {
 	o, err := s.store.FindOrg(ctx, orgID, p.UserID)
 	if err != nil {
@@ -162,5 +167,6 @@ func (s *Service) RemoveMember(ctx context.Context, p access.Principal, orgID, u
 	if err := s.store.RemoveMember(ctx, p.UserID, orgID, userID, s.now()); err != nil {
 		return fmt.Errorf("org: remove member: %w", err)
 	}
+	s.changed(ctx, userID)
 	return nil
 }

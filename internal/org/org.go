@@ -68,6 +68,8 @@ func tidyName(name string) (tidy, message string) {
 		message = user.MessageHidden
 	case !user.ShowsText(name):
 		message = "This must not be empty."
+	case user.NamesLink(name):
+		message = user.MessageLink
 	}
 	return name, message
 }

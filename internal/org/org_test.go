@@ -38,6 +38,7 @@ func TestNames(t *testing.T) {
 	for in, want := range map[string]string{
 		"Mill": "Mill", "  Mill \n": "Mill", strings.Repeat("ü", 200): strings.Repeat("ü", 200),
 		"": "", " ": "", strings.Repeat("u", 201): "", "a\nb": "", "a\x00": "", "a\xff": "",
+		"https://evil.example.com": "", "Free at www.evil.example": "", "Node.js": "Node.js",
 	} {
 		o, err := org.New(in, id, me, now)
 		if want == "" {

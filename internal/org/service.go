@@ -52,13 +52,21 @@ type Service struct {
 	store     Store
 	publicURL string
 	now       func() time.Time
+	changed   func(ctx context.Context, userID uuid.UUID)
 }
 
 // NewService gives the use cases over a store. publicURL is the address that
 // people type, of which links are made; now is the application's clock.
 func NewService(store Store, publicURL string, now func() time.Time) *Service {
-	return &Service{store: store, publicURL: strings.TrimSuffix(publicURL, "/"), now: now}
+	return &Service{
+		store: store, publicURL: strings.TrimSuffix(publicURL, "/"), now: now, changed: func(context.Context, uuid.UUID) {},
+	}
 }
+
+// OnRoleChange says what is done after somebody was given another role, or lost
+// theirs. It comes after the commit and before the answer, and is told nowhere
+// again: what must not fail has no place in it. Set it before the first use.
+func (s *Service) OnRoleChange(do func(ctx context.Context, userID uuid.UUID)) { s.changed = do }
 
 // RoleOf tells a person's role as the database has it now; it makes the
 // service an access.Roles.

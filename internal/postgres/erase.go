@@ -26,6 +26,14 @@ func NewErasures(db *DB) *Erasures { return &Erasures{db: db} }
 
 var _ user.ErasureStore = (*Erasures)(nil)
 
+// personIsErased is the name under which PostgreSQL refuses what would be
+// written about somebody who is erased.
+const personIsErased = "person_is_erased"
+
+// lateMail bounds how long before or after an erasure a mail can have been
+// kept that was being sent at that moment.
+const lateMail = 15 * time.Minute
+
 // errJoined says that the person joined an organization while its lock was
 // not held.
 var errJoined = errors.New("the person joined another organization meanwhile")
@@ -78,7 +86,7 @@ func erase(ctx context.Context, tx pgx.Tx, e user.Erasure) error {
 		return err
 	}
 	for _, step := range []func(context.Context, pgx.Tx, user.Erasure, *traces) error{
-		eraseMemberships, eraseInvites, eraseContacts, eraseMessages, eraseAccounts, erasePerson,
+		eraseMemberships, revokeInvites, eraseInvites, eraseContacts, eraseMessages, eraseAccounts, erasePerson,
 	} {
 		if err := step(ctx, tx, e, t); err != nil {
 			return err
@@ -207,6 +215,12 @@ func eraseMemberships(ctx context.Context, tx pgx.Tx, e user.Erasure, _ *traces)
 		}
 	}
 	return nil
+}
+
+// revokeInvites withdraws invites by the person, as for everybody who leaves an
+// organization.
+func revokeInvites(ctx context.Context, tx pgx.Tx, e user.Erasure, _ *traces) error {
+	return revokeInvitesBy(ctx, tx, uuid.Nil, e.UserID, e.UserID, e.At)
 }
 
 // eraseInvites removes invites to the person. Those that were not answered
@@ -370,7 +384,8 @@ func (s *Erasures) LiveAt(ctx context.Context, userID uuid.UUID, now time.Time, 
 }
 
 // Clear implements user.ErasureStore. A mail that the mailbox kept without a
-// message is one that was being sent when its message was removed.
+// message, around the moment of the erasure, is one that was being sent when
+// its message was removed; other mails outlive their messages and stay.
 func (s *Erasures) Clear(ctx context.Context, userID uuid.UUID) error {
 	err := inTx(ctx, s.db.System, func(tx pgx.Tx) error {
 		batch := &pgx.Batch{}
@@ -378,8 +393,10 @@ func (s *Erasures) Clear(ctx context.Context, userID uuid.UUID) error {
 		batch.Queue(`SELECT forget_keys($1)`, userID)
 		batch.Queue(`
 			DELETE FROM mailbox_mails m
-			WHERE CASE WHEN m.id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-			  THEN NOT EXISTS (SELECT FROM notifications n WHERE n.id = m.id::uuid) END`)
+			USING users u
+			WHERE u.id = $1 AND m.created_at BETWEEN u.erased_at - $2::interval AND u.erased_at + $2::interval
+			  AND CASE WHEN m.id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+			  THEN NOT EXISTS (SELECT FROM notifications n WHERE n.id = m.id::uuid) END`, userID, lateMail)
 		return tx.SendBatch(ctx, batch).Close()
 	})
 	if err != nil {

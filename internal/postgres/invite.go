@@ -39,8 +39,17 @@ func (s *OrgStore) InsertInvites(ctx context.Context, invites []org.Invite) (mad
 	for n, i := range invites {
 		addresses[n] = i.Email
 	}
-	err = s.db.write(ctx, tenant(first.InvitedBy, first.OrgID, access.InvitesManage), func(tx pgx.Tx) error {
+	as := tenant(first.InvitedBy, first.OrgID, access.InvitesManage)
+	err = s.db.write(ctx, as, func(tx pgx.Tx) error {
 		if err := lockInviteCounts(ctx, tx, first.InvitedBy, addresses); err != nil {
+			return err
+		}
+		if _, err := orgStands(ctx, tx, first.OrgID); err != nil {
+			return err
+		}
+		// Who lost the role since the transaction began invites nobody any more:
+		// what withdrew their invites has not seen this one.
+		if err := as.begin(ctx, tx); err != nil {
 			return err
 		}
 		if err := closeOverdue(ctx, tx, first.OrgID, first.CreatedAt); err != nil {
@@ -67,6 +76,20 @@ func (s *OrgStore) InsertInvites(ctx context.Context, invites []org.Invite) (mad
 		return nil, err
 	}
 	return made, nil
+}
+
+// orgStands reads whether an organization is suspended, and holds that, its
+// roles and itself still until the commit: who takes a role away, suspends or
+// deletes waits, or is waited for. fault.ErrNotFound: it is gone.
+func orgStands(ctx context.Context, tx pgx.Tx, id uuid.UUID) (suspended bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT suspended_at IS NOT NULL FROM organizations WHERE id = $1 FOR SHARE`, id).Scan(&suspended)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, fault.ErrNotFound
+	}
+	if err != nil {
+		return false, fmt.Errorf("postgres: does the organization stand: %w", err)
+	}
+	return suspended, nil
 }
 
 func insertInvite(ctx context.Context, tx pgx.Tx, i org.Invite, invited uuid.UUID) error {
@@ -254,6 +277,10 @@ func (s *OrgStore) AnswerInvite(ctx context.Context, id, userID uuid.UUID, a org
 		if err != nil {
 			return fmt.Errorf("postgres: enter by invite: %w", err)
 		}
+		suspended, err := enteredStands(ctx, tx)
+		if err != nil {
+			return err
+		}
 		invite, err = scanInvite(tx.QueryRow(ctx, answerInvite, userID, id, string(a.Status()), now))
 		if errors.Is(err, pgx.ErrNoRows) {
 			return notAnswerable(ctx, tx, id, userID)
@@ -263,6 +290,10 @@ func (s *OrgStore) AnswerInvite(ctx context.Context, id, userID uuid.UUID, a org
 		}
 		before, after := access.NoRole, access.NoRole
 		if a == org.Accept {
+			// Said to the invited alone, to whom the invite is there.
+			if suspended {
+				return org.ErrSuspended
+			}
 			if before, after, err = join(ctx, tx, invite, userID, now); err != nil {
 				return err
 			}
@@ -273,6 +304,19 @@ func (s *OrgStore) AnswerInvite(ctx context.Context, id, userID uuid.UUID, a org
 		return org.Invite{}, err
 	}
 	return invite, nil
+}
+
+// enteredStands is orgStands of the organization that the asker has entered.
+// Where they entered none, there is nothing to hold.
+func enteredStands(ctx context.Context, tx pgx.Tx) (suspended bool, err error) {
+	var id *uuid.UUID
+	if err := tx.QueryRow(ctx, `SELECT app_org()`).Scan(&id); err != nil {
+		return false, fmt.Errorf("postgres: organization entered: %w", err)
+	}
+	if id == nil {
+		return false, nil
+	}
+	return orgStands(ctx, tx, *id)
 }
 
 // notAnswerable tells why an answer found nothing to change: to anybody else
@@ -333,6 +377,40 @@ func (s *OrgStore) RevokeInvite(ctx context.Context, id uuid.UUID, now time.Time
 		}
 		return insertAudit(ctx, tx, record)
 	})
+}
+
+// revokeInvitesBy withdraws what somebody who is no orgAdmin any more has
+// invited others to and nobody has answered: in one organization, or in all
+// where orgID is uuid.Nil. Else they could let themselves in again by another
+// address. The organizations' locks keep another invite from being made
+// meanwhile. In a request it comes before the role is gone, without which the
+// invites can't be seen.
+func revokeInvitesBy(ctx context.Context, tx pgx.Tx, orgID, inviter, actor uuid.UUID, now time.Time) error {
+	rows, err := tx.Query(ctx, `
+		UPDATE organization_invites
+		SET status = 'revoked', answered_at = $3, answered_by = $4
+		WHERE invited_by = $1 AND ($2::uuid IS NULL OR org_id = $2) AND status = 'pending'
+		RETURNING id, org_id, role`,
+		inviter, nilIfZero(orgID), now, nilIfZero(actor))
+	if err != nil {
+		return fmt.Errorf("postgres: revoke somebody's invites: %w", err)
+	}
+	records, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (audit.Entry, error) {
+		e := audit.Entry{ActorID: actor, Action: audit.InviteRevoked, At: now}
+		var role access.Role
+		err := row.Scan(&e.SubjectID, &e.OrgID, &role)
+		e.Before = audit.Details{"role": role}
+		return e, err
+	})
+	if err != nil {
+		return fmt.Errorf("postgres: revoke somebody's invites: %w", err)
+	}
+	for _, record := range records {
+		if err := insertAudit(ctx, tx, record); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // SetInviteToken stores the hash of a link's secret. It runs as the system,

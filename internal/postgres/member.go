@@ -68,6 +68,11 @@ func (s *OrgStore) SetRole(ctx context.Context, actor, orgID, userID uuid.UUID, 
 		if err := standing.SetRole(role); err != nil {
 			return err
 		}
+		if standing.Member == access.OrgAdmin && role != access.OrgAdmin {
+			if err := revokeInvitesBy(ctx, tx, orgID, userID, actor, now); err != nil {
+				return err
+			}
+		}
 		m, err = setRole(ctx, tx, orgID, userID, role)
 		if err != nil || standing.Member == role {
 			return err
@@ -115,6 +120,9 @@ func (s *OrgStore) RemoveMember(ctx context.Context, actor, orgID, userID uuid.U
 		if err := standing.Remove(); err != nil {
 			return err
 		}
+		if err := revokeInvitesBy(ctx, tx, orgID, userID, actor, now); err != nil {
+			return err
+		}
 		if err := removeMember(ctx, tx, orgID, userID); err != nil {
 			return err
 		}
@@ -146,8 +154,9 @@ func standingOf(ctx context.Context, tx pgx.Tx, actor, orgID, userID uuid.UUID) 
 // lockMemberships lets one transaction at a time take something away from the
 // memberships of each organization: the roles of orgAdmins, a member. With
 // several, they are locked in order, so that two never wait for each other.
-// Becoming a member or orgAdmin needs no lock, since it can leave nobody
-// without an orgAdmin.
+// Becoming a member or orgAdmin can leave nobody without an orgAdmin; who
+// invites or accepts shares the row, so that the invites of whoever loses the
+// role are all withdrawn with it.
 func lockMemberships(ctx context.Context, tx pgx.Tx, orgIDs ...uuid.UUID) error {
 	rows, err := tx.Query(ctx, `SELECT id FROM organizations WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE`, orgIDs)
 	if err == nil {

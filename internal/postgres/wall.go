@@ -129,14 +129,20 @@ func readOne[T any](ctx context.Context, db *DB, as asker, scan pgx.RowToFunc[T]
 
 // write runs fn as the asker in one transaction of the request role; see inTx.
 // Who may not enter the organization by then, because the role was taken away
-// after the application looked at it, is refused before anything is done.
+// after the application looked at it, is refused before anything is done. So
+// is, as nobody, who was erased meanwhile: what the asker writes about people
+// is about themselves.
 func (db *DB) write(ctx context.Context, as asker, fn func(tx pgx.Tx) error) error {
-	return inTx(ctx, db.App, func(tx pgx.Tx) error {
+	err := inTx(ctx, db.App, func(tx pgx.Tx) error {
 		if err := as.begin(ctx, tx); err != nil {
 			return err
 		}
 		return fn(tx)
 	})
+	if violates(err, personIsErased) {
+		return fault.ErrUnauthenticated
+	}
+	return err
 }
 
 // begin makes the context of a transaction; fault.ErrForbidden: there is an

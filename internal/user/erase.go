@@ -30,7 +30,7 @@ const (
 // ErrLastOrgAdmin says that an organization would be left without anybody who
 // runs it; `organizations` tells which.
 var ErrLastOrgAdmin = fault.New(fault.Conflict, "last_org_admin",
-	"You are the last administrator of an organization. Make somebody else one first, or delete the organization.")
+	"You are the last administrator of an organization. Make somebody else administrator first; an organization without events can also be deleted.")
 
 // ErrAddressDiffers says that an erasure was not confirmed.
 var ErrAddressDiffers = fault.InvalidFields(fault.Field{Name: "email", Message: "Enter the address of your account to confirm."})

@@ -102,7 +102,7 @@ func (s *Service) Export(ctx context.Context, p access.Principal, out io.Writer,
 		return fmt.Errorf("user: export: %w", err)
 	}
 	if len(account) == 0 {
-		return fault.ErrNotFound
+		return oneself(fault.ErrNotFound)
 	}
 	e := export{store: s.store, who: p.UserID, archive: zip.NewWriter(out), at: s.now()}
 	if err := e.write(ctx, account[0], extras); err != nil {

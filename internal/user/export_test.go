@@ -143,7 +143,7 @@ func TestAnExportThatFails(t *testing.T) {
 	if err := user.NewService(&shelf{fails: user.ExportAccount}, time.Now).Export(t.Context(), me, &out); err == nil || out.Len() > 0 {
 		t.Errorf("%d bytes, %v", out.Len(), err)
 	}
-	if err := user.NewService(&shelf{}, time.Now).Export(t.Context(), me, &out); !errors.Is(err, fault.ErrNotFound) || out.Len() > 0 {
+	if err := user.NewService(&shelf{}, time.Now).Export(t.Context(), me, &out); !errors.Is(err, fault.ErrUnauthenticated) || out.Len() > 0 {
 		t.Errorf("of nobody: %d bytes, %v", out.Len(), err)
 	}
 	s := user.NewService(&shelf{rows: map[user.ExportPart]int{user.ExportAccount: 1}, fails: user.ExportAudit}, time.Now)

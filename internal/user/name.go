@@ -49,6 +49,41 @@ func HidesText(text string) bool {
 	return false
 }
 
+// MessageLink is what is told where NamesLink refuses.
+const MessageLink = "Names can't contain web addresses."
+
+// NamesLink says whether a name holds what anybody would take for a web
+// address. Names go into mails to people who never heard of us, and nobody
+// shall send them anywhere by one.
+func NamesLink(name string) bool {
+	name = strings.ToLower(name)
+	return strings.Contains(name, "://") || strings.Contains(name, "www.")
+}
+
+// dots are what separates the parts of an address for a browser, which takes
+// the later ones for the first.
+const dots = ".\u3002\uff0e\uff61"
+
+// WithoutLinks gives a name as it may stand in a mail to anybody: programs that
+// show mails make a link of whatever looks like an address, so that a dot
+// between two words gets the space that it has at the end of a sentence.
+// Numbers such as 2.0 stay whole.
+func WithoutLinks(name string) string {
+	var safe strings.Builder
+	var before rune
+	runes := []rune(strings.ReplaceAll(name, "://", ": "))
+	for i, r := range runes {
+		safe.WriteRune(r)
+		if strings.ContainsRune(dots, r) && i+1 < len(runes) && wordy(before) && unicode.In(runes[i+1], unicode.L, unicode.M) {
+			safe.WriteByte(' ')
+		}
+		before = r
+	}
+	return safe.String()
+}
+
+func wordy(r rune) bool { return unicode.In(r, unicode.L, unicode.M, unicode.N) }
+
 // ShowsText says whether anything of a text can be seen. Fillers count as
 // letters in Unicode and the empty Braille pattern as a symbol; both are blank.
 func ShowsText(text string) bool {

@@ -24,6 +24,26 @@ func TestShowableName(t *testing.T) {
 	}
 }
 
+func TestNamesThatLookLikeAddresses(t *testing.T) {
+	for name, link := range map[string]bool{
+		"Mill": false, "St. Gallen": false, "Node.js": false, "wwwow": false, "a:b//c": false,
+		"https://evil.example.com": true, "Join HTTP://x": true, "www.evil.example": true, "see WWW.evil.example": true,
+	} {
+		if user.NamesLink(name) != link {
+			t.Errorf("%q: a web address is %v", name, !link)
+		}
+	}
+	for name, want := range map[string]string{
+		"Mill": "Mill", "St. Gallen": "St. Gallen", "Festival 2.0": "Festival 2.0", "U.S. Chess": "U. S. Chess", "etc…": "etc…", ".": ".", "a.": "a.", "": "",
+		"https://evil.example.com/x": "https: evil. example. com/x", "evil.example": "evil. example", "me@evil.example": "me@evil. example",
+		"evil。example．com": "evil。 example． com", "x.1y": "x.1y", "1.test": "1. test",
+	} {
+		if got := user.WithoutLinks(name); got != want {
+			t.Errorf("%q: got %q, want %q", name, got, want)
+		}
+	}
+}
+
 // keeper is a store that keeps nothing but the claims.
 type keeper struct {
 	user.Store

@@ -2,6 +2,7 @@ package user
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -43,7 +44,7 @@ func (s *Service) Me(ctx context.Context, p access.Principal) (Profile, []Member
 	}
 	me, err := s.store.Profile(ctx, p.UserID)
 	if err != nil {
-		return Profile{}, nil, err
+		return Profile{}, nil, oneself(err)
 	}
 	memberships, err := s.store.Memberships(ctx, p.UserID)
 	if err != nil {
@@ -64,13 +65,22 @@ func (s *Service) Rename(ctx context.Context, p access.Principal, name string) (
 	}
 	me, err := s.store.Rename(ctx, p.UserID, name, s.now())
 	if err != nil {
-		return Profile{}, nil, fmt.Errorf("user: rename: %w", err)
+		return Profile{}, nil, fmt.Errorf("user: rename: %w", oneself(err))
 	}
 	memberships, err := s.store.Memberships(ctx, p.UserID)
 	if err != nil {
 		return Profile{}, nil, err
 	}
 	return me, memberships, nil
+}
+
+// oneself gives the error of looking for the caller: who is not there was erased
+// since the caller was recognized, so that the caller is nobody now.
+func oneself(err error) error {
+	if errors.Is(err, fault.ErrNotFound) {
+		return fault.ErrUnauthenticated
+	}
+	return err
 }
 
 // chosenName cleans a name that a person typed. Unlike a provider's, one that
@@ -84,6 +94,9 @@ func chosenName(name string) (string, error) {
 	}
 	if name = shownName(name); name == "" {
 		return "", wrong("must have something to be seen by")
+	}
+	if NamesLink(name) {
+		return "", wrong(MessageLink)
 	}
 	return name, nil
 }

@@ -1,0 +1,22 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// releasePatience is how long a change of a role waits for holds to be given
+// back. What is left ends by itself, as every hold does.
+const releasePatience = 3 * time.Second
+
+// roleChanged lets go of the seats that somebody holds where a role of theirs
+// let them in. Whether the caller waits for it makes no difference to it.
+func (a *App) roleChanged(ctx context.Context, userID uuid.UUID) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releasePatience)
+	defer cancel()
+	if err := a.Bookings.ReleaseHidden(ctx, userID); err != nil {
+		a.Log.Warn("app: holds of somebody whose role was changed were not looked at", "user", userID, "error", err)
+	}
+}
