@@ -10,6 +10,7 @@ import { Button, ButtonLink } from '@/ui/Button';
 import { Card } from '@/ui/Card';
 import { Notice } from '@/ui/Notice';
 import { toast } from '@/ui/toast';
+import { useOnce } from '@/ui/useOnce';
 
 /** What an answer takes; the mailed link's invitation has it as well as a listed one. */
 export type Answerable = Pick<Invite, 'id' | 'org_id' | 'org_name' | 'role' | 'expires_at'>;
@@ -18,6 +19,7 @@ export type Answerable = Pick<Invite, 'id' | 'org_id' | 'org_name' | 'role' | 'e
 export function InviteCards({ invites }: { invites: readonly Answerable[] }) {
   const answer = useAnswerInvite();
   const navigate = useNavigate();
+  const once = useOnce();
   // The card may be gone by the time of the answer, and its callbacks with it.
   const respond = async (invite: Answerable, accept: boolean) => {
     try {
@@ -41,7 +43,7 @@ export function InviteCards({ invites }: { invites: readonly Answerable[] }) {
           key={invite.id}
           invite={invite}
           answering={pending?.id === invite.id ? pending.accept : null}
-          onAnswer={(accept) => void respond(invite, accept)}
+          onAnswer={(accept) => once(() => respond(invite, accept), invite.id)}
         />
       ))}
     </ul>

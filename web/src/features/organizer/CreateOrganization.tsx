@@ -8,6 +8,7 @@ import { Card } from '@/ui/Card';
 import { Dialog } from '@/ui/Dialog';
 import { Field, Input } from '@/ui/Field';
 import { toast } from '@/ui/toast';
+import { useOnce } from '@/ui/useOnce';
 
 /** The organizer's screen before there is anything to organize. */
 export function CreateOrganization() {
@@ -54,21 +55,22 @@ function OrganizationForm({ onDone }: { onDone?: (id: string) => void }) {
   const [name, setName] = useState('');
   const [error, setError] = useState<string>();
   const create = useCreateOrganization();
+  const once = useOnce();
   const submit = (e: FormEvent) => {
     e.preventDefault();
     if (name.trim() === '') {
       setError(t`Give it a name.`);
       return;
     }
-    create.mutate(name.trim(), {
-      onSuccess: (org) => {
+    once(async () => {
+      try {
+        const org = await create.mutateAsync(name.trim());
         toast('good', t`${org.name} is ready`);
         onDone?.(org.id);
-      },
-      onError: (e2) => {
+      } catch (e2) {
         const field = e2 instanceof ApiError ? e2.errors.find((f) => f.field === 'name') : undefined;
         setError(field?.message ?? explain(e2));
-      },
+      }
     });
   };
   return (

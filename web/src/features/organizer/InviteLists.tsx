@@ -15,12 +15,15 @@ import { Confirm } from '@/ui/Dialog';
 import { EmptyState } from '@/ui/EmptyState';
 import { Loading, Skeleton } from '@/ui/Skeleton';
 import { toast } from '@/ui/toast';
+import { useOnce } from '@/ui/useOnce';
+import { useRowFocus } from '@/ui/useRowFocus';
 
 /** Invitations that wait, and those that were answered or ended. */
 export function InviteLists({ orgId }: { orgId: string }) {
   const list = useOrgInvites(orgId);
   const invites = list.data?.pages.flatMap((page) => page.items) ?? [];
   const pending = invites.filter((invite) => invite.status === 'pending');
+  const focus = useRowFocus(pending.map(({ id }) => id));
   const past = invites.filter((invite) => invite.status !== 'pending');
   if (list.isPending) {
     return (
@@ -39,16 +42,26 @@ export function InviteLists({ orgId }: { orgId: string }) {
     );
   }
   return (
-    <>
+    <section
+      ref={focus.place}
+      aria-label={t`Invitations so far`}
+      tabIndex={-1}
+      className="focus:outline-none"
+    >
       {pending.length > 0 ? (
         <section className="mt-8" aria-labelledby="pending-invites">
           <h2 id="pending-invites" className="mb-3 text-sm font-semibold text-muted">
-            {plural(pending.length, { one: 'Waiting for # answer', other: 'Waiting for # answers' })}
+            {waiting(pending.length, list.hasNextPage)}
           </h2>
           <Card>
             <ul className="divide-y divide-line" aria-label={t`Pending invitations`}>
               {pending.map((invite) => (
-                <Pending key={invite.id} invite={invite} orgId={orgId} />
+                <Pending
+                  key={invite.id}
+                  invite={invite}
+                  orgId={orgId}
+                  onWithdraw={() => focus.leaving(invite.id)}
+                />
               ))}
             </ul>
           </Card>
@@ -62,32 +75,56 @@ export function InviteLists({ orgId }: { orgId: string }) {
           </Button>
         </div>
       ) : null}
-    </>
+    </section>
   );
 }
 
-function Pending({ invite, orgId }: { invite: Invite; orgId: string }) {
+// Pages that are not loaded may have more of them.
+function waiting(count: number, more: boolean): string {
+  return more
+    ? t`Waiting for ${count}+ answers`
+    : plural(count, { one: 'Waiting for # answer', other: 'Waiting for # answers' });
+}
+
+function Pending({
+  invite,
+  orgId,
+  onWithdraw,
+}: {
+  invite: Invite;
+  orgId: string;
+  /** Hears of it before the row goes. */
+  onWithdraw: () => void;
+}) {
   const resend = useResendInvite(orgId);
   const revoke = useRevokeInvite(orgId);
   const [asking, setAsking] = useState(false);
   const expires = until(invite.expires_at);
   const sent = relative(invite.sent_at);
   const role = roleName(invite.role);
+  const once = useOnce();
   const sendAgain = () =>
-    resend.mutate(invite.id, {
-      onSuccess: () => toast('good', t`Sent again`, t`The link in the new mail is good for 7 days.`),
-      onError: (error) => toast('bad', t`Not sent again`, whyNotSent(error)),
+    once(async () => {
+      try {
+        await resend.mutateAsync(invite.id);
+        toast('good', t`Sent again`, t`The link in the new mail is good for 7 days.`);
+      } catch (error) {
+        toast('bad', t`Not sent again`, whyNotSent(error));
+      }
     });
   const withdraw = () =>
-    revoke.mutate(invite.id, {
-      onSuccess: () => toast('good', t`Invitation withdrawn`),
-      onError: (error) => {
+    once(async () => {
+      onWithdraw();
+      try {
+        await revoke.mutateAsync(invite.id);
+        toast('good', t`Invitation withdrawn`);
+      } catch (error) {
         setAsking(false);
         toast('bad', t`Not withdrawn`, explain(error));
-      },
+      }
     });
   return (
-    <li className="flex flex-wrap items-center gap-x-3.5 gap-y-2.5 p-4">
+    <li data-row tabIndex={-1} className="flex flex-wrap items-center gap-x-3.5 gap-y-2.5 p-4">
       <div className="min-w-0 flex-1 basis-52">
         <p className="text-sm font-semibold wrap-anywhere">{invite.email}</p>
         <p className="text-sm text-muted">

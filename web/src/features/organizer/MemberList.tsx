@@ -12,6 +12,7 @@ import { cx } from '@/ui/classes';
 import { EmptyState } from '@/ui/EmptyState';
 import { Input, Select } from '@/ui/Field';
 import { Loading, Skeleton } from '@/ui/Skeleton';
+import { useRowFocus } from '@/ui/useRowFocus';
 import { MemberRow } from './MemberRow';
 import { usePaused } from './usePaused';
 
@@ -27,6 +28,7 @@ export function MemberList({ me, org }: { me: Me; org: Membership }) {
   const members = list.data?.pages.flatMap((page) => page.items) ?? [];
   // Rows of the last answer stay, dimmed, until the next one is there.
   const waiting = useDeferredValue(list.isPlaceholderData);
+  const focus = useRowFocus(members.map(({ user_id }) => user_id));
   const addresses = atLeast(org.role, 'organizer');
   const narrowed = q !== '' || role !== '';
   return (
@@ -60,7 +62,12 @@ export function MemberList({ me, org }: { me: Me; org: Membership }) {
           ))}
         </Select>
       </search>
-      <div className="mt-4">
+      <section
+        ref={focus.place}
+        aria-label={t`Members found`}
+        tabIndex={-1}
+        className="mt-4 focus:outline-none"
+      >
         {list.isPending ? (
           <Loading className="space-y-2">
             <Skeleton className="h-[4.5rem] rounded-xl" />
@@ -77,7 +84,13 @@ export function MemberList({ me, org }: { me: Me; org: Membership }) {
           <Card className={cx('transition-opacity', waiting && 'opacity-60')}>
             <ul className="divide-y divide-line" aria-label={t`Members`} aria-busy={list.isPlaceholderData}>
               {members.map((member) => (
-                <MemberRow key={member.user_id} member={member} me={me} org={org} />
+                <MemberRow
+                  key={member.user_id}
+                  member={member}
+                  me={me}
+                  org={org}
+                  onRemove={() => focus.leaving(member.user_id)}
+                />
               ))}
             </ul>
           </Card>
@@ -89,7 +102,7 @@ export function MemberList({ me, org }: { me: Me; org: Membership }) {
             </Button>
           </div>
         ) : null}
-      </div>
+      </section>
     </>
   );
 }

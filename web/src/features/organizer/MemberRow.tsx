@@ -6,24 +6,36 @@ import { hasCode } from '@/api/problem';
 import type { Me, Member, Role } from '@/api/types';
 import { explain } from '@/app/explain';
 import type { Membership } from '@/features/organization/current';
-import { atLeast, isRole, ROLES, roleExplained, roleName } from '@/features/organization/roles';
+import { atLeast, roleExplained, roleName } from '@/features/organization/roles';
 import { moment } from '@/lib/format';
 import { Avatar } from '@/ui/Avatar';
 import { Badge } from '@/ui/Badge';
 import { IconButton } from '@/ui/Button';
 import { Confirm } from '@/ui/Dialog';
-import { Select } from '@/ui/Field';
 import { toast } from '@/ui/toast';
+import { useOnce } from '@/ui/useOnce';
 import { LastAdminDialog, LeaveButton } from './LeaveButton';
+import { RolePicker } from './RolePicker';
 
 /** One member, with what the viewer may do about them. */
-export function MemberRow({ member, me, org }: { member: Member; me: Me; org: Membership }) {
+export function MemberRow({
+  member,
+  me,
+  org,
+  onRemove,
+}: {
+  member: Member;
+  me: Me;
+  org: Membership;
+  /** Hears of it before the row goes. */
+  onRemove: () => void;
+}) {
   const self = member.user_id === me.id;
   const admin = atLeast(org.role, 'orgAdmin');
   const name = member.name || member.email || t`Somebody`;
   const since = moment(member.created_at);
   return (
-    <li className="flex flex-wrap items-center gap-x-3.5 gap-y-3 p-4">
+    <li data-row tabIndex={-1} className="flex flex-wrap items-center gap-x-3.5 gap-y-3 p-4">
       <Avatar name={name} seed={member.user_id} />
       <div className="min-w-0 flex-1 basis-44">
         <p className="text-sm font-semibold wrap-anywhere">
@@ -41,7 +53,7 @@ export function MemberRow({ member, me, org }: { member: Member; me: Me; org: Me
         {self ? (
           <LeaveButton me={me} org={org} />
         ) : admin ? (
-          <RemoveButton member={member} name={name} org={org} />
+          <RemoveButton member={member} name={name} org={org} onRemove={onRemove} />
         ) : null}
       </div>
     </li>
@@ -67,43 +79,34 @@ function RoleSelect({
   const change = useChangeRole(orgId);
   const [wanted, setWanted] = useState<Role | null>(null);
   const [last, setLast] = useState(false);
+  const once = useOnce();
   const apply = (role: Role) =>
-    change.mutate(
-      { userId: member.user_id, role },
-      {
-        onSuccess: () => {
-          setWanted(null);
-          toast('good', t`${name} is now: ${roleName(role)}`);
-        },
-        onError: (error) => {
-          setWanted(null);
-          if (hasCode(error, 'last_org_admin')) setLast(true);
-          else toast('bad', t`The role stays as it is`, explain(error));
-        },
-      },
-    );
-  const choose = (value: string) => {
-    if (!isRole(value) || value === member.role) return;
-    if (mustAsk(member.role, value, self)) setWanted(value);
-    else apply(value);
+    once(async () => {
+      try {
+        await change.mutateAsync({ userId: member.user_id, role });
+        toast('good', t`${name} is now: ${roleName(role)}`);
+      } catch (error) {
+        if (hasCode(error, 'last_org_admin')) setLast(true);
+        else toast('bad', t`The role stays as it is`, explain(error));
+      } finally {
+        setWanted(null);
+      }
+    });
+  const choose = (role: Role) => {
+    if (role === member.role) return;
+    if (mustAsk(member.role, role, self)) setWanted(role);
+    else apply(role);
   };
   // What is being changed is shown as wanted; a refusal shows the truth again.
   const pending = change.isPending ? change.variables.role : null;
   return (
     <>
-      <Select
-        aria-label={t`Role of ${name}`}
-        value={pending ?? member.role}
-        disabled={change.isPending}
-        className="w-40 max-sm:flex-1"
-        onChange={(e) => choose(e.target.value)}
-      >
-        {ROLES.map((role) => (
-          <option key={role} value={role}>
-            {roleName(role)}
-          </option>
-        ))}
-      </Select>
+      <RolePicker
+        label={t`Role of ${name}`}
+        value={pending ?? wanted ?? member.role}
+        busy={change.isPending}
+        onPick={choose}
+      />
       <Confirm
         open={wanted !== null}
         onOpenChange={(open) => !open && setWanted(null)}
@@ -122,21 +125,33 @@ function RoleSelect({
   );
 }
 
-function RemoveButton({ member, name, org }: { member: Member; name: string; org: Membership }) {
+function RemoveButton({
+  member,
+  name,
+  org,
+  onRemove,
+}: {
+  member: Member;
+  name: string;
+  org: Membership;
+  onRemove: () => void;
+}) {
   const remove = useRemoveMember(org.id);
   const [asking, setAsking] = useState(false);
   const [last, setLast] = useState(false);
+  const once = useOnce();
   const confirm = () =>
-    remove.mutate(member.user_id, {
-      onSuccess: () => {
-        setAsking(false);
+    once(async () => {
+      onRemove();
+      try {
+        await remove.mutateAsync(member.user_id);
         toast('good', t`${name} is removed`);
-      },
-      onError: (error) => {
-        setAsking(false);
+      } catch (error) {
         if (hasCode(error, 'last_org_admin')) setLast(true);
         else toast('bad', t`Not removed`, explain(error));
-      },
+      } finally {
+        setAsking(false);
+      }
     });
   return (
     <>

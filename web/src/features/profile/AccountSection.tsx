@@ -12,8 +12,10 @@ import { roleName } from '@/features/organization/roles';
 import { Badge } from '@/ui/Badge';
 import { Button, ButtonLink, buttonClass } from '@/ui/Button';
 import { Field, Input } from '@/ui/Field';
+import { LeaveGuard } from '@/ui/LeaveGuard';
 import { Panel } from '@/ui/Panel';
 import { toast } from '@/ui/toast';
+import { useOnce } from '@/ui/useOnce';
 
 /** The server takes as many characters. */
 const MAX_NAME = 200;
@@ -34,6 +36,7 @@ function NamePanel({ me }: { me: Me }) {
   const [name, setName] = useState(me.name);
   const [error, setError] = useState<string>();
   const rename = useRename();
+  const once = useOnce();
   const changed = name.trim() !== me.name;
   const submit = (e: FormEvent) => {
     e.preventDefault();
@@ -41,16 +44,16 @@ function NamePanel({ me }: { me: Me }) {
       setError(t`Enter a name by which others know you.`);
       return;
     }
-    rename.mutate(name.trim(), {
-      onSuccess: (now) => {
-        setName(now.name);
+    once(async () => {
+      try {
+        const now = await rename.mutateAsync(name.trim());
+        setName((typed) => (typed === name ? now.name : typed));
         toast('good', t`You are now called ${now.name}`);
-      },
-      onError: (failure) => {
+      } catch (failure) {
         const field =
           failure instanceof ApiError ? failure.errors.find((f) => f.field === 'name') : undefined;
         setError(field?.message ?? explain(failure));
-      },
+      }
     });
   };
   return (
@@ -79,6 +82,7 @@ function NamePanel({ me }: { me: Me }) {
           {t`Save name`}
         </Button>
       </form>
+      <LeaveGuard dirty={changed} />
     </Panel>
   );
 }
