@@ -1,7 +1,8 @@
 import { t } from '@lingui/core/macro';
 import { X } from 'lucide-react';
-import { useMembers } from '@/api/organizations';
 import { Field, Input, Select } from '@/ui/Field';
+import { ActorField } from './ActorField';
+import type { Actor } from './actors';
 import type { AuditSearch } from './auditSearch';
 import { actionGroups } from './auditWords';
 
@@ -10,18 +11,17 @@ export function AuditFilters({
   orgId,
   search,
   about,
-  by,
+  seen,
   onChange,
 }: {
   orgId: string;
   search: AuditSearch;
   /** What the search is narrowed to, where that is known. */
   about: string | undefined;
-  by: string | undefined;
+  /** Who did what is shown. */
+  seen: readonly Actor[];
   onChange: (change: { [K in keyof AuditSearch]?: string | undefined }) => void;
 }) {
-  const members = useMembers(orgId).data?.pages.flatMap((page) => page.items) ?? [];
-  const stranger = search.actor && !members.some((member) => member.user_id === search.actor);
   const groups = actionGroups();
   return (
     <search className="block">
@@ -48,19 +48,13 @@ export function AuditFilters({
         </Field>
         <Field label={t`By whom`} className="max-lg:col-span-2 sm:max-lg:col-span-1">
           {(control) => (
-            <Select
-              {...control}
-              value={search.actor ?? ''}
-              onChange={(e) => onChange({ actor: e.target.value })}
-            >
-              <option value="">{t`Anybody`}</option>
-              {stranger ? <option value={search.actor}>{by ?? t`Somebody who is no member`}</option> : null}
-              {members.map((member) => (
-                <option key={member.user_id} value={member.user_id}>
-                  {member.name || member.email}
-                </option>
-              ))}
-            </Select>
+            <ActorField
+              control={control}
+              orgId={orgId}
+              actorId={search.actor}
+              seen={seen}
+              onChange={(actor) => onChange({ actor })}
+            />
           )}
         </Field>
         <Field label={t`From`}>

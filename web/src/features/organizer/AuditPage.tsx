@@ -10,6 +10,7 @@ import { Menu, MenuLink } from '@/ui/Menu';
 import { AuditFilters } from './AuditFilters';
 import { AuditList } from './AuditList';
 import { type AuditSearch, auditFilter, changedSearch, readAuditSearch } from './auditSearch';
+import { actorName } from './auditWords';
 import { OrgFrame } from './OrgFrame';
 
 const route = getRouteApi('/manage/$orgId/audit');
@@ -34,7 +35,9 @@ function Audit({ org }: { org: Membership }) {
     void navigate({ search: changedSearch(search, part), replace: true, resetScroll: false });
   const entries = list.data?.pages.flatMap((page) => page.items) ?? [];
   const about = entries.find((entry) => entry.subject_id === search.subject)?.subject?.label;
-  const by = entries.find((entry) => entry.actor?.id === search.actor)?.actor?.name;
+  const seen = entries.flatMap((entry) =>
+    entry.actor ? [{ id: entry.actor.id, name: actorName(entry), email: null }] : [],
+  );
   return (
     <OrgFrame
       org={org}
@@ -74,7 +77,7 @@ function Audit({ org }: { org: Membership }) {
         </Menu>
       }
     >
-      <AuditFilters orgId={org.id} search={search} about={about} by={by} onChange={change} />
+      <AuditFilters orgId={org.id} search={search} about={about} seen={seen} onChange={change} />
       <AuditList
         list={list}
         narrowed={Object.keys(search).length > 0}
