@@ -26,7 +26,7 @@ func (s *OrgStore) BeginLeaving(ctx context.Context, orgID, userID uuid.UUID) (*
 	if err != nil {
 		return nil, err
 	}
-	return &Leaving{tx: tx, org: orgID, whose: userID}, tenant(userID, orgID, access.MembersRead).begin(ctx, tx)
+	return &Leaving{tx: tx, org: orgID, whose: userID}, tenant(userID, orgID, access.MembersRead).enter(ctx, tx, false)
 }
 
 // Decide tells whether they may leave, as RemoveMember decides it; without the
@@ -57,6 +57,16 @@ func (l *Leaving) GiveUp(ctx context.Context) error { return l.tx.Rollback(ctx) 
 // WriteAs runs fn as a person in an organization, entered for the action.
 func (db *DB) WriteAs(ctx context.Context, userID, orgID uuid.UUID, action access.Action, fn func(tx pgx.Tx) error) error {
 	return db.write(ctx, tenant(userID, orgID, action), fn)
+}
+
+// WriteUnlocked is WriteAs without the lock that keeps the role.
+func (db *DB) WriteUnlocked(ctx context.Context, userID, orgID uuid.UUID, action access.Action, fn func(tx pgx.Tx) error) error {
+	return inTx(ctx, db.App, func(tx pgx.Tx) error {
+		if err := tenant(userID, orgID, action).enter(ctx, tx, false); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
 }
 
 // AnswerLate enters an organization by an invite, waits for meanwhile, and

@@ -481,7 +481,7 @@ func TestARoleIsLookedAtByEachWrite(t *testing.T) {
 			return err
 		}
 	}
-	err := k.db.WriteAs(t.Context(), organizer.UserID, o, access.EventWrite, func(tx pgx.Tx) error {
+	err := k.db.WriteUnlocked(t.Context(), organizer.UserID, o, access.EventWrite, func(tx pgx.Tx) error {
 		k.setRole(admin, o, organizer, access.User)
 		return rename("Entered early")(tx)
 	})

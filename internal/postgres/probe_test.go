@@ -212,6 +212,12 @@ func TestAStartIsRefusedWhereAWallIsMissing(t *testing.T) {
 		{"ALTER TABLE events NO FORCE ROW LEVEL SECURITY", "ALTER TABLE events FORCE ROW LEVEL SECURITY", []string{"table events has no row level security"}},
 		{"CREATE TABLE later (id int, org_id uuid)", "DROP TABLE later",
 			[]string{"table later has no row level security", "table later has no policy for happening_app", "table later has no policy for happening_system"}},
+		{"ALTER FUNCTION forget_keys(uuid) SET search_path = public", "ALTER FUNCTION forget_keys(uuid) SET search_path = public, pg_temp",
+			[]string{"function forget_keys(uuid) runs with its owner's rights"}},
+		{"ALTER FUNCTION refuse_erased() RESET ALL", "ALTER FUNCTION refuse_erased() SET search_path = public, pg_temp",
+			[]string{"function refuse_erased() runs with its owner's rights"}},
+		{"ALTER FUNCTION app_role() SET search_path = pg_temp, public", "ALTER FUNCTION app_role() SET search_path = public, pg_temp",
+			[]string{"function app_role() runs with its owner's rights"}},
 		{"CREATE POLICY too_wide ON bookings FOR SELECT TO PUBLIC USING (true)", "DROP POLICY too_wide ON bookings", []string{"happening_app sees bookings without"}},
 		{"ALTER ROLE acme SET app.\"user\" = '" + booked + "'", "ALTER ROLE acme RESET app.\"user\"", []string{"happening_app sees bookings without"}},
 	} {

@@ -60,11 +60,42 @@ func probeWalls(ctx context.Context, f *faults, setting, role string, conn *pgx.
 		f.add("%s: %s", setting, oneLine(err))
 		return
 	}
+	probeDefiners(ctx, f, setting, conn)
 	if role != AppRole {
 		return
 	}
 	var leaks bool
 	if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM bookings)`).Scan(&leaks); err != nil || leaks {
 		f.add("%s: %s sees bookings without saying for whom: look for policies on table bookings, and for settings app.user and app.org of the role or the database", setting, role)
+	}
+}
+
+// ownersFunctions are the functions of the schema that run with their owner's
+// rights; extensions bring their own and are their makers' matter.
+const ownersFunctions = `
+	FROM pg_proc p
+	WHERE p.prosecdef
+	  AND p.pronamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('goose_db_version'))
+	  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')`
+
+// pathIsFixed says of one of ownersFunctions that it names its whole path, and
+// temporary tables last: not named, they come first, and whoever calls it has
+// the owner read their own view instead of a table.
+const pathIsFixed = `EXISTS (SELECT FROM unnest(p.proconfig) c WHERE c ~ '^search_path=(.*, *)?"?pg_temp"?$' AND c !~ 'pg_temp.*,')`
+
+// probeDefiners asks whether a function would run a caller's code as its owner.
+func probeDefiners(ctx context.Context, f *faults, setting string, conn *pgx.Conn) {
+	rows, err := conn.Query(ctx, `SELECT p.oid::regprocedure::text `+ownersFunctions+` AND NOT `+pathIsFixed+` ORDER BY 1`)
+	if err != nil {
+		f.add("%s: %s", setting, oneLine(err))
+		return
+	}
+	open, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		f.add("%s: %s", setting, oneLine(err))
+		return
+	}
+	for _, function := range open {
+		f.add("function %s runs with its owner's rights on a path that callers can change: ALTER FUNCTION %[1]s SET search_path = the tables' schema, pg_temp", function)
 	}
 }

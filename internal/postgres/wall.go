@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -23,6 +24,7 @@ type asker struct {
 	user  uuid.UUID
 	org   uuid.UUID
 	roles []access.Role
+	alone bool // writes want the organization's row to themselves
 	token []byte
 }
 
@@ -34,8 +36,13 @@ func person(id uuid.UUID) asker { return asker{user: id} }
 // tenant is a person's context inside one organization, for an action. Whoever
 // has no role there that may do the action stays outside, and finds nothing.
 func tenant(user, org uuid.UUID, action access.Action) asker {
-	return asker{user: user, org: org, roles: access.RolesFor(action)}
+	return asker{user: user, org: org, roles: access.RolesFor(action), alone: slices.Contains(alone, action)}
 }
+
+// alone are the actions whose writes change the organization itself, or take
+// memberships and roles away; the one write among what every member may do is
+// to leave.
+var alone = []access.Action{access.OrgWrite, access.MembersManage, access.MemberRemove, access.MembersRead}
 
 // bearer is the context of whoever presents a secret, by the secret's hash:
 // besides what the person may see, the one session or invite that it belongs
@@ -51,6 +58,13 @@ const (
 		SELECT set_config('app.org', $1, true)
 		FROM organization_users
 		WHERE org_id = $1::text::uuid AND user_id = $2 AND role = ANY($3)`
+	// shareOrg holds the organization and its memberships still until the
+	// commit: whoever takes a role away has its row alone, waits for all who
+	// share it, and is waited for.
+	shareOrg = `SELECT FROM organizations WHERE id = $1::text::uuid FOR SHARE`
+	// takeOrg has the row alone from the beginning, for those who want it so in
+	// the end: two who shared it would wait for each other.
+	takeOrg = `SELECT FROM organizations WHERE id = $1::text::uuid FOR NO KEY UPDATE`
 	// foundOrg goes into an organization that nobody has founded yet.
 	foundOrg = `
 		SELECT set_config('app.org', $1, true)
@@ -146,23 +160,45 @@ func (db *DB) write(ctx context.Context, as asker, fn func(tx pgx.Tx) error) err
 }
 
 // begin makes the context of a transaction; fault.ErrForbidden: there is an
-// organization to enter, and the asker has no role there that may.
-func (a asker) begin(ctx context.Context, tx pgx.Tx) (err error) {
+// organization to enter, and the asker has no role there that may;
+// fault.ErrNotFound: it was deleted meanwhile.
+//
+// The role that let the asker in stays until the commit, or later statements
+// would suddenly find nothing: the organization's row is locked, which whoever
+// takes a role away has alone, before the membership is looked at for good. It
+// is the first row that every transaction inside an organization locks, so that
+// none waits for another in a circle.
+func (a asker) begin(ctx context.Context, tx pgx.Tx) error { return a.enter(ctx, tx, true) }
+
+// enter is begin, with the lock or, for tests that show what it is for, without.
+func (a asker) enter(ctx context.Context, tx pgx.Tx, locked bool) (err error) {
 	batch := &pgx.Batch{}
-	before := a.queue(batch)
+	refusals := make([]error, a.queue(batch))
+	for n := range refusals {
+		refusals[n] = fault.ErrForbidden
+	}
+	if locked && a.org != uuid.Nil {
+		lock := shareOrg
+		if a.alone {
+			lock = takeOrg
+		}
+		batch.Queue(lock, a.org.String())
+		batch.Queue(enterOrg, a.org.String(), a.user, roleNames(a.roles))
+		refusals = append(refusals, fault.ErrNotFound, fault.ErrForbidden)
+	}
 	answers := tx.SendBatch(ctx, batch)
 	defer func() {
 		if closing := answers.Close(); err == nil {
 			err = closing
 		}
 	}()
-	for range before {
+	for _, refusal := range refusals {
 		tag, err := answers.Exec()
 		if err != nil {
 			return fmt.Errorf("as the asker: %w", err)
 		}
 		if tag.RowsAffected() == 0 {
-			return fault.ErrForbidden
+			return refusal
 		}
 	}
 	return nil
