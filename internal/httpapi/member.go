@@ -20,9 +20,9 @@ func (s *Server) memberRoutes() []route {
 		on(get, "/users", access.MembersRead, about{id: "search-users", tag: tagOrgs, summary: "Search the people of an organization", more: seen,
 			errors: []int{http.StatusNotFound, http.StatusUnprocessableEntity}}, s.searchUsers),
 		on(put, "/organizations/{id}/members/{userId}", access.MembersManage, about{id: "set-role", tag: tagOrgs, summary: "Change a member's role",
-			more: "Counts from the next request on. The last orgAdmin stays one: `last_org_admin`. For orgAdmins.", errors: []int{conflict}}, s.setRole),
+			more: "Counts from the next request on. Of who stops being orgAdmin, the invites that nobody has answered are withdrawn. The last orgAdmin stays one: `last_org_admin`. For orgAdmins.", errors: []int{conflict}}, s.setRole),
 		on(del, "/organizations/{id}/members/{userId}", access.MemberRemove, about{id: "remove-member", tag: tagOrgs, summary: "Remove a member, or leave", status: none,
-			more: "orgAdmins remove others; everybody can leave. The last orgAdmin stays: `last_org_admin`. Bookings stay with whoever has them.", errors: []int{conflict}}, s.removeMember),
+			more: "orgAdmins remove others; everybody can leave. The last orgAdmin stays: `last_org_admin`. Bookings stay with whoever has them; invites that they made and nobody has answered are withdrawn.", errors: []int{conflict}}, s.removeMember),
 	}
 }
 
