@@ -22,7 +22,7 @@ export function LeaveButton({ me, org, size }: { me: Me; org: Membership; size?:
     leave.mutate(me.id, {
       onSuccess: async () => {
         toast('good', t`You left ${org.name}`);
-        await navigate({ to: '/' });
+        await navigate({ to: '/', ignoreBlocker: true });
         await forget(org.id);
       },
       onError: (error) => {

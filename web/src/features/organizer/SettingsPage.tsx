@@ -1,7 +1,7 @@
 import { zodResolver } from '@hookform/resolvers/zod';
 import { t } from '@lingui/core/macro';
 import { getRouteApi } from '@tanstack/react-router';
-import { lazy, Suspense, useMemo, useState } from 'react';
+import { useMemo, useState } from 'react';
 import { type UseFormReturn, useForm } from 'react-hook-form';
 import { useChangeOrganization, useOrganization } from '@/api/organizations';
 import { ApiError } from '@/api/problem';
@@ -14,12 +14,14 @@ import { InOrganization } from '@/features/organization/InOrganization';
 import { viewerZone } from '@/lib/format';
 import { zones } from '@/lib/zoned';
 import { Button } from '@/ui/Button';
-import { Field, Input, Select, Textarea } from '@/ui/Field';
+import { Field, Input, Select } from '@/ui/Field';
+import { LeaveGuard } from '@/ui/LeaveGuard';
 import { Notice } from '@/ui/Notice';
 import { Panel } from '@/ui/Panel';
-import { Segmented } from '@/ui/Segmented';
 import { Loading, Skeleton } from '@/ui/Skeleton';
 import { toast } from '@/ui/toast';
+import { useOnce } from '@/ui/useOnce';
+import { AboutField } from './AboutField';
 import { ColourField } from './ColourField';
 import { DangerZone } from './DangerZone';
 import { LogoEditor } from './LogoEditor';
@@ -27,16 +29,15 @@ import { OrgFrame } from './OrgFrame';
 import {
   changeOf,
   formOf,
-  MAX_ABOUT,
+  type Rebased,
+  rebase,
   type SettingsForm,
   settingsField,
   settingsSchema,
 } from './settingsForm';
+import { TheirChanges } from './TheirChanges';
 
 const route = getRouteApi('/manage/$orgId/settings');
-const Description = lazy(() =>
-  import('@/features/event/Description').then((m) => ({ default: m.Description })),
-);
 
 /** What an organization says of itself, and ending it. */
 export function SettingsPage() {
@@ -61,7 +62,12 @@ function Settings({ me, org }: { me: Me; org: Membership }) {
     setBase(next);
     setEdition((n) => n + 1);
   };
-  const reload = () => void refetch().then((fresh) => fresh.data && begin(fresh.data));
+  const renew = async () => {
+    const { data: newest } = await refetch({ throwOnError: true });
+    if (!newest) throw new Error('an organization is never answered by nothing');
+    setBase(newest);
+    return newest;
+  };
   // A logo moves the revision, too. What is being typed stays, and with it the
   // conflict if somebody changed more than that.
   const followLogo = () =>
@@ -74,7 +80,7 @@ function Settings({ me, org }: { me: Me; org: Membership }) {
       {shown ? (
         <div className="space-y-6">
           <LogoEditor org={data ?? shown} onChanged={followLogo} />
-          <Edit key={edition} org={shown} onReload={reload} onSaved={begin} />
+          <Edit key={edition} org={shown} onStale={renew} onSaved={begin} />
           <DangerZone me={me} org={org} />
         </div>
       ) : isPending ? (
@@ -91,11 +97,12 @@ function Settings({ me, org }: { me: Me; org: Membership }) {
 
 function Edit({
   org,
-  onReload,
+  onStale,
   onSaved,
 }: {
   org: Organization;
-  onReload: () => void;
+  /** Fetches what others saved; from then on editing is based on that. */
+  onStale: () => Promise<Organization>;
   onSaved: (org: Organization) => void;
 }) {
   const before = formOf(org);
@@ -104,36 +111,51 @@ function Edit({
   const { register, formState, watch, setValue } = form;
   const { errors } = formState;
   const save = useChangeOrganization(org.id);
+  const once = useOnce();
   const [problem, setProblem] = useState<string | null>(null);
-  const [stale, setStale] = useState(false);
-  const submit = form.handleSubmit((values) => {
+  const [theirs, setTheirs] = useState<Rebased['theirs'] | null>(null);
+  const merge = async () => {
+    const newest = formOf(await onStale());
+    const merged = rebase(form.getValues(), before, newest);
+    form.reset(newest);
+    // Only what is set differs from the newest, and is saved.
+    for (const field of Object.keys(newest) as (keyof SettingsForm)[]) {
+      if (merged.form[field] !== newest[field])
+        setValue(field, merged.form[field], { shouldDirty: true, shouldValidate: true });
+    }
+    setTheirs(merged.theirs);
+  };
+  const submit = form.handleSubmit(async (values) => {
     setProblem(null);
     const change = changeOf(values, before);
     if (Object.keys(change).length === 0) {
       toast('info', t`Nothing to save`, t`Everything is as it was.`);
       return;
     }
-    save.mutate(
-      { change, revision: org.revision },
-      {
-        onSuccess: (saved) => {
-          toast('good', t`Saved`);
-          onSaved(saved);
-        },
-        onError: (error) => {
-          if (error instanceof ApiError && error.status === 412) setStale(true);
-          else setProblem(showProblem(form, error));
-        },
-      },
-    );
+    try {
+      const saved = await save.mutateAsync({ change, revision: org.revision });
+      toast('good', t`Saved`);
+      onSaved(saved);
+    } catch (error) {
+      const stale = error instanceof ApiError && error.status === 412;
+      if (stale) await merge().catch((failure) => setProblem(explain(failure)));
+      else setProblem(showProblem(form, error));
+    }
   });
   return (
-    <form onSubmit={(e) => void submit(e)} noValidate className="space-y-6">
+    <form
+      onSubmit={(e) => {
+        e.preventDefault();
+        once(() => submit(e));
+      }}
+      noValidate
+      className="space-y-6"
+    >
       <Panel title={t`What people see`}>
         <Field label={t`Name`} error={errors.name?.message}>
           {(control) => <Input {...control} {...register('name')} autoComplete="organization" />}
         </Field>
-        <About form={form} />
+        <AboutField form={form} />
         <div className="grid gap-5 sm:grid-cols-2">
           <Field
             label={t`Contact address`}
@@ -189,19 +211,14 @@ function Edit({
           )}
         </Field>
       </Panel>
-      {stale ? (
-        <Notice
-          tone="warn"
-          live
-          title={t`Somebody else changed these settings meanwhile`}
-          action={
-            <Button size="sm" look="secondary" onClick={onReload}>
-              {t`Load the newest and start over`}
-            </Button>
-          }
-        >
-          {t`Nothing of yours was saved, so that nothing of theirs is lost.`}
-        </Notice>
+      {theirs ? (
+        <TheirChanges
+          theirs={theirs}
+          onMine={(field, value) => {
+            setValue(field, value, { shouldDirty: true, shouldValidate: true });
+            setTheirs(theirs.map((one) => (one.field === field ? { ...one, mine: null } : one)));
+          }}
+        />
       ) : null}
       {problem ? (
         <Notice tone="bad" live>
@@ -218,6 +235,7 @@ function Edit({
           {t`Save settings`}
         </Button>
       </div>
+      <LeaveGuard dirty={formState.isDirty} />
     </form>
   );
 }
@@ -225,52 +243,6 @@ function Edit({
 function zonesWith(current: string): string[] {
   const known = zones(viewerZone());
   return current === '' || known.includes(current) ? known : [current, ...known];
-}
-
-function About({ form }: { form: UseFormReturn<SettingsForm> }) {
-  const [mode, setMode] = useState<'write' | 'preview'>('write');
-  const text = form.watch('about');
-  const left = MAX_ABOUT - [...text].length;
-  return (
-    <div>
-      <div className="mb-2 flex flex-wrap items-end justify-between gap-2">
-        <span className="text-sm font-semibold">{t`About`}</span>
-        <Segmented
-          label={t`Text about the organization`}
-          value={mode}
-          onChange={setMode}
-          options={[
-            { value: 'write', label: t`Write` },
-            { value: 'preview', label: t`Preview` },
-          ]}
-        />
-      </div>
-      {mode === 'write' ? (
-        <Field
-          label={t`Text about the organization`}
-          hideLabel
-          hint={
-            left < MAX_ABOUT / 10
-              ? t`${left} characters left.`
-              : t`Markdown works: **bold**, lists, links. HTML is shown as text.`
-          }
-          error={form.formState.errors.about?.message}
-        >
-          {(control) => <Textarea {...control} {...form.register('about')} rows={8} />}
-        </Field>
-      ) : (
-        <div className="min-h-52 rounded-md border border-dashed border-line p-4">
-          {text.trim() === '' ? (
-            <p className="text-sm text-muted">{t`Nothing is written yet.`}</p>
-          ) : (
-            <Suspense fallback={<Skeleton className="h-24" />}>
-              <Description text={text} />
-            </Suspense>
-          )}
-        </div>
-      )}
-    </div>
-  );
 }
 
 // Shows the server's complaints at their fields and answers what the screen

@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { websiteName } from '@/features/organization/website';
-import { changeOf, fullWebsite, type SettingsForm, settingsField, settingsSchema } from './settingsForm';
+import {
+  changeOf,
+  fullWebsite,
+  rebase,
+  type SettingsForm,
+  settingsField,
+  settingsSchema,
+} from './settingsForm';
 
 const form: SettingsForm = {
   name: 'Kitchen Concerts',
@@ -47,6 +54,32 @@ describe('the settings of an organization', () => {
   it('empty what was emptied', () => {
     const before = { ...form, color: '#112233', contactEmail: 'a@x.org', timeZone: 'UTC' };
     expect(changeOf(form, before)).toEqual({ color: null, contact_email: '', time_zone: null });
+  });
+
+  it('keep what was typed when somebody else saved another field', () => {
+    const newest = { ...form, about: 'A room', timeZone: 'UTC' };
+    const { form: merged, theirs } = rebase({ ...form, name: 'Attic', website: 'example.org' }, form, newest);
+    expect(merged).toEqual({ ...newest, name: 'Attic', website: 'example.org' });
+    expect(theirs).toEqual([
+      { field: 'about', value: 'A room', mine: null },
+      { field: 'timeZone', value: 'UTC', mine: null },
+    ]);
+    expect(changeOf(merged, newest)).toEqual({ name: 'Attic', website: 'https://example.org/' });
+  });
+
+  it('show both where two changed the same, and theirs holds', () => {
+    const newest = { ...form, name: 'Cellar', color: '#112233' };
+    const { form: merged, theirs } = rebase({ ...form, name: 'Attic', color: '112233' }, form, newest);
+    expect(merged).toEqual(newest);
+    expect(theirs).toEqual([
+      { field: 'name', value: 'Cellar', mine: 'Attic' },
+      { field: 'color', value: '#112233', mine: null },
+    ]);
+  });
+
+  it('are as typed when only what is not among them changed', () => {
+    const typed = { ...form, about: 'A room' };
+    expect(rebase(typed, form, form)).toEqual({ form: typed, theirs: [] });
   });
 
   it('know where to show what the server says', () => {

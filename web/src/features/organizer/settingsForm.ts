@@ -85,6 +85,34 @@ export function changeOf(form: SettingsForm, before: SettingsForm): Organization
   );
 }
 
+export interface Rebased {
+  /** The newest with everything typed that nobody else changed. */
+  readonly form: SettingsForm;
+  /** What others changed since, in the order of the form. */
+  readonly theirs: readonly {
+    readonly field: keyof SettingsForm;
+    readonly value: string;
+    /** What was typed into the same field; null where nothing was. */
+    readonly mine: string | null;
+  }[];
+}
+
+/** Puts what was typed onto what others saved meanwhile, which wins where both changed the same. */
+export function rebase(typed: SettingsForm, before: SettingsForm, newest: SettingsForm): Rebased {
+  const fields = Object.keys(before) as (keyof SettingsForm)[];
+  const differs = (a: SettingsForm, b: SettingsForm, field: keyof SettingsForm) =>
+    Object.keys(changeOf({ ...b, [field]: a[field] }, b)).length > 0;
+  const form = { ...newest };
+  const theirs: Rebased['theirs'][number][] = [];
+  for (const field of fields) {
+    const mine = differs(typed, before, field) && differs(typed, newest, field);
+    if (differs(newest, before, field)) {
+      theirs.push({ field, value: newest[field], mine: mine ? typed[field] : null });
+    } else if (mine) form[field] = typed[field];
+  }
+  return { form, theirs };
+}
+
 const FIELDS: Readonly<Record<string, keyof SettingsForm>> = {
   name: 'name',
   about: 'about',
