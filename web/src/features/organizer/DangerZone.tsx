@@ -45,7 +45,7 @@ function Delete({ org }: { org: Membership }) {
     remove.mutate(undefined, {
       onSuccess: async () => {
         toast('good', t`${org.name} is deleted`);
-        await navigate({ to: '/' });
+        await navigate({ to: '/', ignoreBlocker: true });
         await forget(org.id);
       },
       onError: (error) => {
