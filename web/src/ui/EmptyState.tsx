@@ -21,7 +21,7 @@ export function EmptyState({
 }) {
   const Title = page ? 'h1' : 'h2';
   return (
-    <div className={cx('flex flex-col items-center px-6 py-14 text-center', className)}>
+    <div className={cx('flex flex-col items-center px-6 py-14 text-center wrap-anywhere', className)}>
       <span className="relative mb-5 grid size-16 place-items-center rounded-2xl bg-accent-soft text-accent-ink">
         <span
           aria-hidden="true"
@@ -29,8 +29,8 @@ export function EmptyState({
         />
         <Icon aria-hidden="true" className="size-7" strokeWidth={1.75} />
       </span>
-      <Title className="text-lg font-semibold">{title}</Title>
-      {children ? <p className="mt-1.5 max-w-sm text-sm text-muted">{children}</p> : null}
+      <Title className="max-w-full text-lg font-semibold">{title}</Title>
+      {children ? <p className="mt-1.5 w-full max-w-sm text-sm text-muted">{children}</p> : null}
       {action ? <div className="mt-6 flex flex-wrap justify-center gap-3">{action}</div> : null}
     </div>
   );

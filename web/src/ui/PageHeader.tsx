@@ -18,8 +18,8 @@ export function PageHeader({
     <header className="pt-8 pb-6 sm:pt-10">
       {back ? <div className="mb-3">{back}</div> : null}
       <div className="flex flex-wrap items-end justify-between gap-4">
-        <div className="min-w-0">
-          <h1 className="text-2xl font-bold wrap-anywhere">{title}</h1>
+        <div className="min-w-0 wrap-anywhere">
+          <h1 className="text-2xl font-bold">{title}</h1>
           {lead ? <div className="mt-1 text-muted">{lead}</div> : null}
         </div>
         {actions ? <div className="flex flex-wrap gap-2">{actions}</div> : null}
