@@ -11,9 +11,11 @@ import (
 // back. What is left ends by itself, as every hold does.
 const releasePatience = 3 * time.Second
 
-// roleChanged lets go of the seats that somebody holds where a role of theirs
-// let them in. Whether the caller waits for it makes no difference to it.
+// roleChanged lets the person's open screens ask anew, and lets go of the seats
+// that they hold where a role let them in. Whether the caller waits for it makes
+// no difference to it.
 func (a *App) roleChanged(ctx context.Context, userID uuid.UUID) {
+	a.feed.RoleChanged(userID)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releasePatience)
 	defer cancel()
 	if err := a.Bookings.ReleaseHidden(ctx, userID); err != nil {

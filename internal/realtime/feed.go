@@ -145,6 +145,9 @@ func (f *Feed) Positions(userID, eventID uuid.UUID) {
 	f.tellUser(userID, message{Positions: &eventRef{EventID: eventID}})
 }
 
+// RoleChanged tells a person that what they may see and do is not what it was.
+func (f *Feed) RoleChanged(userID uuid.UUID) { f.tellUser(userID, message{Refresh: true}) }
+
 // tellUser asks at once whether the person listens where this process alone
 // knows it, so that those who don't cost nothing; else the lane asks.
 func (f *Feed) tellUser(userID uuid.UUID, m message) {

@@ -350,11 +350,13 @@ func TestNewsGoesOutAtOnce(t *testing.T) {
 		s.Notification(s.user, realtime.NotificationNews{ID: id, Type: "waitlist_promoted", Title: "You have seats"})
 		s.HoldsChanged(s.user, id)
 		s.Positions(s.user, id)
+		s.RoleChanged(s.user)
 		mine := realtime.UserChannel(s.user)
 		s.want(t,
 			sent{kept: true, channel: mine, data: `{"booking":{"id":"` + id.String() + `","event_id":"` + id.String() + `","status":"waiting","waiting_number":4,"position":null}}`},
 			sent{kept: true, channel: mine, data: `{"notification":{"id":"` + id.String() + `","type":"waitlist_promoted","title":"You have seats"}}`},
 			sent{kept: true, channel: mine, data: `{"holds":{"event_id":"` + id.String() + `"}}`},
-			sent{kept: true, channel: mine, data: `{"positions":{"event_id":"` + id.String() + `"}}`})
+			sent{kept: true, channel: mine, data: `{"positions":{"event_id":"` + id.String() + `"}}`},
+			sent{kept: true, channel: mine, data: `{"refresh":true}`})
 	})
 }

@@ -55,7 +55,8 @@ type message struct {
 	// Live says whether the seats are kept up to date; false while the engine
 	// that holds and versions live in is away.
 	Live *bool `json:"live,omitempty"`
-	// Refresh says that messages were lost: fetch again what is shown.
+	// Refresh says that messages were lost, or that the person's role was
+	// changed: fetch again what is shown.
 	Refresh bool `json:"refresh,omitempty"`
 }
 
