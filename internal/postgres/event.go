@@ -154,31 +154,54 @@ func scanFound(row pgx.CollectableRow) (e event.Found, err error) {
 // viewer's own organizations.
 func (s *EventStore) ListEvents(ctx context.Context, viewer uuid.UUID, f event.Filter, now time.Time, after event.Cursor, limit int) ([]event.Found, error) {
 	where, args := eventConditions(viewer, f, now, after)
-	if query := prefixQuery(f.Query); query != "" {
-		ids, few, err := s.matching(ctx, viewer, query)
-		if err != nil || few && len(ids) == 0 {
-			return nil, err
+	list := func(where string, args ...any) ([]event.Found, error) {
+		found, err := read(ctx, s.db, person(viewer), scanFound, `
+			SELECT `+eventColumns+`, coalesce(m.role, '')
+			FROM `+listTables+`
+			WHERE `+where+`
+			ORDER BY e.starts_at, e.id
+			LIMIT $2`,
+			args...)
+		if err != nil {
+			return nil, fmt.Errorf("postgres: list events: %w", err)
 		}
-		// The condition itself stays, and is cheap for so few.
-		if few {
-			args = append(args, ids)
-			where += " AND e.id = ANY ($" + strconv.Itoa(len(args)) + ")"
-		}
+		return found, nil
 	}
-	args = append(args, limit)
-	found, err := read(ctx, s.db, person(viewer), scanFound, `
-		SELECT `+eventColumns+`, coalesce(m.role, '')
-		FROM `+eventTables+`
-		LEFT JOIN organization_users m ON m.org_id = e.org_id AND m.user_id = $1
-		WHERE `+where+`
-		ORDER BY e.starts_at, e.id
-		LIMIT $`+strconv.Itoa(len(args)),
-		args...)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: list events: %w", err)
+	args[1] = limit
+	query := prefixQuery(f.Query)
+	if query == "" {
+		return list(where, args...)
 	}
-	return found, nil
+	all := where
+	// In a SELECT the query is made once, and not for every event.
+	args = append(args, query)
+	where += " AND e.search @@ (SELECT to_tsquery('simple', $" + strconv.Itoa(len(args)) + "))"
+	// What is common fills a page nearby.
+	found, err := list(where+` AND (e.starts_at, e.id) <= (
+		SELECT e.starts_at, e.id FROM `+listTables+` WHERE `+all+`
+		ORDER BY e.starts_at, e.id OFFSET `+strconv.Itoa(nearby)+` LIMIT 1)`, args...)
+	if err != nil || len(found) == limit {
+		return found, err
+	}
+	ids, few, err := s.matching(ctx, viewer, query)
+	if err != nil || few && len(ids) == 0 {
+		return nil, err
+	}
+	// The condition itself stays, and is cheap for so few.
+	if few {
+		args = append(args, ids)
+		where += " AND e.id = ANY ($" + strconv.Itoa(len(args)) + ")"
+	}
+	return list(where, args...)
 }
+
+// listTables has the viewer's role beside each event; $1 is the viewer.
+const listTables = eventTables + ` LEFT JOIN organization_users m ON m.org_id = e.org_id AND m.user_id = $1`
+
+// nearby is how many events, in the order of the list, are looked at for a text
+// before the index of texts is asked: to find a common word there costs more
+// than to find a page of it here.
+const nearby = 500
 
 // maxMatching is up to how many events that match a text are looked up by their
 // ids. Of more, a walk in the order of the list soon finds a page.
@@ -205,9 +228,10 @@ func (s *EventStore) matching(ctx context.Context, viewer uuid.UUID, query strin
 }
 
 // eventConditions spells only the conditions that filter, so that each kind of
-// list gets a plan of its own; $1 is the viewer.
+// list gets a plan of its own, but for the text; $1 is the viewer, and $2 is
+// left for the list's limit.
 func eventConditions(viewer uuid.UUID, f event.Filter, now time.Time, after event.Cursor) (where string, args []any) {
-	args = []any{viewer}
+	args = []any{viewer, nil}
 	conditions := []string{"(m.role IS NOT NULL OR e.visibility = 'public' AND o.suspended_at IS NULL)"}
 	add := func(condition string, values ...any) {
 		for _, v := range values {
@@ -231,10 +255,6 @@ func eventConditions(viewer uuid.UUID, f event.Filter, now time.Time, after even
 		add("e.cancelled_at IS NULL AND e.ends_at <= ?", now)
 	case event.Cancelled:
 		add("e.cancelled_at IS NOT NULL")
-	}
-	if query := prefixQuery(f.Query); query != "" {
-		// In a SELECT it is made once, and not for every event.
-		add("e.search @@ (SELECT to_tsquery('simple', ?))", query)
 	}
 	if !f.From.IsZero() {
 		add("e.starts_at >= ?", f.From)
