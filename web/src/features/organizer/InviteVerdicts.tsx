@@ -25,9 +25,10 @@ export function VerdictList({ lines }: { lines: readonly InviteLine[] }) {
         {[ready, left].filter(Boolean).join(' · ')}
       </p>
       <Rows label={t`Lines of the list`}>
-        {[...bad, ...good].map((line) => (
+        {[...bad, ...good].map((line, i) => (
           <Row
-            key={`${line.line} ${line.email} ${line.verdict}`}
+            // biome-ignore lint/suspicious/noArrayIndexKey: an address may stand on a line more than once, and rows have no state
+            key={`${i} ${line.line} ${line.email}`}
             line={line}
             tone={line.verdict === 'ok' ? 'good' : line.verdict === 'repeated' ? 'neutral' : 'bad'}
             word={line.verdict === 'ok' ? roleName(line.role) : verdictWord(line)}
@@ -79,11 +80,10 @@ export function OutcomeList({
         {[done, left].filter(Boolean).join(' · ')}
       </p>
       <Rows label={t`What became of each line`}>
-        {ordered.map(({ line, outcome }) => {
+        {ordered.map(({ line, outcome }, i) => {
           const { tone, word } = outcome ? outcomeWord(outcome) : unsentWord(line);
-          return (
-            <Row key={`${line.line} ${line.email} ${line.verdict}`} line={line} tone={tone} word={word} />
-          );
+          // biome-ignore lint/suspicious/noArrayIndexKey: an address may stand on a line more than once, and rows have no state
+          return <Row key={`${i} ${line.line} ${line.email}`} line={line} tone={tone} word={word} />;
         })}
       </Rows>
       <Button look="secondary" className="mt-4" onClick={() => onAgain(rest)}>

@@ -51,7 +51,7 @@ export function RolePicker({
     stepping.current = false;
   };
   return (
-    <span className="relative max-sm:flex-1">
+    <span className="w-40 max-sm:w-auto max-sm:flex-1">
       <Select
         aria-label={label}
         aria-describedby={looked ? hint : undefined}
@@ -59,7 +59,6 @@ export function RolePicker({
         aria-disabled={busy || undefined}
         aria-busy={busy || undefined}
         value={looked ?? value}
-        className="w-40 max-sm:w-full"
         onKeyDown={press}
         onPointerDown={() => {
           stepping.current = false;
