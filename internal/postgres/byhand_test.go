@@ -103,7 +103,8 @@ func TestMovesInTwoProcesses(t *testing.T) {
 	org, organizer := db.Org(t)
 	const seats = 30
 	event := db.Event(t, org, seats, testkit.EventOptions{WaitlistPolicy: "fit"})
-	sellers := []*seller{newSeller(t, db), newSeller(t, db)}
+	shared := newCoordinator()
+	sellers := []*replica{newReplica(t, db, shared, sharing{}), newReplica(t, db, shared, sharing{})}
 	var parties []booking.Booking
 	for i, who := range db.People(t, 8) {
 		b, err := sellers[i%2].Book(ctx, as(who), booking.Request{EventID: event, Seats: 2})

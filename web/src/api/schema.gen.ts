@@ -511,7 +511,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Accept an invite */
+        /**
+         * Accept an invite
+         * @description Not while the organization is suspended: `org_suspended`. Rejecting works all the same.
+         */
         post: operations["accept-invite"];
         delete?: never;
         options?: never;
@@ -740,13 +743,13 @@ export interface paths {
         get?: never;
         /**
          * Change a member's role
-         * @description Counts from the next request on. The last orgAdmin stays one: `last_org_admin`. For orgAdmins.
+         * @description Counts from the next request on. Of who stops being orgAdmin, the invites that nobody has answered are withdrawn. The last orgAdmin stays one: `last_org_admin`. For orgAdmins.
          */
         put: operations["set-role"];
         post?: never;
         /**
          * Remove a member, or leave
-         * @description orgAdmins remove others; everybody can leave. The last orgAdmin stays: `last_org_admin`. Bookings stay with whoever has them.
+         * @description orgAdmins remove others; everybody can leave. The last orgAdmin stays: `last_org_admin`. Bookings stay with whoever has them; invites that they made and nobody has answered are withdrawn.
          */
         delete: operations["remove-member"];
         options?: never;
