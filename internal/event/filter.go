@@ -21,7 +21,7 @@ type Filter struct {
 	Category string
 	Status   Status // by the clock
 	// Query is words, each of which must begin a word of the event's name,
-	// venue or category.
+	// venue or category; the first eight count.
 	Query string
 	From  time.Time // events that start at From or later
 	To    time.Time // events that start before To

@@ -157,7 +157,7 @@ func (s *Server) listEvents(ctx context.Context, in *struct {
 	OrgID    uuid.UUID `query:"org_id" format:"uuid" doc:"Only this organization's."`
 	Category string    `query:"category" maxLength:"200"`
 	Status   string    `query:"status" enum:"upcoming,ongoing,completed,cancelled"`
-	Query    string    `query:"q" maxLength:"200" doc:"Words, each of which begins a word of name, venue or category."`
+	Query    string    `query:"q" maxLength:"200" doc:"Words, each of which begins a word of name, venue or category; the first eight count."`
 	From     time.Time `query:"from" doc:"Only those that start then or later."`
 	To       time.Time `query:"to" doc:"Only those that start before."`
 }) (*answer[List[Event]], error) {

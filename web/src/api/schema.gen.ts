@@ -2502,7 +2502,7 @@ export interface operations {
                 limit?: number;
                 /** @description Only this organization's. */
                 org_id?: string;
-                /** @description Words, each of which begins a word of name, venue or category. */
+                /** @description Words, each of which begins a word of name, venue or category; the first eight count. */
                 q?: string;
                 status?: "upcoming" | "ongoing" | "completed" | "cancelled";
                 /** @description Only those that start before. */

@@ -182,7 +182,7 @@ function refusal(error: unknown): string {
     if (error.status === 413) return t`This file is larger than 2 MB.`;
     if (error.status === 415) return t`A logo is a PNG, JPEG or WebP picture.`;
     if (error.status === 422)
-      return t`This picture can't be used: it is broken, or larger than 4096 pixels a side.`;
+      return t`This picture can't be used: it is broken, or larger than 8 megapixels or 4096 pixels a side.`;
   }
   return explain(error);
 }
