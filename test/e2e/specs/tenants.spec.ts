@@ -233,6 +233,8 @@ test('people rename themselves, choose their mails, end sessions, take their dat
     await told.getByRole('link', { name: 'One Chair' }).click();
     await expect(stays).toHaveURL(/\/manage\/[^/]+\/people/);
     await stays.close();
+    // A tab that another one covered asks for nothing until it is seen again.
+    await waiter.bringToFront();
   });
 
   await test.step('the one leaves for good, and the other is promoted before their eyes', async () => {
