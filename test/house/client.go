@@ -197,7 +197,7 @@ func (c *Client) Event(t testing.TB, admin *Person, org string, slots int, chang
 	begins := time.Now().Add(24 * time.Hour)
 	draft := map[string]any{
 		"org_id": org, "name": "Sale", "category": "meetup", "starts_at": begins, "ends_at": begins.Add(2 * time.Hour),
-		"time_zone": "Europe/Berlin", "total_slots": slots, "max_seats_per_user": nil, "visibility": "public",
+		"time_zone": "Europe/Berlin", "total_slots": slots, "max_seats_per_user": nil, "waitlist_limit": nil, "visibility": "public",
 	}
 	for name, value := range changes {
 		draft[name] = value
