@@ -109,10 +109,7 @@ func (s *Service) Move(ctx context.Context, who access.Principal, id uuid.UUID, 
 	}
 	rising, wrong := checkNumbers(numbers, b.Event.TotalSlots)
 	if wrong != "" {
-		if answer, known := s.replay(ctx, who, key); known { // the event had more seats then
-			return s.changed(b, answer)
-		}
-		return Entry{}, fault.InvalidFields(fault.Field{Name: "seat_numbers", Message: wrong})
+		return s.wrongNumbers(ctx, who, b, key, wrong)
 	}
 	answer := s.alloc.Do(ctx, b.EventID, who.UserID, key, Move{BookingID: id, SeatNumbers: rising})
 	if answer.Err == nil && answer.Booking.ID == uuid.Nil {

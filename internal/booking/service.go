@@ -414,10 +414,7 @@ func (s *Service) CancelSeats(ctx context.Context, who access.Principal, id uuid
 		wrong = "must name at least one seat"
 	}
 	if wrong != "" {
-		if answer, known := s.replay(ctx, who, key); known { // the event had more seats then
-			return s.changed(b, answer)
-		}
-		return Entry{}, fault.InvalidFields(fault.Field{Name: "seat_numbers", Message: wrong})
+		return s.wrongNumbers(ctx, who, b, key, wrong)
 	}
 	return s.changed(b, s.alloc.Do(ctx, b.EventID, who.UserID, key, CancelSeats{BookingID: id, SeatNumbers: rising}))
 }
@@ -429,6 +426,15 @@ func (s *Service) Shrink(ctx context.Context, who access.Principal, id uuid.UUID
 		return Entry{}, err
 	}
 	return s.changed(b, s.alloc.Do(ctx, b.EventID, who.UserID, key, Shrink{BookingID: id, Seats: seats}))
+}
+
+// wrongNumbers refuses seat numbers, unless the request was answered before: the
+// event had more seats then.
+func (s *Service) wrongNumbers(ctx context.Context, who access.Principal, b Entry, key Key, wrong string) (Entry, error) {
+	if answer, known := s.replay(ctx, who, key); known {
+		return s.changed(b, answer)
+	}
+	return Entry{}, fault.InvalidFields(fault.Field{Name: "seat_numbers", Message: wrong})
 }
 
 func (s *Service) changed(b Entry, answer Answer) (Entry, error) {

@@ -189,9 +189,9 @@ func (c *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a := c.index.plain
-	if id, ok := publicEventPath(r.URL.Path); ok {
+	if id, ok := pageOf(r.URL.Path, eventPages); ok {
 		a = c.eventPage(r, id)
-	} else if id, ok := publicOrgPath(r.URL.Path); ok {
+	} else if id, ok := pageOf(r.URL.Path, orgPages); ok {
 		a = c.orgPage(r, id)
 	}
 	a.write(w, r)

@@ -63,14 +63,30 @@ func (s *shell) with(title, description, more string) *asset {
 	return pageAsset(bytes.Replace(page, headEnd, append([]byte(head), headEnd...), 1))
 }
 
-// publicEventPath says whether a path of the client is an event's page.
-func publicEventPath(path string) (uuid.UUID, bool) {
-	rest, ok := strings.CutPrefix(path, "/events/")
+// The addresses of the client's pages that have a head of their own.
+const (
+	eventPages = "/events/"
+	orgPages   = "/organizations/"
+)
+
+// pageOf says whether a path of the client is the page of one of these things.
+func pageOf(path, pages string) (uuid.UUID, bool) {
+	rest, ok := strings.CutPrefix(path, pages)
 	if !ok || len(rest) != len(uuid.Nil.String()) {
 		return uuid.Nil, false
 	}
 	id, err := uuid.Parse(rest)
 	return id, err == nil
+}
+
+// mayLook counts a page with a head of its own: a file costs nothing and isn't
+// counted, this one costs a query.
+func (s *Server) mayLook(r *http.Request) bool {
+	if s.deps.AddressLimit == nil {
+		return true
+	}
+	ok, _ := s.deps.AddressLimit.Allow(s.address(r))
+	return ok
 }
 
 // eventPage is the client's page with the head of a public event, as a visitor
@@ -79,11 +95,8 @@ func publicEventPath(path string) (uuid.UUID, bool) {
 // database is away.
 func (c *site) eventPage(r *http.Request, id uuid.UUID) *asset {
 	s := c.server
-	if s.deps.AddressLimit != nil {
-		// A file costs nothing and isn't counted; this one costs a query.
-		if ok, _ := s.deps.AddressLimit.Allow(s.address(r)); !ok {
-			return c.index.plain
-		}
+	if !s.mayLook(r) {
+		return c.index.plain
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), headPatience)
 	defer cancel()

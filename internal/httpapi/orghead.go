@@ -13,25 +13,13 @@ import (
 	"happening/internal/org"
 )
 
-// publicOrgPath says whether a path of the client is an organization's page.
-func publicOrgPath(path string) (uuid.UUID, bool) {
-	rest, ok := strings.CutPrefix(path, "/organizations/")
-	if !ok || len(rest) != len(uuid.Nil.String()) {
-		return uuid.Nil, false
-	}
-	id, err := uuid.Parse(rest)
-	return id, err == nil
-}
-
 // orgPage is the client's page with the head of an organization as a visitor
 // sees it, on the same terms as eventPage. One that is suspended has the plain
 // head.
 func (c *site) orgPage(r *http.Request, id uuid.UUID) *asset {
 	s := c.server
-	if s.deps.AddressLimit != nil {
-		if ok, _ := s.deps.AddressLimit.Allow(s.address(r)); !ok {
-			return c.index.plain
-		}
+	if !s.mayLook(r) {
+		return c.index.plain
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), headPatience)
 	defer cancel()

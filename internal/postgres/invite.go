@@ -39,17 +39,8 @@ func (s *OrgStore) InsertInvites(ctx context.Context, invites []org.Invite) (mad
 	for n, i := range invites {
 		addresses[n] = i.Email
 	}
-	as := tenant(first.InvitedBy, first.OrgID, access.InvitesManage)
-	err = s.db.write(ctx, as, func(tx pgx.Tx) error {
+	err = s.db.write(ctx, tenant(first.InvitedBy, first.OrgID, access.InvitesManage), func(tx pgx.Tx) error {
 		if err := lockInviteCounts(ctx, tx, first.InvitedBy, addresses); err != nil {
-			return err
-		}
-		if _, err := orgStands(ctx, tx, first.OrgID); err != nil {
-			return err
-		}
-		// Who lost the role since the transaction began invites nobody any more:
-		// what withdrew their invites has not seen this one.
-		if err := as.begin(ctx, tx); err != nil {
 			return err
 		}
 		if err := closeOverdue(ctx, tx, first.OrgID, first.CreatedAt); err != nil {

@@ -67,7 +67,7 @@ func (s *Sessions) CreateSession(ctx context.Context, tokenHash []byte, n signin
 		}
 		return err
 	})
-	if violates(err, "person_is_erased") {
+	if violates(err, personIsErased) {
 		return user.ErrErased
 	}
 	if err != nil {
