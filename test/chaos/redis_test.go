@@ -182,6 +182,7 @@ func (s *redisSale) breaks(t *testing.T, d damage) {
 // after that goes to those who wait. It answers a function that waits for that.
 func (s *redisSale) sell(ctx context.Context) (soldOut func()) {
 	pace := time.NewTicker(time.Second / saleRate)
+	looked := s.l.Watch(s.c, s.eventID)
 	var clients sync.WaitGroup
 	for _, p := range s.people {
 		clients.Go(func() {
@@ -202,7 +203,7 @@ func (s *redisSale) sell(ctx context.Context) (soldOut func()) {
 			}
 		})
 	}
-	return func() { clients.Wait(); pace.Stop() }
+	return func() { clients.Wait(); pace.Stop(); looked() }
 }
 
 // away looks at what people see while Redis is away, for as long as that

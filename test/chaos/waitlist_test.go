@@ -64,6 +64,7 @@ func TestWaitlistWhilePromotersDie(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	kills := killPromoters(ctx, r)
+	looked := l.Watch(c, eventID)
 	var cancels sync.WaitGroup
 	pace := time.NewTicker(freedEvery)
 	defer pace.Stop()
@@ -84,6 +85,7 @@ func TestWaitlistWhilePromotersDie(t *testing.T) {
 	}
 	cancels.Wait()
 	stop()
+	looked()
 	t.Logf("%d cancellations, %d of unknown outcome, over %d kills", len(sold), unsure.Load(), kills())
 	if kills() < leastKills {
 		t.Errorf("only %d kills: nothing is shown", kills())

@@ -79,6 +79,17 @@ func (a *Answer) Code() string {
 	return problem.Code
 }
 
+// gone lists the seats that a refusal names.
+func (a *Answer) gone() []int {
+	var problem struct {
+		SeatNumbers []int `json:"seat_numbers"`
+	}
+	if json.Unmarshal(a.Body, &problem) != nil {
+		return nil
+	}
+	return problem.SeatNumbers
+}
+
 func (a *Answer) String() string { return fmt.Sprintf("%d %s", a.Status, bytes.TrimSpace(a.Body)) }
 
 // Do sends one request and never repeats it. An error means that the outcome

@@ -30,6 +30,14 @@ type Order struct {
 	Refused string
 	// Unknown says that no answer came, or one that leaves it open.
 	Unknown bool
+
+	// eventID and named are of an order for seats by number, gone which of them
+	// a refusal said were not to be had.
+	eventID     string
+	named, gone []int
+	// asked is when it was sent first, sent when last, answered when its outcome
+	// was told, on the ledger's clock.
+	asked, sent, answered int64
 }
 
 // Ledger is what the clients were told of their orders.
@@ -41,16 +49,27 @@ type Ledger struct {
 	lastAck time.Time
 	silence time.Duration
 	longest atomic.Int64 // of all waits for an answer, in nanoseconds
+	// began is when the ledger's clock began to run.
+	began    time.Time
+	readings []reading
 	// acked gets a signal with every acknowledgement that somebody waits for.
 	acked chan struct{}
 }
 
 // NewLedger begins an empty one.
-func NewLedger() *Ledger { return &Ledger{acked: make(chan struct{}, 1)} }
+func NewLedger() *Ledger { return &Ledger{acked: make(chan struct{}, 1), began: time.Now()} }
 
 // Book makes an order for a party.
 func (l *Ledger) Book(who *Person, eventID string, seats int) *Order {
 	return l.Order(who, "/bookings", map[string]any{"event_id": eventID, "seats": seats})
+}
+
+// Seats makes an order for seats by number, in a sale where nobody holds or
+// blocks any: one that can't be had is sold.
+func (l *Ledger) Seats(who *Person, eventID string, seats ...int) *Order {
+	o := l.Order(who, "/bookings", map[string]any{"event_id": eventID, "seats": len(seats), "seat_numbers": seats})
+	o.eventID, o.named = eventID, seats
+	return o
 }
 
 // Cancel makes an order to cancel a booking.
@@ -74,11 +93,18 @@ func (l *Ledger) Order(who *Person, path string, body any) *Order {
 
 // Place sends an order, once, and notes what became of it.
 func (l *Ledger) Place(c *Client, o *Order) {
-	began := time.Now()
+	sent := l.now()
 	a, err := c.Do(context.Background(), o.Who, http.MethodPost, o.Path, o.Body, "Idempotency-Key: "+o.Key)
-	l.waited(time.Since(began))
+	told := l.now()
+	l.waited(time.Duration(told - sent))
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if o.sent = sent; o.asked == 0 {
+		o.asked = sent
+	}
+	if o.Told == nil { // told once more is told the same, and happened before
+		o.answered = told
+	}
 	switch {
 	case err != nil, a.Status >= http.StatusInternalServerError:
 		o.Unknown = true
@@ -99,6 +125,7 @@ func (l *Ledger) Place(c *Client, o *Order) {
 		// Whoever had the first one in hand may be dead: still unknown.
 	default:
 		o.Refused, o.Unknown = a.Code(), false
+		o.gone = a.gone()
 	}
 }
 
@@ -138,6 +165,10 @@ func (l *Ledger) Longest() time.Duration { return time.Duration(l.longest.Swap(0
 // answered elsewhere.
 const inFlight = "duplicate_request"
 
+// seatsUnavailable is the code of a refusal that names the seats that can't be
+// had.
+const seatsUnavailable = "seats_unavailable"
+
 // Insist sends an order until its outcome is known, as a good client does: the
 // same with the same key. It says whether that came to an end.
 func (l *Ledger) Insist(c *Client, o *Order) bool {
@@ -173,11 +204,15 @@ func (l *Ledger) Open() []*Order {
 
 // Resolve sends every order again whose outcome is unknown. Every one of them
 // has to be answered now with an acknowledgement, and a third time with the
-// same.
+// same, or that seats which it named are somebody else's.
 func (l *Ledger) Resolve(t testing.TB, c *Client) {
 	t.Helper()
 	for _, o := range l.Open() {
-		if !l.Insist(c, o) || o.Refused != "" {
+		resolved := l.Insist(c, o)
+		if resolved && o.named != nil && o.Refused == seatsUnavailable {
+			continue
+		}
+		if !resolved || o.Refused != "" {
 			t.Errorf("order %s to %s, sent again with its key, is not resolved: refused %q", o.Key, o.Path, o.Refused)
 			continue
 		}
@@ -285,6 +320,8 @@ func (h *House) Judge(l *Ledger) {
 	if open := l.Open(); len(open) > 0 {
 		h.t.Errorf("the outcome of %d orders is still unknown", len(open))
 	}
-	l.Verify(h.t, h.Database())
+	db := h.Database()
+	l.Verify(h.t, db)
+	l.Histories(h.t, db)
 	h.Check()
 }

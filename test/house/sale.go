@@ -21,6 +21,7 @@ const (
 	StormSeats     = 40
 	stormMaxParty  = 4
 	stormMostOwned = 5 // bookings that one client keeps before it cancels again
+	stormNamesEach = 4 // which of its bookings names a seat
 )
 
 // Rush lets 2,000 people ask for an event of 500 seats at the same moment.
@@ -30,6 +31,7 @@ func Rush(t *testing.T, h *House, c *Client, l *Ledger, eventID string) {
 	for i, p := range people {
 		orders[i] = l.Book(p, eventID, 1)
 	}
+	look := l.Watch(c, eventID)
 	var ready, done sync.WaitGroup
 	begin := make(chan struct{})
 	for _, o := range orders {
@@ -45,6 +47,7 @@ func Rush(t *testing.T, h *House, c *Client, l *Ledger, eventID string) {
 	close(begin)
 	done.Wait()
 	t.Logf("%d requests were answered in %v", len(orders), time.Since(began).Round(time.Millisecond))
+	look()
 
 	var sold, numbers []int
 	for _, o := range orders {
@@ -88,6 +91,7 @@ func Storm(t *testing.T, h *House, c *Client, l *Ledger, events []string, lasts 
 	defer cancel()
 	seed := rand.Uint64()
 	before := l.Acks.Load()
+	defer l.Watch(c, events...)()
 	var clients sync.WaitGroup
 	for i, p := range people {
 		clients.Go(func() { Wander(ctx, rand.New(rand.NewPCG(seed, uint64(i))), c, l, p, events) })
@@ -110,7 +114,11 @@ func Wander(ctx context.Context, rnd *rand.Rand, c *Client, l *Ledger, who *Pers
 	var mine []*Booking
 	for ctx.Err() == nil {
 		if len(mine) == 0 || len(mine) < stormMostOwned && rnd.IntN(2) == 0 {
-			o := l.Book(who, events[rnd.IntN(len(events))], 1+rnd.IntN(stormMaxParty))
+			eventID := events[rnd.IntN(len(events))]
+			o := l.Book(who, eventID, 1+rnd.IntN(stormMaxParty))
+			if rnd.IntN(stormNamesEach) == 0 {
+				o = l.Seats(who, eventID, 1+rnd.IntN(StormSeats))
+			}
 			if l.Place(c, o); o.Told != nil {
 				mine = append(mine, o.Told)
 			}

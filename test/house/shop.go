@@ -13,6 +13,10 @@ import (
 const (
 	killClients = 32
 	killSeats   = 20_000
+	// killNamesEach is which of a client's bookings names a seat, one of the
+	// first killNamed, which somebody else may have or name, too.
+	killNamesEach = 5
+	killNamed     = 200
 	// KillAcks is how many orders are acknowledged before each kill.
 	KillAcks = 400
 	// KillRate is the least rate, in acknowledged orders a second, at which a
@@ -22,7 +26,8 @@ const (
 	busyTries = 4
 )
 
-// Shop is a sale under way: clients that book, and now and then cancel.
+// Shop is a sale under way: clients that book, and now and then cancel, while
+// somebody looks at the map.
 type Shop struct {
 	House   *House
 	Client  *Client
@@ -52,12 +57,16 @@ func OpenShop(t *testing.T, h *House, clients int) *Shop {
 // Open lets the clients in until ctx ends. What a client does about an order of
 // unknown outcome is said by unsure; false sends it home.
 func (s *Shop) Open(ctx context.Context, unsure func(*Order) bool) (closed func()) {
+	looked := s.Ledger.Watch(s.Client, s.EventID)
 	var clients sync.WaitGroup
 	for i, p := range s.People {
 		rnd := rand.New(rand.NewPCG(rand.Uint64(), uint64(i)))
 		clients.Go(func() {
 			for ctx.Err() == nil {
 				o := s.Ledger.Book(p, s.EventID, 1+rnd.IntN(2))
+				if rnd.IntN(killNamesEach) == 0 {
+					o = s.Ledger.Seats(p, s.EventID, 1+rnd.IntN(killNamed))
+				}
 				if s.Ledger.Place(s.Client, o); o.Unknown && !unsure(o) {
 					return
 				}
@@ -71,7 +80,7 @@ func (s *Shop) Open(ctx context.Context, unsure func(*Order) bool) (closed func(
 			}
 		})
 	}
-	return clients.Wait
+	return func() { clients.Wait(); looked() }
 }
 
 // Busy waits until the sale is in full swing and insists that it is. It is

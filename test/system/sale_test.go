@@ -40,4 +40,5 @@ func TestSale(t *testing.T) {
 		house.Storm(t, h, c, l, events, lasts)
 	})
 	h.Judge(l)
+	l.WantForgeryNoticed(t, h.Database())
 }
