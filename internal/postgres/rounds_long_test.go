@@ -8,4 +8,5 @@ const (
 	erasedRounds = 1_000
 	writeRounds  = 1_000
 	answerRounds = 1_000
+	pairRounds   = 1_000
 )

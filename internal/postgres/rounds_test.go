@@ -9,4 +9,5 @@ const (
 	erasedRounds = 64    // erase somebody meanwhile
 	writeRounds  = 100   // take a role away from who is writing
 	answerRounds = 300   // accept and withdraw an invite
+	pairRounds   = 60    // sell in two processes what can be had once
 )

@@ -125,6 +125,12 @@ type sharing struct {
 
 func newReplica(t testing.TB, db *testkit.DB, c *coordinator, o sharing) *replica {
 	t.Helper()
+	return newReplicaOn(t, db, c, o)
+}
+
+// newReplicaOn is a replica on any holds' store.
+func newReplicaOn(t testing.TB, db *testkit.DB, c booking.HoldStore, o sharing) *replica {
+	t.Helper()
 	ledger, err := postgres.NewLedger(context.Background(), db.ConnString)
 	if err != nil {
 		t.Fatal(err)

@@ -10,11 +10,8 @@ import (
 	"happening/test/house"
 )
 
-// killRounds is how often the server dies.
-const killRounds = 5
-
-// Five times the server is killed in the middle of a sale and started again on
-// the same data: nothing that was acknowledged is lost, nothing is there twice,
+// Again and again the server is killed in the middle of a sale and started again
+// on the same data: nothing that was acknowledged is lost, nothing is there twice,
 // and a retry with the same key resolves every unknown outcome.
 func TestKilledServer(t *testing.T) {
 	s, server := house.NewShop(t)

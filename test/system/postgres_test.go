@@ -12,9 +12,6 @@ import (
 	"happening/test/house"
 )
 
-// postmasterKills is how often PostgreSQL dies.
-const postmasterKills = 3
-
 // PostgreSQL's postmaster is killed in the middle of a sale, and the server
 // lives on: it says that it is not ready, brings PostgreSQL back by itself, and
 // the sale goes on with nothing lost.

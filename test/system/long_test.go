@@ -1,0 +1,10 @@
+//go:build linux && long
+
+package system
+
+// The full lengths of docs/reliability.md.
+const (
+	killRounds      = 50
+	postmasterKills = 20
+	backendKills    = 50
+)
