@@ -51,7 +51,9 @@
 // This all shares two cores with the sale. While the allocator is busy, the
 // relay and the deliverer rest after each batch for BusyRest times as long as
 // the batch took, so that they take a small, fixed part of the machine, and
-// the backlog drains after the rush. Browsers see their bookings at once all
+// the backlog drains after the rush. While bookings come one by one, they let
+// a few gather, so that one caller doesn't wait for the disk behind a
+// transaction about each of the last bookings. Browsers see their bookings at once all
 // the same: realtime doesn't go through here.
 //
 // The secret of a link (confirm an address, reset a password, accept an

@@ -18,15 +18,21 @@ const (
 	// handful of them costs nearly as much as one for hundreds.
 	minBusyRest = 50 * time.Millisecond
 	maxBusyRest = 2 * time.Second
+	// gather is how long the next few wait for company where there were only a
+	// few of them, aFew at most: whoever books alone, one after the other,
+	// would else share the disk and the machine with as many transactions of
+	// ours as there are bookings.
+	gather = 50 * time.Millisecond
+	aFew   = 32
 	// The pause after a failure doubles from the first to the last.
 	firstFailurePause = 100 * time.Millisecond
 	lastFailurePause  = 10 * time.Second
 )
 
 // pace runs a piece of background work over and over: at once while there is
-// more of it, after a wake-up or PollInterval when there is none, with rests
-// while busy says so, and with growing pauses while it fails. It returns when
-// ctx ends.
+// much of it, a moment later where there was little, after a wake-up or
+// PollInterval when there was none, with rests while busy says so, and with
+// growing pauses while it fails. It returns when ctx ends.
 func pace(ctx context.Context, wake <-chan struct{}, busy func() bool, work func(context.Context) (int, error)) {
 	failurePause := firstFailurePause
 	for ctx.Err() == nil {
@@ -44,6 +50,8 @@ func pace(ctx context.Context, wake <-chan struct{}, busy func() bool, work func
 			waitFor(ctx, wake, PollInterval)
 		case busy():
 			pause(ctx, busyRest(took))
+		case n <= aFew:
+			pause(ctx, gather)
 		}
 		failurePause = firstFailurePause
 	}

@@ -492,6 +492,36 @@ func TestTheRelayWakesPollsAndComesBackFromFailures(t *testing.T) {
 	})
 }
 
+// A caller who books alone, one booking after the other, shares the disk with
+// what tells of the bookings: what comes one by one is told a few at a time.
+func TestTheRelayLetsAFewGather(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{batch: 500}
+		r := notify.NewRelay(notify.RelayConfig{Store: s, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		ctx, cancel := context.WithCancel(t.Context())
+		var done sync.WaitGroup
+		done.Go(func() { r.Run(ctx) })
+		synctest.Wait()
+		const facts, every = 1000, 2 * time.Millisecond
+		for range facts {
+			s.add(1)
+			r.Wake()
+			time.Sleep(every)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		cancel()
+		done.Wait()
+		if s.pending != 0 {
+			t.Fatalf("%d facts left", s.pending)
+		}
+		// At once it would have been one transaction for each.
+		if got := len(s.calls); got > facts/10 {
+			t.Errorf("%d transactions for %d facts, one every %v", got, facts, every)
+		}
+	})
+}
+
 func BenchmarkRelay(b *testing.B) {
 	h := newHouse(b)
 	org, event := h.organization("Jazz")
