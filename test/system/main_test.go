@@ -5,7 +5,11 @@ package system
 import (
 	"testing"
 
+	"happening/internal/pgserver"
 	"happening/test/house"
 )
 
-func TestMain(m *testing.M) { house.Main(m) }
+func TestMain(m *testing.M) {
+	pgserver.MaybeSupervise()
+	house.Main(m)
+}
