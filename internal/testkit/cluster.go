@@ -20,6 +20,7 @@ import (
 type Cluster struct {
 	t      testing.TB
 	socket string
+	direct string // past every wire, as its owner
 }
 
 // NewCluster starts a cluster with some settings changed, and ends it with the
@@ -53,7 +54,28 @@ func NewCluster(t testing.TB, settings map[string]string) *Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Cluster{t: t, socket: socketOf(cfg.Host, cfg.Port)}
+	return &Cluster{t: t, socket: socketOf(cfg.Host, cfg.Port), direct: server.ConnString("happening")}
+}
+
+// Connect connects to the cluster's database as its owner, past every wire.
+func (c *Cluster) Connect() *pgx.Conn {
+	c.t.Helper()
+	conn, err := c.TryConnect()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return conn
+}
+
+// TryConnect is a Connect that may fail.
+func (c *Cluster) TryConnect() (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, c.direct)
+	if err == nil {
+		c.t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	}
+	return conn, err
 }
 
 func socketOf(host string, port uint16) string {
