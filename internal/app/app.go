@@ -348,10 +348,19 @@ func (a *App) ready() (bool, string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 	defer cancel()
-	if err := a.db.Ping(ctx); err != nil {
+	if err := a.takesBookings(ctx); err != nil {
 		return false, "PostgreSQL: " + err.Error()
 	}
 	return true, ""
+}
+
+// takesBookings asks the database whether it is there, and the ledger whether
+// it could be written to: a full disk answers every question.
+func (a *App) takesBookings(ctx context.Context) error {
+	if err := a.db.Ping(ctx); err != nil {
+		return err
+	}
+	return a.ledger.Closed()
 }
 
 // drain lets requests in flight finish.

@@ -202,7 +202,7 @@ func (a *App) engines(ctx context.Context) []httpapi.Engine {
 	e := &a.Engines
 	database := httpapi.Engine{Name: "PostgreSQL", Outside: e.DatabaseURL != ""}
 	begin := time.Now()
-	if err := a.db.Ping(ctx); err != nil {
+	if err := a.takesBookings(ctx); err != nil {
 		database.Detail = err.Error()
 	} else {
 		database.OK, database.Detail = true, "answered after "+time.Since(begin).Round(time.Microsecond).String()

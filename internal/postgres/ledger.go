@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,6 +24,9 @@ const (
 	acquireTimeout = 3 * time.Second
 	// rollbackTimeout bounds giving a transaction up.
 	rollbackTimeout = 2 * time.Second
+	// closedLasts is how long a server that refused to write is taken to refuse
+	// on, unless a write passes before: nobody may be there to try.
+	closedLasts = 5 * time.Second
 )
 
 // The statements of a batch, prepared on every connection of the ledger where
@@ -92,6 +96,13 @@ type Ledger struct {
 	// The arrays of a batch, kept for the next one. Only the allocator's one
 	// worker writes.
 	arrays batchArrays
+	closed atomic.Pointer[closed] // nil: the last write was not refused for all
+}
+
+// closed is a server that answers and refuses to write, whoever asks.
+type closed struct {
+	at  time.Time
+	why error
 }
 
 var _ booking.Ledger = (*Ledger)(nil)
@@ -128,6 +139,30 @@ func (l *Ledger) Close() { l.pool.Close() }
 
 // CloseWithin is a Close that is left behind when ctx ends, which is an error.
 func (l *Ledger) CloseWithin(ctx context.Context) error { return closeWithin(ctx, l.pool) }
+
+// Closed is the error, in one line, by which the server refused to write a
+// moment ago, for want of space for instance; nil where it did not. A server
+// may answer every question and still sell nothing.
+func (l *Ledger) Closed() error {
+	c := l.closed.Load()
+	if c == nil || time.Since(c.at) > closedLasts {
+		return nil
+	}
+	return fmt.Errorf("postgres: nothing can be written: %w", inOneLine(c.why))
+}
+
+// ended notes whether a write was refused as everybody's would have been, and
+// gives its outcome.
+func (l *Ledger) ended(err error) error {
+	var pg *pgconn.PgError
+	switch {
+	case err == nil:
+		l.closed.Store(nil)
+	case errors.As(err, &pg) && refusesAll(pg):
+		l.closed.Store(&closed{time.Now(), err})
+	}
+	return outcome(err)
+}
 
 // acquire gets a connection; an error means that nothing was written.
 func (l *Ledger) acquire(ctx context.Context) (*pgxpool.Conn, error) {
@@ -180,7 +215,7 @@ func (l *Ledger) write(ctx context.Context, pc *pgconn.PgConn, b *booking.Batch,
 	}
 	if err := p.Sync(); err != nil {
 		p.Close()
-		return outcome(err)
+		return l.ended(err)
 	}
 	var first error
 	for {
@@ -206,7 +241,7 @@ func (l *Ledger) write(ctx context.Context, pc *pgconn.PgConn, b *booking.Batch,
 	if err := p.Close(); err != nil && first == nil {
 		first = err
 	}
-	return outcome(first)
+	return l.ended(first)
 }
 
 // send adds a statement to the pipeline. Its parameters say their types in its
@@ -239,6 +274,8 @@ func outcome(err error) error {
 		return fmt.Errorf("%w: %w", booking.ErrStale, err)
 	case pg.ConstraintName == "booking_history_key":
 		return booking.ErrKeyTaken
+	case refusesAll(pg): // no order is to blame, and the next try may pass
+		return fmt.Errorf("%w: %w", booking.ErrUnreached, err)
 	default:
 		return fmt.Errorf("postgres: batch: %w", err)
 	}
@@ -263,7 +300,7 @@ func (l *Ledger) Rework(ctx context.Context, known []booking.Known, keys []booki
 	fresh, err := l.fresh(ctx, conn.Conn(), known, keys, probe)
 	if err != nil {
 		rollback()
-		if errors.Is(outcome(err), booking.ErrUnknown) { // nothing was written yet
+		if o := outcome(err); errors.Is(o, booking.ErrUnknown) || errors.Is(o, booking.ErrUnreached) { // nothing was written yet
 			return fmt.Errorf("%w: %w", booking.ErrUnreached, err)
 		}
 		return err
@@ -276,7 +313,7 @@ func (l *Ledger) Rework(ctx context.Context, known []booking.Known, keys []booki
 	if batch.Edit != nil {
 		if err := writeEdit(ctx, conn.Conn(), batch); err != nil {
 			rollback()
-			return outcome(err)
+			return l.ended(err)
 		}
 	}
 	if err := l.write(ctx, conn.Conn().PgConn(), batch, false); err != nil {

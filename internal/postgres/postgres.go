@@ -189,12 +189,17 @@ func Away(err error) bool {
 	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
-		// Class 57 is operator intervention, 53 insufficient resources, 08 the
-		// connection. A server that was made a standby takes no writes.
-		return strings.HasPrefix(pg.Code, "57") || strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "08") || pg.Code == codeReadOnly
+		return refusesAll(pg) || strings.HasPrefix(pg.Code, "08") // the connection
 	}
 	var network net.Error
 	return errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// refusesAll says whether the server refused for a reason of its own, whatever
+// it was asked: class 57 is operator intervention, 53 insufficient resources,
+// such as a full disk. A server that was made a standby takes no writes.
+func refusesAll(err *pgconn.PgError) bool {
+	return strings.HasPrefix(err.Code, "57") || strings.HasPrefix(err.Code, "53") || err.Code == codeReadOnly
 }
 
 // Empty says whether no organization was ever made here.
