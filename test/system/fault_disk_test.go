@@ -81,6 +81,19 @@ func (d *disk) free() {
 	}
 }
 
+// wantRefusedForNow wants that bookings are told to come back, and none of them
+// of a defect.
+func wantRefusedForNow(t *testing.T, c *house.Client, s *house.Shop) {
+	t.Helper()
+	house.Await(t, "a booking is 503", house.SettleLimit, func() bool {
+		a := c.Send(t, s.People[0], http.MethodPost, "/bookings", map[string]any{"event_id": s.EventID, "seats": 3})
+		if a.Status >= http.StatusInternalServerError && (a.Status != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "") {
+			t.Errorf("a booking while the disk is full: %s, Retry-After %q", a, a.Header.Get("Retry-After"))
+		}
+		return a.Status == http.StatusServiceUnavailable
+	})
+}
+
 // The disk under PostgreSQL is full in the middle of a sale: first there is no
 // room for tables, then none for the log of what was committed, over which
 // PostgreSQL ends. Booking is closed and says so, reading goes on while there is
@@ -102,13 +115,9 @@ func TestDiskFull(t *testing.T) {
 	t.Run("no room for tables", func(t *testing.T) {
 		d.fill()
 		wantUnready(t, h)
-		house.Await(t, "a booking is 503", house.SettleLimit, func() bool {
-			a := c.Send(t, s.People[0], http.MethodPost, "/bookings", map[string]any{"event_id": s.EventID, "seats": 3})
-			if a.Status >= http.StatusInternalServerError && (a.Status != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "") {
-				t.Errorf("a booking while the disk is full: %s, Retry-After %q", a, a.Header.Get("Retry-After"))
-			}
-			return a.Status == http.StatusServiceUnavailable
-		})
+		if waitForRefusals {
+			wantRefusedForNow(t, c, s)
+		}
 		for _, path := range []string{"/events", "/events/" + s.EventID, "/events/" + s.EventID + "/seats"} {
 			if a := c.Get(t, nil, path); a.Status != http.StatusOK {
 				t.Errorf("%s while the disk is full: %s", path, a)

@@ -3,4 +3,7 @@
 package system
 
 // The full lengths of docs/reliability.md.
-const wireCuts = 1000
+const (
+	wireCuts        = 1000
+	waitForRefusals = true
+)
