@@ -35,8 +35,6 @@ const (
 	// long one is taken to go on after it.
 	busyBatch = 8
 	rushLasts = 500 * time.Millisecond
-	// keysTimeout bounds the look-up of refused orders' keys.
-	keysTimeout = 3 * time.Second
 	// loadTimeout bounds reading one event into memory.
 	loadTimeout = time.Minute
 	// recentKeys bounds the idempotency keys whose answers are kept in memory.
@@ -101,18 +99,21 @@ type Allocator struct {
 	keysMu   sync.Mutex
 	inFlight map[KeyOf]struct{}
 	recent   *lru.Cache[KeyOf, Stored]
+
+	refusing refusing
 }
 
 // entry is one event in memory.
 type entry struct {
 	id uuid.UUID
-	// mu guards inv. The worker holds it while it decides, not while it
-	// writes, so inv runs ahead of what is committed by one batch.
+	// mu guards inv, changed and edited. The worker holds it while it decides,
+	// not while it writes, so inv runs ahead of what is committed by one batch.
 	mu   sync.Mutex
 	inv  *Inventory   // nil: not loaded
 	used atomic.Int64 // when it was asked for last, in nanoseconds since 1970
 	live Live
-	// changed collects the batch's changes of this event; the worker's own.
+	// changed collects the batch's changes of this event, and edited says that
+	// its settings are changed, until that is written or undone.
 	changed []Change
 	edited  bool
 	// contended is for how many batches more the event is locked first; the
@@ -123,6 +124,8 @@ type entry struct {
 	// version that the holds' store claims and PostgreSQL does not have.
 	heard, lied atomic.Int64
 	flights     flights
+	// held are the holds as somebody saw them last; nil: nobody did.
+	held atomic.Pointer[HoldView]
 }
 
 // request is an order in the queue.
@@ -134,6 +137,7 @@ type request struct {
 	order   Order
 	edit    EditFunc
 	inside  func() // no order: run by the worker while nothing is undecided
+	early   bool   // looks as if it can only be refused, and is not queued yet
 	state   atomic.Int32
 	at      time.Time // when it began to wait
 	done    chan struct{}
@@ -178,6 +182,7 @@ func NewAllocator(ledger Ledger, holds HoldStore, now func() time.Time, log *slo
 		ledger: ledger, holds: holds, now: now, log: log, committed: committed,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 		entries: make(map[uuid.UUID]*entry), inFlight: make(map[KeyOf]struct{}), recent: recent,
+		refusing: newRefusing(),
 	}
 	for _, option := range options {
 		option(a)
@@ -203,7 +208,7 @@ func (a *Allocator) QueueLength() int {
 func (a *Allocator) Do(ctx context.Context, eventID, actor uuid.UUID, key Key, order Order) Answer {
 	r := &request{eventID: eventID, actor: actor, key: key, order: order}
 	if key.Value == "" {
-		return a.submit(ctx, r)
+		return a.serve(ctx, r)
 	}
 	r.keyOf = KeyOf{UserID: actor, Value: key.Value}
 	if stored, ok := a.recent.Get(r.keyOf); ok {
@@ -212,7 +217,7 @@ func (a *Allocator) Do(ctx context.Context, eventID, actor uuid.UUID, key Key, o
 	if !a.claim(r.keyOf) {
 		return Answer{Err: ErrDuplicate}
 	}
-	answer := a.submit(ctx, r)
+	answer := a.serve(ctx, r)
 	if answer.Err == nil && answer.Booking.ID != uuid.Nil { // nothing changed: the key stands for nothing
 		a.recent.Add(r.keyOf, Stored{Hash: key.Hash, Booking: answer.Booking})
 	}
@@ -227,11 +232,11 @@ func (a *Allocator) Replay(ctx context.Context, actor uuid.UUID, key Key) (answe
 	of := KeyOf{UserID: actor, Value: key.Value}
 	stored, ok := a.recent.Get(of)
 	if !ok {
-		found, err := a.ledger.FindKeys(ctx, []KeyOf{of})
+		proof, err := a.ledger.Prove(ctx, nil, []KeyOf{of})
 		if err != nil {
 			return Answer{}, false, err
 		}
-		if stored, ok = found[of]; !ok {
+		if stored, ok = proof.Keys[of]; !ok {
 			return Answer{}, false, nil
 		}
 	}
@@ -266,16 +271,37 @@ func (a *Allocator) Edit(ctx context.Context, eventID, actor uuid.UUID, edit Edi
 	return a.submit(ctx, &request{eventID: eventID, actor: actor, edit: edit})
 }
 
+// serve answers an order that looks as if it can only be refused without the
+// worker, if it can be, and every other by the queue.
+func (a *Allocator) serve(ctx context.Context, r *request) Answer {
+	if !a.hopeless(r) {
+		return a.submit(ctx, r)
+	}
+	r.done, r.at, r.early = make(chan struct{}), time.Now(), true
+	if err := a.refusing.ask(r); err != nil {
+		return Answer{Err: err}
+	}
+	return r.await(ctx)
+}
+
+// submit queues a request for the worker and waits for its answer.
 func (a *Allocator) submit(ctx context.Context, r *request) Answer {
 	r.done, r.at = make(chan struct{}), time.Now()
+	if err := a.enqueue(r); err != nil {
+		return Answer{Err: err}
+	}
+	return r.await(ctx)
+}
+
+func (a *Allocator) enqueue(r *request) error {
 	a.mu.Lock()
 	switch {
 	case a.stopped:
 		a.mu.Unlock()
-		return Answer{Err: ErrAway.After(time.Second)}
+		return ErrAway.After(time.Second)
 	case len(a.queue) >= QueueMax:
 		a.mu.Unlock()
-		return Answer{Err: ErrBusy.After(time.Second)}
+		return ErrBusy.After(time.Second)
 	}
 	a.queue = append(a.queue, r)
 	a.mu.Unlock()
@@ -283,6 +309,12 @@ func (a *Allocator) submit(ctx context.Context, r *request) Answer {
 	case a.wake <- struct{}{}:
 	default:
 	}
+	return nil
+}
+
+// await waits for the answer, or until the caller gives up what nobody has
+// taken yet.
+func (r *request) await(ctx context.Context) Answer {
 	select {
 	case <-r.done:
 	case <-ctx.Done():
@@ -394,7 +426,8 @@ func (a *Allocator) With(ctx context.Context, eventID uuid.UUID, fn func(*Invent
 	}
 }
 
-// Stop lets the worker finish what is queued and waits for it until ctx ends.
+// Stop lets the worker finish what is queued, and what is refused be answered,
+// and waits for it until ctx ends.
 func (a *Allocator) Stop(ctx context.Context) error {
 	a.mu.Lock()
 	a.stopped = true

@@ -25,6 +25,27 @@
 // and reverts it, the ledger writes it, history and outbox tell it under one
 // id, and another replica catches up with it from event_changes.
 //
+// # What is refused before the queue
+//
+// At a sold-out event nearly every order is refused, and a batch of its own
+// would hold up everybody else's sales. An order that on what readers are shown
+// looks as if it can only be refused is therefore decided beside the worker
+// (refuse.go), by the same Inventory.Decide, on an inventory with nothing
+// undecided in it: a refusal that rested on a sale that fails to be written
+// would be one that was never true.
+//
+//	Do ─ hopeless? ─▶ refuse: look at the holds, decide, take back what would
+//	        │            │    be served; then one read for up to 512 orders:
+//	        │            │    has a key been used, has an event moved on
+//	        │ no         ├──▶ refused, or answered from its key
+//	        ▼            ▼ in doubt
+//	      queue ◀────────┘
+//
+// In doubt is: not in memory, a batch under way at the event, a newer version
+// heard of, the holds not to be read, not refused after all, moved on. What the
+// worker itself refuses has its keys looked up by the same reads, and the worker
+// goes on meanwhile. See docs/adr/0021-refused-before-the-queue.md.
+//
 // # What makes it right
 //
 // Three walls stand one behind the other: the inventory is decided on by one
@@ -56,7 +77,7 @@
 //
 //	a refusal       A write that passes proves the refusals of its batch. A batch
 //	                that writes nothing is held against PostgreSQL's versions,
-//	                one read for up to 512 orders (Ledger.Moved); where an event
+//	                one read for up to 512 orders (Ledger.Prove); where an event
 //	                has moved on, its orders are decided anew under the lock.
 //	who may book    is checked on what is in memory; an order says so (Book.Open),
 //	                and its access is checked anew where the event is not open any
@@ -98,5 +119,5 @@
 //
 // Idempotency keys stand with the change that they caused, in
 // booking_history, unique in the database. Recent ones are in memory; a key
-// that is not is looked up before any rule refuses.
+// that is not is looked up before a refusal is answered.
 package booking

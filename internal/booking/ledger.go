@@ -40,12 +40,10 @@ type Ledger interface {
 	// longer exists has an entry whose Event is zero.
 	Missed(ctx context.Context, known []Known) (map[uuid.UUID]FreshEvent, error)
 
-	// Moved lists those of the events that have another version than the one
-	// known, or are no more: one read, without locks.
-	Moved(ctx context.Context, known []Known) ([]uuid.UUID, error)
-
-	// FindKeys looks idempotency keys up.
-	FindKeys(ctx context.Context, keys []KeyOf) (map[KeyOf]Stored, error)
+	// Prove reads what a refusal is held against, in one round trip and without
+	// locks: which of the events have another version than the one known, or
+	// are no more, and what the keys stand for.
+	Prove(ctx context.Context, known []Known, keys []KeyOf) (Proof, error)
 }
 
 // The outcomes of a write that are not simply refusals of the database.
@@ -60,6 +58,12 @@ var (
 type Known struct {
 	EventID uuid.UUID
 	Version int64
+}
+
+// Proof is what Prove read.
+type Proof struct {
+	Moved []uuid.UUID
+	Keys  map[KeyOf]Stored
 }
 
 // Fresh is what Rework learns under the lock.

@@ -2,7 +2,6 @@ package booking
 
 import (
 	"context"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -29,11 +28,11 @@ func (a *Allocator) settle(batch []*request, entries []*entry, out *Batch) {
 		} else {
 			e.live.advance(e.inv, e.changed)
 		}
-		changes := e.changed
-		e.changed = nil
+		changes, edited := e.changed, e.edited
+		e.changed, e.edited = nil, false
 		news := Committed{Changes: changes, Moved: e.inv.moved(changes)}
 		e.mu.Unlock()
-		if e.edited {
+		if edited {
 			news.Edited = &out.Edit.Event
 		}
 		sales = append(sales, e.sale(w, changes))
@@ -44,7 +43,7 @@ func (a *Allocator) settle(batch []*request, entries []*entry, out *Batch) {
 	for i, e := range sellers {
 		told[i].Live = e.live.Event()
 	}
-	a.answerRefusals(batch)
+	a.answerAll(batch)
 	for i := range told {
 		a.committed(told[i])
 	}
@@ -109,32 +108,15 @@ func (e *entry) figures() Figures {
 	return f
 }
 
-// answerRefusals sends every caller its answer. A refusal is not the last
-// word for an order with a key: the key may have been used before this
-// process began.
-func (a *Allocator) answerRefusals(batch []*request) {
-	var refused []KeyOf
+// answerAll sends every caller its answer. A refusal is not the last word for
+// an order with a key, which may have been used before this process began: it
+// is looked up beside the worker, so that nobody else waits for that.
+func (a *Allocator) answerAll(batch []*request) {
 	for _, r := range batch {
 		if r.answer.Err != nil && r.key.Value != "" {
-			refused = append(refused, r.keyOf)
+			a.refusing.add(r)
+			continue
 		}
-	}
-	if len(refused) > 0 {
-		ctx, cancel := context.WithTimeout(context.Background(), keysTimeout)
-		found, err := a.ledger.FindKeys(ctx, refused)
-		cancel()
-		for _, r := range batch {
-			if r.answer.Err == nil || r.key.Value == "" {
-				continue
-			}
-			if err != nil {
-				r.answer = Answer{Err: ErrAway.After(time.Second).Because(err)}
-			} else if stored, ok := found[r.keyOf]; ok {
-				r.answer = replay(stored, r.key)
-			}
-		}
-	}
-	for _, r := range batch {
 		close(r.done)
 	}
 }

@@ -60,6 +60,7 @@ func (l *simLedger) Commit(_ context.Context, b *Batch) error {
 	w := l.w
 	runs := l.r.runsOf(b)
 	w.interleave(l.r)
+	w.askEarly(l.r, b)
 	if w.given.sticky {
 		defer l.r.forgetChanges(b)
 	}
@@ -185,29 +186,32 @@ func (l *simLedger) Missed(_ context.Context, known []Known) (map[uuid.UUID]Fres
 	return missed, nil
 }
 
-// Moved implements Ledger.
-func (l *simLedger) Moved(_ context.Context, known []Known) ([]uuid.UUID, error) {
-	if l.w.given.trusting {
-		return nil, nil
+// Prove implements Ledger. Whatever happens after the reading comes too late
+// for the refusal that it proves.
+func (l *simLedger) Prove(_ context.Context, known []Known, keys []KeyOf) (Proof, error) {
+	w := l.w
+	w.beside(l.r)
+	if w.unreached() {
+		return Proof{}, ErrUnreached
 	}
-	if l.w.unreached() {
-		return nil, ErrUnreached
+	proof := Proof{Keys: l.keys(keys)}
+	if l.r.refusing && w.given.keysForgotten {
+		proof.Keys = nil
 	}
-	var moved []uuid.UUID
 	for _, k := range known {
-		if b := l.w.books[k.EventID]; b == nil || b.row.Version != k.Version {
-			moved = append(moved, k.EventID)
+		b := w.books[k.EventID]
+		if b != nil && b.row.Version == k.Version || w.given.trusting || l.r.refusing && w.given.trustingEarly {
+			continue
+		}
+		proof.Moved = append(proof.Moved, k.EventID)
+		if l.r.refusing {
+			w.meet("another sold before an early refusal")
 		}
 	}
-	return moved, nil
-}
-
-// FindKeys implements Ledger.
-func (l *simLedger) FindKeys(_ context.Context, keys []KeyOf) (map[KeyOf]Stored, error) {
-	if l.w.unreached() {
-		return nil, ErrUnreached
+	if l.r.refusing {
+		w.beside(l.r)
 	}
-	return l.keys(keys), nil
+	return proof, nil
 }
 
 func (l *simLedger) keys(keys []KeyOf) map[KeyOf]Stored {
@@ -453,7 +457,7 @@ type simHoldsOf struct {
 func (h *simHoldsOf) View(_ context.Context, ids []uuid.UUID) ([]HoldView, error) {
 	views := make([]HoldView, len(ids))
 	for i, id := range ids {
-		look := &simRun{event: id}
+		look := &simRun{event: id, early: h.r.refusing}
 		h.r.runs[id] = look
 		if h.w.holds.away {
 			continue

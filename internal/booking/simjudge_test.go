@@ -40,6 +40,11 @@ type simOrder struct {
 	q *simRequest
 }
 
+func (o simOrder) hopeless(live *Live, held *HoldView) bool {
+	f, ok := o.Order.(foreseeable)
+	return ok && f.hopeless(live, held)
+}
+
 func (o simOrder) decide(d *decision) error {
 	w, q := o.q.w, o.q
 	run := q.r.begin(q.eventID, d.inv)
@@ -90,7 +95,14 @@ func (w *simWorld) decided(run *simRun, q *simRequest, d *decision, err error) e
 		a.changes = d.changes
 	}
 	q.attempt, run.attempts = a, append(run.attempts, a)
-	run.changed = run.changed || len(a.changes) > 0
+	if run.early {
+		w.meet("decided early")
+		if err == nil {
+			w.meet("not to be refused early")
+		}
+	} else {
+		run.changed = run.changed || len(a.changes) > 0
+	}
 	if run.stale {
 		return err
 	}

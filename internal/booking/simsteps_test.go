@@ -314,6 +314,8 @@ func (w *simWorld) hold() {
 
 // follow lets a process read on what others have sold.
 func (w *simWorld) follow(r *simReplica) {
+	r.following = true
+	defer func() { r.following = false }()
 	done := make(chan error, 1)
 	go func() { done <- r.alloc.CatchUpAll(context.Background()) }()
 	for {

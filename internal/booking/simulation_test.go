@@ -90,6 +90,7 @@ func TestSimulation(t *testing.T) {
 var simMustMeet = append([]string{
 	"interleaved", "decided on an old version", "given up while queued", "sent again", "resolved by its key", "caught up", "database away",
 	"written late", "too late to be written", "answered from a key",
+	"decided early", "not to be refused early", "given up before it was refused", "decided beside a refusal", "another sold before an early refusal",
 	"answered ", "answered access", "answered booking_cancelled", "answered booking_not_confirmed", "answered booking_not_waiting", "answered capacity_below_sold", "answered duplicate_request",
 	"answered event_not_bookable", "answered idempotency_key_reused", "answered invalid", "answered not_found", "answered org_suspended",
 	"answered seat_limit", "answered seats_held", "answered seats_not_in_booking", "answered seats_unavailable", "answered sold_out",
@@ -122,6 +123,9 @@ var simControls = map[string]simConditions{
 	"lost answers are unknown":         {guessing: true},
 	"idempotency look-up":              {keyless: true},
 	"refusals held against the books":  {trusting: true},
+	"early refusals held against them": {trustingEarly: true},
+	"keys of refused orders":           {keysForgotten: true},
+	"refusals from what is written":    {hasty: true},
 	"catching up whole":                {forgetful: true},
 	"undo":                             {sticky: true},
 	"strict overtakes nobody":          {mutant: func(d *decision) { d.inv.WaitlistPolicy = event.Fit }},

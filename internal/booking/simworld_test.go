@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -68,6 +69,10 @@ type simReplica struct {
 	alloc *Allocator
 	skew  time.Duration
 	runs  map[uuid.UUID]*simRun // what its last look at each event decided
+	// working and refusing say what it is at, and meanwhile are orders that came
+	// while it was.
+	working, refusing, following bool
+	meanwhile                    []*simRequest
 }
 
 // simRun is one going over of an event by a process: the orders of a batch
@@ -76,6 +81,7 @@ type simRun struct {
 	event     uuid.UUID
 	holds     []simtest.Hold
 	begun     bool
+	early     bool  // before the queue: what would be served is taken back
 	base      int64 // the version decided on
 	stale     bool  // it was not the newest
 	model     *simtest.Model
@@ -134,18 +140,21 @@ type simFailure struct {
 // simConditions are how a run differs: all but plain and slow take a guard
 // away, to see the simulation fail.
 type simConditions struct {
-	plain       bool            // people book and cancel only; nothing is judged but what clients are told of seats
-	slow        bool            // everything takes a hundred times as long
-	unversioned bool            // optimistic writes are not checked
-	blind       bool            // what was written is not found
-	unfenced    bool            // nothing moves on after an unknown outcome
-	guessing    bool            // an unknown outcome is taken for none
-	keyless     bool            // keys are not known again
-	trusting    bool            // refusals are not held against the database
-	forgetful   bool            // catching up loses the last change
-	sticky      bool            // what was not written is not undone
-	mutant      func(*decision) // before each decision
-	maimed      func(*decision) // after each decision
+	plain         bool            // people book and cancel only; nothing is judged but what clients are told of seats
+	slow          bool            // everything takes a hundred times as long
+	unversioned   bool            // optimistic writes are not checked
+	blind         bool            // what was written is not found
+	unfenced      bool            // nothing moves on after an unknown outcome
+	guessing      bool            // an unknown outcome is taken for none
+	keyless       bool            // keys are not known again
+	trusting      bool            // refusals are not held against the database
+	trustingEarly bool            // nor are those that come before the queue
+	keysForgotten bool            // refused orders' keys are not looked up
+	hasty         bool            // refusals come from what is decided and not yet written
+	forgetful     bool            // catching up loses the last change
+	sticky        bool            // what was not written is not undone
+	mutant        func(*decision) // before each decision
+	maimed        func(*decision) // after each decision
 }
 
 func (w *simWorld) failf(format string, args ...any) {
@@ -431,6 +440,8 @@ func (q *simRequest) String() string {
 func (w *simWorld) ask(q *simRequest) {
 	w.clock++
 	q.w, q.asked, q.done = w, w.clock, make(chan struct{})
+	drain(q.r.alloc.wake) // what nobody waited for
+	drain(q.r.alloc.refusing.wake)
 	of := KeyOf{q.actor, q.key.Value}
 	if q.key.Value != "" {
 		_, q.known = w.keys[of]
@@ -453,13 +464,21 @@ func (w *simWorld) ask(q *simRequest) {
 	select {
 	case <-q.r.alloc.wake:
 		if q.edit == nil && w.chance(10) {
-			w.meet("given up while queued")
-			q.gaveUp = true
-			cancel()
-			<-q.done
+			w.giveUp(q, "given up while queued")
+		}
+	case <-q.r.alloc.refusing.wake:
+		if w.chance(20) {
+			w.giveUp(q, "given up before it was refused")
 		}
 	case <-q.done:
 	}
+}
+
+func (w *simWorld) giveUp(q *simRequest, how string) {
+	w.meet(how)
+	q.gaveUp = true
+	q.cancel()
+	<-q.done
 }
 
 // editFunc makes the change of settings as the use case does.
@@ -477,21 +496,125 @@ func (q *simRequest) editFunc(id uuid.UUID) EditFunc {
 	}
 }
 
-// pump lets a process work off its queue, and ends it where it crashes.
+// pump lets a process work off what it was asked, and what it is asked
+// meanwhile, and ends it where it crashes.
 func (w *simWorld) pump(r *simReplica) {
-	for {
-		batch, left, _ := r.alloc.take()
-		if len(batch) > 0 && !w.process(r, batch) {
-			return
+	for w.work(r) {
+	}
+	asked := r.meanwhile
+	r.meanwhile = nil
+	for _, q := range asked {
+		<-q.done
+		w.answered(q)
+	}
+}
+
+// work does a batch of a process's, if there is one: refusals, or orders.
+func (w *simWorld) work(r *simReplica) bool {
+	if len(r.alloc.refusing.orders) > 0 {
+		w.refuse(r)
+		return true
+	}
+	batch, left, _ := r.alloc.take()
+	if len(batch) > 0 && !w.process(r, batch) {
+		return false
+	}
+	return left > 0 || len(batch) > 0
+}
+
+// refuse lets a process answer a batch of refusals.
+func (w *simWorld) refuse(r *simReplica) {
+	batch, _ := r.alloc.refusing.take()
+	from := len(w.open)
+	w.open = append(w.open, batch...)
+	r.refusing = true
+	defer func() {
+		p := recover()
+		if _, crashed := p.(simCrash); p != nil && !crashed {
+			panic(p)
 		}
-		if left == 0 {
-			return
+		if p != nil { // it has been started again
+			w.abandon(w.open[from:])
 		}
+		w.open, r.refusing = w.open[:from], false
+	}()
+	r.alloc.refuse(slices.Clone(batch))
+}
+
+func drain(wake chan struct{}) {
+	select {
+	case <-wake:
+	default:
+	}
+}
+
+// simMeanwhile is in how many of a thousand cases a process that waits for the
+// database is asked something.
+const simMeanwhile = 50
+
+// askEarly asks for something while a process waits for the database to write a
+// batch. What is refused then must not come from that batch.
+func (w *simWorld) askEarly(r *simReplica, b *Batch) {
+	if r.following || !w.chance(simMeanwhile) {
+		return
+	}
+	w.meanwhile(r)
+	if !w.given.hasty {
+		w.refuseAll(r)
+		return
+	}
+	hidden := map[*entry][]Change{}
+	for i := range b.Events {
+		e := r.alloc.entries[b.Events[i].EventID]
+		hidden[e], e.changed = e.changed, nil
+	}
+	w.refuseAll(r)
+	for e, changed := range hidden {
+		e.changed = changed
+	}
+}
+
+// beside lets something happen while a process waits for what proves its
+// refusals: in its own worker, or in another process.
+func (w *simWorld) beside(r *simReplica) {
+	w.interleave(r)
+	if r.working || r.following || !w.chance(simMeanwhile) {
+		return
+	}
+	w.meanwhile(r)
+	batch, _, _ := r.alloc.take()
+	if len(batch) == 0 {
+		return
+	}
+	w.meet("decided beside a refusal")
+	r.refusing = false
+	if !w.process(r, batch) {
+		panic(simCrash{})
+	}
+	r.refusing = true
+}
+
+// meanwhile sends a few orders to a process that is at something. Who was
+// answered just now has taken the answer before: a seed means one thing.
+func (w *simWorld) meanwhile(r *simReplica) {
+	synctest.Wait()
+	for range 1 + w.rnd.IntN(2) {
+		q := w.request(r)
+		r.meanwhile = append(r.meanwhile, q)
+		w.ask(q)
+	}
+}
+
+// refuseAll lets a process answer all refusals that wait.
+func (w *simWorld) refuseAll(r *simReplica) {
+	for len(r.alloc.refusing.orders) > 0 {
+		w.refuse(r)
 	}
 }
 
 func (w *simWorld) process(r *simReplica, batch []*request) (lives bool) {
 	from := len(w.open)
+	r.working = true
 	w.open = append(w.open, batch...)
 	defer func() {
 		p := recover()
@@ -501,10 +624,10 @@ func (w *simWorld) process(r *simReplica, batch []*request) (lives bool) {
 		if p != nil {
 			w.tell("  %s crashes", r.name)
 			w.abandon(w.open[from:])
-			w.abandon(r.alloc.queue)
+			w.end(r)
 			w.start(r)
 		}
-		w.open, lives = w.open[:from], p == nil
+		w.open, lives, r.working = w.open[:from], p == nil, false
 	}()
 	r.alloc.process(slices.Clone(batch))
 	return true
@@ -525,11 +648,17 @@ func (w *simWorld) abandon(batch []*request) {
 	}
 }
 
+// end ends the waiting for a process that is no more.
+func (w *simWorld) end(r *simReplica) {
+	w.abandon(r.alloc.queue)
+	w.abandon(r.alloc.refusing.orders)
+}
+
 // release lets go whoever waits for an answer, at the end of a run.
 func (w *simWorld) release() {
 	w.abandon(w.open)
 	for _, r := range w.replicas {
-		w.abandon(r.alloc.queue)
+		w.end(r)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 // Run works until Stop; it owns all inventories.
 func (a *Allocator) Run() {
 	defer close(a.done)
+	defer a.refuseMeanwhile()()
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
 	for {
@@ -210,7 +211,7 @@ func (a *Allocator) fast(batch []*request, now time.Time) {
 			a.partly(batch, behind, now)
 			return
 		}
-		a.answerRefusals(batch)
+		a.answerAll(batch)
 		return
 	}
 	err := a.ledger.Commit(context.Background(), out)
@@ -245,7 +246,8 @@ func (a *Allocator) partly(batch []*request, behind map[uuid.UUID]bool, now time
 func (a *Allocator) movedOn(entries []*entry) map[uuid.UUID]bool {
 	ctx, cancel := context.WithTimeout(context.Background(), missedTimeout)
 	defer cancel()
-	moved, err := a.ledger.Moved(ctx, knownOf(entries))
+	proof, err := a.ledger.Prove(ctx, knownOf(entries), nil)
+	moved := proof.Moved
 	if err != nil {
 		moved = nil
 		for _, e := range entries {
@@ -281,6 +283,7 @@ func (a *Allocator) decide(batch []*request, entries []*entry, now time.Time, ke
 	}()
 	views := a.view(ids)
 	for i, e := range entries {
+		e.held.Store(&views[i])
 		claim := views[i].SaleVersion
 		if e.inv == nil || claim <= e.inv.Version || claim == e.lied.Load() {
 			continue

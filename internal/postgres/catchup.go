@@ -19,22 +19,35 @@ const recentWindow = 2 * booking.DuplicateWindow
 // an event is ever moved on in recentWindow.
 const recentVersions = 2048
 
-// Moved implements booking.Ledger.
-func (l *Ledger) Moved(ctx context.Context, known []booking.Known) ([]uuid.UUID, error) {
+// Prove implements booking.Ledger: both questions travel together, each sees
+// what was committed when it was read.
+func (l *Ledger) Prove(ctx context.Context, known []booking.Known, keys []booking.KeyOf) (booking.Proof, error) {
+	var proof booking.Proof
 	conn, err := l.acquire(ctx)
 	if err != nil {
-		return nil, err
+		return proof, err
 	}
 	defer conn.Release()
-	behind, err := movedOn(ctx, conn.Conn(), known)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: versions of events: %w", err)
+	var b pgx.Batch
+	if len(known) > 0 {
+		sql, args := movedQuery(known)
+		b.Queue(sql, args...).Query(func(rows pgx.Rows) error {
+			behind, err := scanMoved(rows)
+			for _, k := range behind {
+				proof.Moved = append(proof.Moved, k.EventID)
+			}
+			return err
+		})
 	}
-	ids := make([]uuid.UUID, len(behind))
-	for i, k := range behind {
-		ids[i] = k.EventID
+	if len(keys) > 0 {
+		proof.Keys = make(map[booking.KeyOf]booking.Stored)
+		sql, args := keysQuery(keys)
+		b.Queue(sql, args...).Query(func(rows pgx.Rows) error { return scanKeys(rows, proof.Keys) })
 	}
-	return ids, nil
+	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
+		return booking.Proof{}, fmt.Errorf("postgres: prove refusals: %w", err)
+	}
+	return proof, nil
 }
 
 // Missed implements booking.Ledger: one snapshot, no locks. Where nothing has
@@ -98,18 +111,29 @@ func (l *Ledger) Missed(ctx context.Context, known []booking.Known) (map[uuid.UU
 // movedOn lists the events that have another version than is known, or are no
 // more.
 func movedOn(ctx context.Context, conn *pgx.Conn, known []booking.Known) ([]booking.Known, error) {
+	sql, args := movedQuery(known)
+	rows, err := conn.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return scanMoved(rows)
+}
+
+// movedQuery is the question of movedOn.
+func movedQuery(known []booking.Known) (sql string, args []any) {
 	ids, versions := make([]uuid.UUID, len(known)), make([]int64, len(known))
 	for i, k := range known {
 		ids[i], versions[i] = k.EventID, k.Version
 	}
-	rows, err := conn.Query(ctx, `
+	return `
 		SELECT k.id, k.version
 		FROM unnest($1::uuid[], $2::int8[]) k(id, version)
 		LEFT JOIN events e ON e.id = k.id
-		WHERE e.version IS DISTINCT FROM k.version`, ids, versions)
-	if err != nil {
-		return nil, err
-	}
+		WHERE e.version IS DISTINCT FROM k.version`, []any{ids, versions}
+}
+
+// scanMoved reads what movedQuery found.
+func scanMoved(rows pgx.Rows) ([]booking.Known, error) {
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (booking.Known, error) {
 		var k booking.Known
 		err := row.Scan(&k.EventID, &k.Version)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"happening/internal/booking"
 	"happening/internal/postgres"
 	"happening/internal/testkit"
 )
@@ -24,6 +25,9 @@ type front struct {
 	conns   []net.Conn
 	running sync.WaitGroup
 }
+
+// noKey is one to look up that nobody has used.
+var noKey = []booking.KeyOf{{Value: "none"}}
 
 func newFront(t *testing.T, socket string) *front {
 	t.Helper()
@@ -115,7 +119,7 @@ func TestAStopLeavesAFrozenServerBehind(t *testing.T) {
 			if _, err := pools.Empty(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := ledger.FindKeys(t.Context(), nil); err != nil {
+			if _, err := ledger.Prove(t.Context(), nil, noKey); err != nil {
 				t.Fatal(err)
 			}
 			patience := stopBound
@@ -124,7 +128,7 @@ func TestAStopLeavesAFrozenServerBehind(t *testing.T) {
 				patience = stopPatience
 				for _, ask := range []func(context.Context) error{
 					pools.Ping,
-					func(ctx context.Context) error { _, err := ledger.FindKeys(ctx, nil); return err },
+					func(ctx context.Context) error { _, err := ledger.Prove(ctx, nil, noKey); return err },
 				} {
 					ctx, cancel := context.WithTimeout(t.Context(), stopPatience)
 					if ask(ctx) == nil {

@@ -458,25 +458,6 @@ func liveParties(ctx context.Context, conn *pgx.Conn, eventID uuid.UUID) ([]book
 	return parties, err
 }
 
-// FindKeys implements booking.Ledger.
-func (l *Ledger) FindKeys(ctx context.Context, keys []booking.KeyOf) (map[booking.KeyOf]booking.Stored, error) {
-	conn, err := l.acquire(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Release()
-	found := make(map[booking.KeyOf]booking.Stored)
-	sql, args := keysQuery(keys)
-	rows, err := conn.Query(ctx, sql, args...)
-	if err == nil {
-		err = scanKeys(rows, found)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("postgres: idempotency keys: %w", err)
-	}
-	return found, nil
-}
-
 // keysQuery looks idempotency keys up.
 func keysQuery(keys []booking.KeyOf) (sql string, args []any) {
 	users, values := make([]uuid.UUID, len(keys)), make([]string, len(keys))

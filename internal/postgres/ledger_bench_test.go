@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
@@ -58,4 +59,34 @@ func benchmarkSale(b *testing.B, events int, params string) {
 		}
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "bookings/s")
+}
+
+// BenchmarkSoldOut asks for a seat that nobody has, with a key each and 256
+// callers, in a process that is alone and in one that knows of others.
+func BenchmarkSoldOut(b *testing.B) {
+	for _, alone := range []bool{true, false} {
+		b.Run(map[bool]string{true: "alone", false: "shared"}[alone], func(b *testing.B) {
+			db := testkit.NewDB(b)
+			org, _ := db.Org(b)
+			id := db.Event(b, org, 1, testkit.EventOptions{})
+			r := newReplica(b, db, newCoordinator(), sharing{alone: alone})
+			people := db.People(b, 10_000)
+			r.book(b, booking.Request{EventID: id, Seats: 1}, people[0])
+			b.SetParallelism(128)
+			b.ResetTimer()
+			r.ledger.reads.Store(0)
+			var n atomic.Int64
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					q := booking.Request{EventID: id, Seats: 1, Refuse: true, Key: booking.Key{Value: uuid.NewString()}}
+					if _, err := r.Book(context.Background(), as(people[1+n.Add(1)%9_999]), q); !errors.Is(err, booking.ErrSoldOut) {
+						b.Error(err)
+						return
+					}
+				}
+			})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "refusals/s")
+			b.ReportMetric(float64(b.N)/float64(max(r.ledger.reads.Load(), 1)), "refusals/read")
+		})
+	}
 }

@@ -103,9 +103,9 @@ func (l *counting) Missed(ctx context.Context, known []booking.Known) (map[uuid.
 	return l.Ledger.Missed(ctx, known)
 }
 
-func (l *counting) Moved(ctx context.Context, known []booking.Known) ([]uuid.UUID, error) {
+func (l *counting) Prove(ctx context.Context, known []booking.Known, keys []booking.KeyOf) (booking.Proof, error) {
 	l.reads.Add(1)
-	return l.Ledger.Moved(ctx, known)
+	return l.Ledger.Prove(ctx, known, keys)
 }
 
 // replica is one process among several.
