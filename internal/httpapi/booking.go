@@ -151,8 +151,11 @@ type BookingCreate struct {
 	OnFull      string    `json:"on_full,omitempty" enum:"wait,refuse" doc:"What to do where the request would have to wait: join the waitlist (which is the default), or be refused (sold_out)."`
 }
 
-// refuse is the on_full of whoever does not want to wait.
-const refuse = "refuse"
+// What on_full says: whether whoever would have to wait wants to.
+const (
+	wait   = "wait"
+	refuse = "refuse"
+)
 
 type createBookingInput struct {
 	Idempotent
@@ -175,16 +178,24 @@ func (s *Server) createBooking(ctx context.Context, in *createBookingInput) (*cr
 		}
 		return nil, err
 	}
-	b, err := s.book(ctx, who, booking.Request{
-		EventID: in.Body.EventID, Seats: int32(in.Body.Seats), SeatNumbers: numbers(in.Body.SeatNumbers),
-		Refuse: in.Body.OnFull == refuse, Key: keyFor(ctx, in.Key, "POST", "/bookings"),
-	})
-	s.metrics.booked(b.Status, err)
+	b, err := s.bookAs(ctx, who, &in.Body, in.Key)
 	if err != nil {
 		return nil, err
 	}
-	return &createBookingAnswer{Location: "bookings/" + b.ID.String(), Body: showBooking(&b)}, nil
+	return &createBookingAnswer{Location: bookingLocation(b.ID), Body: showBooking(&b)}, nil
 }
+
+// bookAs books for somebody who is signed in.
+func (s *Server) bookAs(ctx context.Context, who access.Principal, in *BookingCreate, key string) (booking.Booking, error) {
+	b, err := s.book(ctx, who, booking.Request{
+		EventID: in.EventID, Seats: int32(in.Seats), SeatNumbers: numbers(in.SeatNumbers),
+		Refuse: in.OnFull == refuse, Key: keyFor(ctx, key, "POST", "/bookings"),
+	})
+	s.metrics.booked(b.Status, err)
+	return b, err
+}
+
+func bookingLocation(id uuid.UUID) string { return "bookings/" + id.String() }
 
 func numbers(seats []whole) []int32 {
 	if len(seats) == 0 {

@@ -65,6 +65,17 @@ func (rt *router) HandleFunc(pattern string, handle func(http.ResponseWriter, *h
 	at.methods[method] = l
 }
 
+// before puts a handler before that of a route, which it is given.
+func (rt *router) before(method, path string, put func(http.HandlerFunc) http.HandlerFunc) {
+	var values [maxSegments]string
+	at, _ := rt.root.find(strings.TrimPrefix(path, "/"), &values, 0)
+	if at == nil || at.methods[method] == nil {
+		panic("httpapi: no route at " + method + " " + path)
+	}
+	l := at.methods[method]
+	l.handle = put(l.handle)
+}
+
 // ServeHTTP calls the route's handler with the parameters as path values.
 func (rt *router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var values [maxSegments]string

@@ -162,6 +162,7 @@ func New(d Deps) (*Server, error) {
 	for _, rt := range s.routes {
 		rt.register(s, rt)
 	}
+	s.mux.before(post, "/bookings", s.quickBooking)
 	allowNull(s.huma.OpenAPI().Components.Schemas)
 	docs, err := renderDocs(s.huma.OpenAPI())
 	if err != nil {
