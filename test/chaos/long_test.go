@@ -11,6 +11,7 @@ const (
 	redisFrozen   = 30 * time.Second
 	redisRounds   = 20
 	brokerAway    = time.Minute
+	brokerKills   = 5
 	workerKills   = 10
 	factsWaiting  = 2_000
 	factsDrained  = 10_000

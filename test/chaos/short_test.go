@@ -11,6 +11,7 @@ const (
 	redisFrozen   = 5 * time.Second
 	redisRounds   = 1
 	brokerAway    = 5 * time.Second
+	brokerKills   = 1
 	workerKills   = 3
 	factsWaiting  = 2_000
 	factsDrained  = 2_000
