@@ -126,7 +126,9 @@ func (l *Ledger) history(record []change) *simtest.History {
 			continue
 		}
 		for _, seat := range o.named {
-			h.Found(seatName(o.eventID, seat), slices.Contains(o.gone, seat), simtest.Span{Asked: o.sent, Told: o.answered})
+			if gone := slices.Contains(o.gone, seat); !gone || !l.Holds {
+				h.Found(seatName(o.eventID, seat), gone, simtest.Span{Asked: o.sent, Told: o.answered})
+			}
 		}
 	}
 	l.noteReadings(h, changed)
@@ -176,16 +178,15 @@ func (l *Ledger) noteReadings(h *simtest.History, changed map[string][]simtest.S
 		}
 		for seat := 1; seat <= seats; seat++ {
 			name := seatName(eventID, seat)
+			spans := changed[name]
 			var last *reading
 			for i := range readings {
 				r := &readings[i]
-				switch {
-				case changed[name] == nil && !r.shows(seat):
-					continue
-				case last != nil && last.shows(seat) == r.shows(seat) && !anyBetween(changed[name], last.at.Asked, r.at.Told):
+				sold := r.shows(seat)
+				if spans == nil && !sold || last != nil && last.shows(seat) == sold && !anyBetween(spans, last.at.Asked, r.at.Told) {
 					continue
 				}
-				h.Found(name, r.shows(seat), r.at)
+				h.Found(name, sold, r.at)
 				last = r
 			}
 		}
@@ -201,8 +202,8 @@ func anyBetween(spans []simtest.Span, from, to int64) bool {
 // everybody was told.
 func (l *Ledger) Histories(t testing.TB, db *pgx.Conn) {
 	t.Helper()
-	h := l.history(readChanges(t, db))
 	began := time.Now()
+	h := l.history(readChanges(t, db))
 	illegal := h.Illegal()
 	l.mu.Lock()
 	maps := len(l.readings)

@@ -52,6 +52,9 @@ type Ledger struct {
 	// began is when the ledger's clock began to run.
 	began    time.Time
 	readings []reading
+	// Holds says that people hold seats in this sale, so that a seat which is
+	// refused need not be sold.
+	Holds bool
 	// acked gets a signal with every acknowledgement that somebody waits for.
 	acked chan struct{}
 }
@@ -64,8 +67,8 @@ func (l *Ledger) Book(who *Person, eventID string, seats int) *Order {
 	return l.Order(who, "/bookings", map[string]any{"event_id": eventID, "seats": seats})
 }
 
-// Seats makes an order for seats by number, in a sale where nobody holds or
-// blocks any: one that can't be had is sold.
+// Seats makes an order for seats by number, in a sale where nobody blocks any:
+// one that can't be had is sold, unless somebody Holds it.
 func (l *Ledger) Seats(who *Person, eventID string, seats ...int) *Order {
 	o := l.Order(who, "/bookings", map[string]any{"event_id": eventID, "seats": len(seats), "seat_numbers": seats})
 	o.eventID, o.named = eventID, seats

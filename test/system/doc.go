@@ -4,9 +4,10 @@
 // share stands in the package house: how the product is started, spoken to and
 // judged.
 //
-// Every test that books ends in two judgements: `happening check`, which holds
-// the database to the booking rules, and the ledger, which holds it to what the
-// clients were told (C2 of docs/reliability.md).
+// Every test that books ends in three judgements: `happening check`, which holds
+// the database to the booking rules; the ledger, which holds it to what the
+// clients were told (C2 of docs/reliability.md); and the histories, which look for
+// an order of all that they were told of each seat.
 //
 // Without a tag the product runs on its embedded engines, with the tag `engines`
 // on those outside that the environment names. The same tests pass on both; what

@@ -143,6 +143,7 @@ func takeAll(t *testing.T, cluster *testkit.Cluster) (taken []*pgx.Conn) {
 func crowd(t *testing.T, h *house.House, s *house.Shop, refused bool) {
 	c := house.NewClient(h.API)
 	defer c.Close()
+	s.Ledger.Holds = true
 	var told atomic.Int64
 	var clients sync.WaitGroup
 	for i := range crowdClients {
