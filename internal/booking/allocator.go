@@ -23,6 +23,9 @@ const (
 	// linger is how long a batch waits for company once its first order is
 	// there: a durable commit costs several times as much.
 	linger = 200 * time.Microsecond
+	// patienceEnds is how long a patient order waits for a moment in which
+	// nobody else asks, before it is taken beside others.
+	patienceEnds = 20 * time.Millisecond
 	// awayPatience is how long a batch is tried again while the database is
 	// away before its callers are told so.
 	awayPatience = 8 * time.Second
@@ -86,6 +89,7 @@ type Allocator struct {
 
 	mu      sync.Mutex
 	queue   []*request
+	patient []*request // taken when nobody else asks, or when they have waited for long
 	stopped bool
 	wake    chan struct{}
 	done    chan struct{}
@@ -138,6 +142,7 @@ type request struct {
 	edit    EditFunc
 	inside  func() // no order: run by the worker while nothing is undecided
 	early   bool   // looks as if it can only be refused, and is not queued yet
+	patient bool   // nobody waits for the answer
 	state   atomic.Int32
 	at      time.Time // when it began to wait
 	done    chan struct{}
@@ -225,6 +230,12 @@ func (a *Allocator) Do(ctx context.Context, eventID, actor uuid.UUID, key Key, o
 	return answer
 }
 
+// DoPatiently answers an order that nobody waits for: it lets others go first,
+// and is decided alone where they leave a moment for it.
+func (a *Allocator) DoPatiently(ctx context.Context, eventID uuid.UUID, order Order) Answer {
+	return a.submit(ctx, &request{eventID: eventID, order: order, patient: true})
+}
+
 // Replay answers from an idempotency key alone: what its first use was
 // answered, ok false where it was never used. It is asked before any rule may
 // refuse.
@@ -299,11 +310,14 @@ func (a *Allocator) enqueue(r *request) error {
 	case a.stopped:
 		a.mu.Unlock()
 		return ErrAway.After(time.Second)
-	case len(a.queue) >= QueueMax:
+	case len(a.queue)+len(a.patient) >= QueueMax:
 		a.mu.Unlock()
 		return ErrBusy.After(time.Second)
+	case r.patient:
+		a.patient = append(a.patient, r)
+	default:
+		a.queue = append(a.queue, r)
 	}
-	a.queue = append(a.queue, r)
 	a.mu.Unlock()
 	select {
 	case a.wake <- struct{}{}:
@@ -365,6 +379,12 @@ func (a *Allocator) load(ctx context.Context, eventID uuid.UUID) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// ready has an event in memory to be decided on. An order about one that is not
+// makes the worker read it, and a large one would keep everybody waiting.
+func (a *Allocator) ready(ctx context.Context, eventID uuid.UUID) error {
+	return a.With(ctx, eventID, func(*Inventory) error { return nil })
 }
 
 // Peek gives what is committed of an event that is in memory, nil for others;

@@ -132,5 +132,7 @@ var (
 // person counts as sent twice by mistake.
 const DuplicateWindow = 2 * time.Second
 
-// PromotionsPerTx bounds the parties promoted or closed in one transaction.
-const PromotionsPerTx = 500
+// PromotionsPerTx bounds the parties promoted or closed in one transaction. All
+// events' orders wait while one is written, so that it is far less than the
+// contract allows.
+const PromotionsPerTx = 100

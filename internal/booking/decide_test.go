@@ -478,6 +478,12 @@ func (d *desk) picture() picture {
 	}
 	for k, v := range d.inv.live {
 		p.Live[k] = *v
+		if d.inv.parties[v.at] != v {
+			d.t.Fatalf("%s does not stand where it says", k)
+		}
+		v := p.Live[k]
+		v.at = 0 // the order of closing may be another
+		p.Live[k] = v
 	}
 	for _, w := range d.inv.waitlist {
 		p.Waitlist = append(p.Waitlist, w.WaitingNumber)

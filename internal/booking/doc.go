@@ -108,7 +108,9 @@
 // same transaction. Under strict nobody is overtaken; under fit the first in
 // order that fits is served. A party is never split, held seats are skipped,
 // and the end of a hold promotes, as does a sweep every few seconds. More
-// than PromotionsPerTx promotions go on in further transactions. A party may
+// than PromotionsPerTx promotions go on in further transactions, as do the
+// closings of a cancelled event: between them all others go first (DoPatiently),
+// and where the process dies the sweep of another goes on. A party may
 // shrink and keeps its number. No more join than the event's limit lets, and
 // who waits stays when it is lowered.
 //

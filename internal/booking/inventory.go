@@ -1,8 +1,6 @@
 package booking
 
 import (
-	"bytes"
-	"cmp"
 	"slices"
 	"sort"
 	"time"
@@ -18,6 +16,8 @@ type Party struct {
 	UserID    uuid.UUID
 	CreatedAt time.Time
 	State
+
+	at int // its place in Inventory.parties
 }
 
 // Inventory is everything of one event that the booking rules read, in
@@ -38,6 +38,7 @@ type Inventory struct {
 
 	seats    seatMap
 	live     map[uuid.UUID]*Party
+	parties  []*Party              // the live ones in an order that follows from what happened
 	persons  map[uuid.UUID]int32   // confirmed and waiting seats
 	waitlist []*Party              // by rising WaitingNumber
 	asked    map[uuid.UUID][]asked // each person's bookings of the last seconds
@@ -172,6 +173,8 @@ func (inv *Inventory) forget(user uuid.UUID, which func(asked) bool) {
 }
 
 func (inv *Inventory) add(p *Party) {
+	p.at = len(inv.parties)
+	inv.parties = append(inv.parties, p)
 	inv.live[p.ID] = p
 	inv.persons[p.UserID] += p.Seats
 	if p.Status == Confirmed {
@@ -185,6 +188,10 @@ func (inv *Inventory) add(p *Party) {
 }
 
 func (inv *Inventory) remove(p *Party) {
+	last := len(inv.parties) - 1
+	inv.parties[p.at], inv.parties[last].at = inv.parties[last], p.at
+	inv.parties[last] = nil
+	inv.parties = inv.parties[:last]
 	delete(inv.live, p.ID)
 	if left := inv.persons[p.UserID] - p.Seats; left > 0 {
 		inv.persons[p.UserID] = left
@@ -208,34 +215,29 @@ func (inv *Inventory) rank(number int64) int {
 	return sort.Search(len(inv.waitlist), func(i int) bool { return inv.waitlist[i].WaitingNumber >= number })
 }
 
-// first gives the n live bookings with the lowest waiting numbers, the oldest
-// first among those that never waited: a map has no order, and the same calls
-// must give the same answers. It does not sort what it leaves out.
+// first gives n live bookings to be closed, fewer where there are no more:
+// those that wait, in order, and then others. The same calls give the same
+// answers, which a map would not, and it costs as much as what it gives, however
+// many are left.
 func (inv *Inventory) first(n int) []*Party {
-	order := func(a, b *Party) int {
-		return cmp.Or(cmp.Compare(a.WaitingNumber, b.WaitingNumber), bytes.Compare(a.ID[:], b.ID[:]))
-	}
-	least := make([]*Party, 0, min(2*n, len(inv.live)))
-	var bar *Party // there are n before it
-	for _, p := range inv.live {
-		if bar != nil && order(p, bar) > 0 {
-			continue
-		}
-		if least = append(least, p); len(least) == 2*n {
-			slices.SortFunc(least, order)
-			least = least[:n]
-			bar = least[n-1]
+	first := slices.Clone(inv.waitlist[:min(n, len(inv.waitlist))])
+	for i := len(inv.parties) - 1; i >= 0 && len(first) < n; i-- {
+		if p := inv.parties[i]; p.Status != Waiting { // who waits is there already
+			first = append(first, p)
 		}
 	}
-	slices.SortFunc(least, order)
-	return least[:min(n, len(least))]
+	return first
 }
 
 // moved lists who waits after the changes and had another place before: those
-// behind the first that left the waitlist.
+// behind the first that left the waitlist. Where the whole waitlist is closed
+// nobody is told of a place that is none any more.
 func (inv *Inventory) moved(changes []Change) []uuid.UUID {
 	first := len(inv.waitlist)
 	for i := range changes {
+		if reason := changes[i].After.Reason; reason == ReasonEventCancelled || reason == ReasonEventStarted {
+			continue
+		}
 		if changes[i].Before.Status == Waiting && changes[i].After.Status != Waiting {
 			first = min(first, inv.rank(changes[i].Before.WaitingNumber))
 		}

@@ -116,6 +116,7 @@ type Service struct {
 	lock   SubmitLock // nil: there is one process, which notices by itself
 	mirror Mirror     // nil: nobody else reads counter and waitlist
 	newest func(ctx context.Context, eventID uuid.UUID) (int64, error)
+	chores chores
 }
 
 // ServiceOption makes the use cases differ from those of one process.

@@ -71,7 +71,7 @@ func TestCrowdsAreServedAndClosedInSteps(t *testing.T) {
 			}
 			return c.model.Promote(at, told)
 		})
-		if steps != 3 || c.inv.WaitingParties() != 0 {
+		if steps != 12 || c.inv.WaitingParties() != 0 {
 			t.Errorf("%s: %d steps, %d still wait", policy, steps, c.inv.WaitingParties())
 		}
 	}
@@ -81,11 +81,11 @@ func TestCrowdsAreServedAndClosedInSteps(t *testing.T) {
 	}
 	started := newCrowd(t, 700, twos, nil)
 	started.now = started.inv.StartsAt.Add(time.Minute)
-	if steps := closing(started); steps != 3 || started.inv.Live() != 700 {
+	if steps := closing(started); steps != 11 || started.inv.Live() != 700 {
 		t.Errorf("the start: %d steps, %d are left", steps, started.inv.Live())
 	}
 	cancelled := newCrowd(t, 700, twos, func(s *event.Settings) { s.CancelledAt = testNow })
-	if steps := closing(cancelled); steps != 4 || cancelled.inv.Live() != 0 {
+	if steps := closing(cancelled); steps != 18 || cancelled.inv.Live() != 0 {
 		t.Errorf("the cancellation: %d steps, %d are left", steps, cancelled.inv.Live())
 	}
 	// Lowered below each party's size, all are cancelled at once: no step of it

@@ -226,6 +226,11 @@ func (w *simWorld) compare(inv *Inventory, m *simtest.Model) {
 			w.failf("seat %d is taken: %v, in the model %v", seat, inv.seats.has(seat), m.Owner(seat) != uuid.Nil)
 		}
 	}
+	for i, p := range inv.parties {
+		if p.at != i || inv.live[p.ID] != p || len(inv.parties) != len(inv.live) {
+			w.failf("%s stands at %d of %d, says %d", short(p.ID), i, len(inv.parties), p.at)
+		}
+	}
 	for i := range m.Live() {
 		p := &m.Live()[i]
 		is := inv.live[p.ID]

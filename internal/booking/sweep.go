@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,30 +12,99 @@ import (
 	"happening/internal/fault"
 )
 
-// backgroundPatience bounds one promotion or closing that nobody waits for;
-// the sweep comes back to what it left.
+// backgroundPatience bounds one step of promotions or closings that nobody
+// waits for; the sweep comes back to what it left.
 const backgroundPatience = time.Minute
+
+// chore is work on one event that nobody waits for.
+type chore struct {
+	eventID uuid.UUID
+	order   Order // Promote or Close
+}
+
+// chores are those under way; one that was asked for again meanwhile says so,
+// and is done once more.
+type chores struct {
+	mu    sync.Mutex
+	again map[chore]bool
+}
+
+// begin says whether the chore is to be begun: it is not under way yet.
+func (c *chores) begin(what chore) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, underWay := c.again[what]
+	if c.again == nil {
+		c.again = map[chore]bool{}
+	}
+	c.again[what] = underWay
+	return !underWay
+}
+
+// end says whether the chore is done: nobody has asked for it again.
+func (c *chores) end(what chore) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.again[what] {
+		c.again[what] = false
+		return false
+	}
+	delete(c.again, what)
+	return true
+}
 
 // Promote serves an event's waitlist in the background, as far as its policy
 // and the holds let.
-func (s *Service) Promote(eventID uuid.UUID) { go s.repeat(eventID, Promote{}) }
+func (s *Service) Promote(eventID uuid.UUID) { s.begin(chore{eventID, Promote{}}) }
 
 // Close cancels in the background what a cancellation or the start of an
 // event has overtaken.
-func (s *Service) Close(eventID uuid.UUID) { go s.repeat(eventID, Close{}) }
+func (s *Service) Close(eventID uuid.UUID) { s.begin(chore{eventID, Close{}}) }
 
-func (s *Service) repeat(eventID uuid.UUID, order Order) {
-	ctx, cancel := context.WithTimeout(context.Background(), backgroundPatience)
-	defer cancel()
-	for {
-		answer := s.alloc.Do(ctx, eventID, uuid.Nil, Key{}, order)
-		if answer.Err != nil && !errors.Is(answer.Err, fault.ErrNotFound) {
-			s.log.Warn("booking: background work stopped; the sweep takes it up", "event", eventID, "error", answer.Err)
+func (s *Service) begin(c chore) {
+	if !s.chores.begin(c) {
+		return
+	}
+	go func() {
+		for done := false; !done; done = s.chores.end(c) {
+			s.finish(c)
 		}
-		if answer.Err != nil || !answer.More {
+	}()
+}
+
+// finish does a chore step by step, as far as it can be done now. The first
+// promotions may be what somebody hopes for this moment; all else lets others go
+// first.
+func (s *Service) finish(c chore) {
+	_, urgent := c.order.(Promote)
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), backgroundPatience)
+		left, err := s.choreStep(ctx, c, urgent)
+		cancel()
+		if err != nil {
+			s.log.Warn("booking: background work stopped; the sweep takes it up", "event", c.eventID, "error", err)
+		}
+		if err != nil || !left {
 			return
 		}
+		urgent = false
 	}
+}
+
+// choreStep does one transaction of a chore and says whether more is left.
+func (s *Service) choreStep(ctx context.Context, c chore, urgent bool) (left bool, err error) {
+	var answer Answer
+	if answer.Err = s.alloc.ready(ctx, c.eventID); answer.Err == nil {
+		if urgent {
+			answer = s.alloc.Do(ctx, c.eventID, uuid.Nil, Key{}, c.order)
+		} else {
+			answer = s.alloc.DoPatiently(ctx, c.eventID, c.order)
+		}
+	}
+	if errors.Is(answer.Err, fault.ErrNotFound) {
+		return false, nil
+	}
+	return answer.More, answer.Err
 }
 
 // HoldEnded promotes who waits when a hold may have ended.
@@ -67,9 +137,15 @@ func (s *Service) Sweep(ctx context.Context) error {
 				return fmt.Errorf("booking: sweep: %w", err)
 			}
 			for _, id := range page {
-				// One step an event: what is left has its next turn soon.
-				if answer := s.alloc.Do(ctx, id, uuid.Nil, Key{}, task.order); answer.Err != nil && !errors.Is(answer.Err, fault.ErrNotFound) {
-					return fmt.Errorf("booking: sweep event %s: %w", id, answer.Err)
+				// One step an event: what is left of a large one goes on beside
+				// the sweep, so that it holds none of the others up.
+				c := chore{id, task.order}
+				left, err := s.choreStep(ctx, c, false)
+				if err != nil {
+					return fmt.Errorf("booking: sweep event %s: %w", id, err)
+				}
+				if left {
+					s.begin(c)
 				}
 				after = id
 			}

@@ -56,7 +56,8 @@ func (a *Allocator) Run() {
 }
 
 // take removes up to BatchMax orders from the queue, without those whose
-// callers gave up, and tells how many are left.
+// callers gave up, and tells how many are left. One patient order is taken where
+// there is no other, or where it has waited for long.
 func (a *Allocator) take() (batch []*request, left int, stopped bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -69,7 +70,15 @@ func (a *Allocator) take() (batch []*request, left int, stopped bool) {
 	left = copy(a.queue, a.queue[n:])
 	clear(a.queue[left:])
 	a.queue = a.queue[:left]
-	return batch, left, a.stopped
+	for len(a.patient) > 0 && (len(batch) == 0 || time.Since(a.patient[0].at) > patienceEnds) {
+		r := a.patient[0]
+		a.patient[0], a.patient = nil, a.patient[1:]
+		if r.state.CompareAndSwap(queued, taken) {
+			batch = append(batch, r)
+			break
+		}
+	}
+	return batch, left + len(a.patient), a.stopped
 }
 
 func (a *Allocator) entry(id uuid.UUID) *entry {

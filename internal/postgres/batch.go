@@ -13,7 +13,7 @@ type batchArrays struct {
 	checkIDs, checkVersions *array
 
 	updID, updStatus, updSeats, updWaiting, updReason, updAt *array
-	dropBooking, dropSeat                                    *array
+	dropEvent, dropBooking, dropSeat                         *array
 
 	bID, bOrg, bEvent, bUser, bSeats, bStatus, bWaiting, bReason, bCreated, bUpdated *array
 	sOrg, sEvent, sBooking, sUser, sSeat                                             *array
@@ -33,7 +33,7 @@ func newBatchArrays() batchArrays {
 		oid     uint32
 		columns []**array
 	}{
-		{oidUUID, []**array{&a.checkIDs, &a.updID, &a.dropBooking, &a.bID, &a.bOrg, &a.bEvent, &a.bUser,
+		{oidUUID, []**array{&a.checkIDs, &a.updID, &a.dropEvent, &a.dropBooking, &a.bID, &a.bOrg, &a.bEvent, &a.bUser,
 			&a.sOrg, &a.sEvent, &a.sBooking, &a.sUser, &a.hID, &a.hOrg, &a.hEvent, &a.hBooking, &a.hUser, &a.hActor, &a.eID,
 			&a.rID, &a.rOrg, &a.rEvent, &a.rActor}},
 		{oidInt8, []**array{&a.checkVersions, &a.updWaiting, &a.bWaiting, &a.eVersion, &a.eLastWaiting}},
@@ -179,6 +179,7 @@ func (a *batchArrays) booking(n *netChange) {
 		a.updAt.time(n.last.At)
 	}
 	for _, s := range missing(before.SeatNumbers, after.SeatNumbers) {
+		a.dropEvent.uuid(n.event)
 		a.dropBooking.uuid(n.first.BookingID)
 		a.dropSeat.int4(s)
 	}

@@ -174,7 +174,8 @@ func (s *BookingStore) Runs(ctx context.Context, userID uuid.UUID) (bool, error)
 	return runs, nil
 }
 
-// DueClosings implements booking.Store.
+// DueClosings implements booking.Store. Seats that are off sale are no bookings:
+// a cancelled event without any is done.
 func (s *BookingStore) DueClosings(ctx context.Context, now time.Time, after uuid.UUID, limit int) ([]uuid.UUID, error) {
 	return s.due(ctx, `
 		SELECT id FROM (
@@ -182,7 +183,8 @@ func (s *BookingStore) DueClosings(ctx context.Context, now time.Time, after uui
 		  WHERE e.waiting_parties > 0 AND (e.starts_at <= $1 OR e.cancelled_at IS NOT NULL)
 		  UNION
 		  SELECT e.id FROM events e
-		  WHERE e.cancelled_at IS NOT NULL AND e.available_slots < e.total_slots) due
+		  WHERE e.cancelled_at IS NOT NULL AND e.available_slots < e.total_slots
+		    AND EXISTS (SELECT FROM booking_seats s WHERE s.event_id = e.id AND s.status = 'booked')) due
 		WHERE id > $2 ORDER BY id LIMIT $3`, now, after, limit)
 }
 

@@ -49,12 +49,16 @@ var ledgerStatements = map[string]string{
 		  RETURNING 1)
 		SELECT 1 / (count(*) = cardinality($1::uuid[]))::int FROM u`,
 
+	// Each seat is found by itself, through the index of live seats: a join was
+	// seen to sort all live seats there are, for each batch.
 	"cancel_seats": `
 		WITH u AS (
-		  UPDATE booking_seats s
+		  UPDATE booking_seats
 		  SET status = 'cancelled'
-		  FROM unnest($1::uuid[], $2::int4[]) n(booking_id, seat_no)
-		  WHERE s.booking_id = n.booking_id AND s.seat_no = n.seat_no AND s.status = 'booked'
+		  WHERE ctid = ANY(ARRAY(
+		    SELECT (SELECT s.ctid FROM booking_seats s
+		            WHERE s.event_id = n.event_id AND s.seat_no = n.seat_no AND s.status = 'booked' AND s.booking_id = n.booking_id)
+		    FROM unnest($1::uuid[], $2::uuid[], $3::int4[]) n(event_id, booking_id, seat_no)))
 		  RETURNING 1)
 		SELECT 1 / (count(*) = cardinality($1::uuid[]))::int FROM u`,
 
@@ -204,7 +208,7 @@ func (l *Ledger) write(ctx context.Context, pc *pgconn.PgConn, b *booking.Batch,
 		l.send(p, "update_bookings", a.updID, a.updStatus, a.updSeats, a.updWaiting, a.updReason, a.updAt)
 	}
 	if a.dropBooking.n > 0 {
-		l.send(p, "cancel_seats", a.dropBooking, a.dropSeat)
+		l.send(p, "cancel_seats", a.dropEvent, a.dropBooking, a.dropSeat)
 	}
 	l.send(p, "write", a.write()...)
 	if a.rID.n > 0 {

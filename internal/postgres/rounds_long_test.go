@@ -10,3 +10,6 @@ const (
 	answerRounds = 1_000
 	pairRounds   = 1_000
 )
+
+// crowdSize is the event that the contract speaks of.
+const crowdSize = 100_000

@@ -11,3 +11,6 @@ const (
 	answerRounds = 300   // accept and withdraw an invite
 	pairRounds   = 60    // sell in two processes what can be had once
 )
+
+// crowdSize is how many bookings an event has that is too large for one step.
+const crowdSize = 2_000

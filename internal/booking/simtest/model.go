@@ -16,7 +16,7 @@ import (
 const (
 	rowLength   = 20
 	sentTwice   = 2 * time.Second
-	stepsAtOnce = 500
+	stepsAtOnce = 100 // the contract's limit is 500; the room keeps to less
 )
 
 // Model is one event as the contract tells it: seats, who has them, who waits.

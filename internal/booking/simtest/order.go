@@ -374,7 +374,8 @@ func (told *Told) nothing() error {
 	return nil
 }
 
-// Close judges the end of what a cancellation or the start has overtaken.
+// Close judges the end of what a cancellation or the start has overtaken: of
+// those that wait, in order, and of a cancelled event then all others, in any.
 func (m *Model) Close(at Moment, told Told) error {
 	if told.Refusal != "" {
 		return fmt.Errorf("was refused with %s", told.Refusal)
@@ -382,20 +383,23 @@ func (m *Model) Close(at Moment, told Told) error {
 	if m.upcoming(at.Now) {
 		return told.nothing()
 	}
-	reason, over := "event_started", m.Waiting()
+	waiting := m.Waiting()
+	reason, over := "event_started", len(waiting)
 	if m.Cancelled {
-		reason, over = "event_cancelled", slices.Clone(m.parties)
-		slices.SortFunc(over, func(a, b Party) int {
-			if a.Number != b.Number {
-				return int(a.Number - b.Number)
+		reason, over = "event_cancelled", len(m.parties)
+	}
+	if told.More != (over > stepsAtOnce) {
+		return fmt.Errorf("%d were to be closed and more is %v", over, told.More)
+	}
+	for i := range min(over, stepsAtOnce) {
+		var p Party
+		if i < len(waiting) {
+			p = waiting[i]
+		} else if len(told.Steps) > 0 {
+			if next := m.find(told.Steps[0].Party.ID); next >= 0 {
+				p = m.parties[next]
 			}
-			return bytes.Compare(a.ID[:], b.ID[:])
-		})
-	}
-	if told.More != (len(over) > stepsAtOnce) {
-		return fmt.Errorf("%d were to be closed and more is %v", len(over), told.More)
-	}
-	for _, p := range over[:min(len(over), stepsAtOnce)] {
+		}
 		if err := m.ends(p, reason, &told); err != nil {
 			return err
 		}
