@@ -86,8 +86,8 @@ test-engines: client build test/e2e/node_modules/.installed ## The tests that ne
 	set -a; . build/engines/env; set +a; cd test/e2e && npm run --silent test:engines
 
 .PHONY: bench
-bench: build postgres ## Measure, as ratios to floors of the same run
-	go run ./bench
+bench: build postgres ## Measure, as ratios to floors of the same run; flags: BENCH="-seconds 5 -only hot,cancel"
+	go run ./bench $(BENCH)
 
 # ── care ───────────────────────────────────────────────────────────────────
 .PHONY: lint

@@ -13,8 +13,8 @@ import (
 
 func TestParseOptions(t *testing.T) {
 	t.Parallel()
-	o, err := parseOptions([]string{"-seconds", "8", "-only", "hot,lone"})
-	if err != nil || o.duration() != 8*time.Second || o.side() != 2*time.Second || !o.does(partHot) || !o.does(partLone) || o.does(partEvents) {
+	o, err := parseOptions([]string{"-seconds", "9", "-only", "hot,lone"})
+	if err != nil || o.duration() != 9*time.Second || o.side() != 3*time.Second || !o.does(partHot) || !o.does(partLone) || o.does(partEvents) {
 		t.Errorf("%+v, %v", o, err)
 	}
 	if o, err = parseOptions(nil); err != nil || !o.does(partEvents) || o.people < 30_000 {
@@ -141,7 +141,7 @@ func TestHandlerServesUntilItsParentIsGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := closedLoop(t.Context(), testLoop(strings.TrimSpace(string(line[:n])), 2))
+	r, err := drive(t.Context(), testLoop(strings.TrimSpace(string(line[:n])), 2))
 	if err != nil || r.OK == 0 || r.problems() != "" {
 		t.Errorf("%+v, %v", r, err)
 	}

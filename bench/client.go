@@ -27,6 +27,7 @@ const (
 type conn struct {
 	addr    string
 	nc      net.Conn
+	wire    counter // between nc and reader
 	reader  *bufio.Reader
 	answer  answer
 	expires time.Time
@@ -35,8 +36,23 @@ type conn struct {
 // answer is one response; its body is valid until the next one is read.
 type answer struct {
 	status int
-	body   []byte
-	last   bool // the server closes the connection after it
+	body   []byte // as it came, so compressed where the server did that
+	etag   []byte // empty: none
+	wire   int    // bytes of all of it, headers too
+	last   bool   // the server closes the connection after it
+}
+
+// counter counts what comes over a connection. Every answer is read whole
+// before the next request is sent, so that what came meanwhile was its.
+type counter struct {
+	net.Conn
+	n int
+}
+
+func (c *counter) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.n += n
+	return n, err
 }
 
 var errAnswer = errors.New("not an HTTP answer")
@@ -58,7 +74,8 @@ func (c *conn) open(ctx context.Context) error {
 	if c.reader == nil {
 		c.reader = bufio.NewReaderSize(nil, maxHeaderLine)
 	}
-	c.reader.Reset(nc)
+	c.wire = counter{Conn: nc}
+	c.reader.Reset(&c.wire)
 	return nil
 }
 
@@ -79,10 +96,12 @@ func (c *conn) do(ctx context.Context, request []byte) (*answer, error) {
 		c.close()
 		return nil, err
 	}
+	before := c.wire.n
 	if err := c.answer.read(c.reader); err != nil {
 		c.close()
 		return nil, err
 	}
+	c.answer.wire = c.wire.n - before
 	if c.answer.last {
 		c.close()
 	}
@@ -105,6 +124,7 @@ var (
 	headerLength   = []byte("content-length")
 	headerEncoding = []byte("transfer-encoding")
 	headerConn     = []byte("connection")
+	headerTag      = []byte("etag")
 )
 
 func (a *answer) readOne(r *bufio.Reader) error {
@@ -128,7 +148,7 @@ func (a *answer) readOne(r *bufio.Reader) error {
 		return fmt.Errorf("%w: status %d", errAnswer, a.status)
 	}
 	a.last = line[version] == '0'
-	a.body = a.body[:0]
+	a.body, a.etag = a.body[:0], a.etag[:0]
 	length, chunked := -1, false
 	for n := 0; ; n++ {
 		if n > maxHeaders {
@@ -154,6 +174,8 @@ func (a *answer) readOne(r *bufio.Reader) error {
 			chunked = bytes.EqualFold(value, []byte("chunked"))
 		case bytes.EqualFold(name, headerConn):
 			a.last = a.last || bytes.EqualFold(value, []byte("close"))
+		case bytes.EqualFold(name, headerTag):
+			a.etag = append(a.etag[:0], value...)
 		}
 	}
 	switch {

@@ -19,6 +19,7 @@ type conditions struct {
 	FileSystem string            `json:"file_system"`
 	Go         string            `json:"go"`
 	Version    string            `json:"version"`
+	Revision   string            `json:"revision"`
 	PostgreSQL string            `json:"postgresql"`
 	Settings   map[string]string `json:"settings"`
 	Engines    map[string]string `json:"engines,omitempty"` // versions of those outside
@@ -37,6 +38,9 @@ func conditionsOf(ctx context.Context, s *server) (c conditions, err error) {
 	}
 	if kernel, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
 		c.System += " " + strings.TrimSpace(string(kernel))
+	}
+	if revision, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12").Output(); err == nil {
+		c.Revision = strings.TrimSpace(string(revision))
 	}
 	version, err := s.command(ctx, "version")
 	if err != nil {

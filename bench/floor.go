@@ -38,7 +38,7 @@ var floorClients = []int{32, 64, 128}
 
 // floor is one measurement of the floor.
 type floor struct {
-	When    string  `json:"when"` // before or after the sales
+	When    string  `json:"when"` // beside what it was measured
 	Tool    string  `json:"tool"`
 	Clients int     `json:"clients"`
 	Rate    float64 `json:"inserts_per_second"`
@@ -63,8 +63,8 @@ func (r *runner) floors(ctx context.Context, when string) error {
 			db.maxConnections, clients[len(clients)-1], floorClients[len(floorClients)-1]))
 	}
 	for _, n := range clients {
-		say("floor %s the sales, %s, %d clients, %v", when, db.tool, n, r.side())
-		rate, err := db.measure(ctx, n, r.side())
+		say("floor %s, %s, %d clients, %v", when, db.tool, n, r.floorTime())
+		rate, err := db.measure(ctx, n, r.floorTime())
 		if err != nil {
 			return fmt.Errorf("floor: %w", err)
 		}

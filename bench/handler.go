@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ const maxTrivialBody = 64 << 10 // bytes
 type trivialRequest struct {
 	EventID string `json:"event_id"`
 	Seats   int    `json:"seats"`
+	OnFull  string `json:"on_full"`
 }
 
 type trivialAnswer struct {
@@ -35,8 +37,17 @@ type trivialAnswer struct {
 	CreatedAt   string  `json:"created_at"`
 }
 
+// trivialSeats is a map as the server gives it out.
+type trivialSeats struct {
+	Version        string `json:"version"`
+	TotalSlots     int    `json:"total_slots"`
+	AvailableSlots int    `json:"available_slots"`
+	States         string `json:"states"`
+	Live           bool   `json:"live"`
+}
+
 // trivialHandler is the least that a Go program can do with a booking: read
-// JSON, write JSON.
+// JSON, write JSON; and with a map: write JSON of the same size.
 func trivialHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /bookings", func(w http.ResponseWriter, r *http.Request) {
@@ -51,6 +62,13 @@ func trivialHandler() http.Handler {
 		_ = json.NewEncoder(w).Encode(trivialAnswer{
 			ID: q.EventID, EventID: q.EventID, UserID: q.EventID, Status: "confirmed", Seats: q.Seats,
 			SeatNumbers: []int32{1, 2, 3, 4}[:max(0, min(q.Seats, 4))], CreatedAt: "2026-01-01T00:00:00Z",
+		})
+	})
+	states := base64.StdEncoding.EncodeToString(make([]byte, mapSeats*bitsASeat/8))
+	mux.HandleFunc("GET /events/{id}/seats", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(trivialSeats{
+			Version: r.PathValue("id"), TotalSlots: mapSeats, AvailableSlots: mapSeats, States: states, Live: true,
 		})
 	})
 	return mux

@@ -150,7 +150,7 @@ func TestClosedLoopCounts(t *testing.T) {
 	counting := false
 	l := testLoop(s.Listener.Addr().String(), 4)
 	l.onWindow = func() { counting = true }
-	r, err := closedLoop(context.Background(), l)
+	r, err := drive(context.Background(), l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestClosedLoopDoesNotCountTheWarmUp(t *testing.T) {
 	defer s.Close()
 	l := testLoop(s.Listener.Addr().String(), 1)
 	l.warmUp, l.duration = 100*time.Millisecond, 0
-	r, err := closedLoop(context.Background(), l)
+	r, err := drive(context.Background(), l)
 	if err != nil || r.Total() != 0 {
 		t.Errorf("counted %d, %v", r.Total(), err)
 	}
@@ -191,7 +191,7 @@ func TestClosedLoopGivesUpOnNobody(t *testing.T) {
 	s.Close()
 	l := testLoop(addr, 3)
 	l.duration = time.Hour
-	r, err := closedLoop(context.Background(), l)
+	r, err := drive(context.Background(), l)
 	if err != nil || r.OK != 0 || r.problems() == "" {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -207,7 +207,7 @@ func TestClosedLoopEndsWithItsContext(t *testing.T) {
 	defer s.Close()
 	l := testLoop(s.Listener.Addr().String(), 2)
 	l.duration = time.Hour
-	if _, err := closedLoop(ctx, l); err == nil {
+	if _, err := drive(ctx, l); err == nil {
 		t.Error("a loop that was cut short has no result")
 	}
 }

@@ -35,6 +35,8 @@ type watched struct {
 	servers []int // these alone; what they started is their PostgreSQL
 	// The engines outside: each process with all that it started.
 	postgres, redis, rabbitmq []int
+	// inside says that this process is the server, and generates beside.
+	inside bool
 }
 
 // meter reads processor times from /proc. Shared machines disturb rates and
@@ -71,7 +73,9 @@ func (m *meter) stop(requests int) (u usage) {
 	u.PostgreSQL, u.PostgreSQLEach = cores(m.at.postgres, now.postgres)
 	u.Redis, u.RedisEach = cores(m.at.redis, now.redis)
 	u.RabbitMQ, u.RabbitMQEach = cores(m.at.rabbitmq, now.rabbitmq)
-	u.Generator, u.GeneratorEach = cores(m.at.self, now.self)
+	if !m.watched.inside {
+		u.Generator, u.GeneratorEach = cores(m.at.self, now.self)
+	}
 	busy, _ := cores(m.at.busy, now.busy)
 	u.Others = max(busy-u.Server-u.PostgreSQL-u.Redis-u.RabbitMQ-u.Generator, 0)
 	return u

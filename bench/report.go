@@ -14,6 +14,8 @@ import (
 	"time"
 )
 
+const megabyte = 1e6 // bytes
+
 // suspicious is the ratio to the floor below which something is wrong.
 const suspicious = 0.3
 
@@ -22,14 +24,18 @@ type report struct {
 	Started     time.Time     `json:"started"`
 	Took        float64       `json:"took_seconds"`
 	Load        string        `json:"load_average_at_start"`
+	LoadAfter   string        `json:"load_average_at_end"`
 	Seconds     int           `json:"seconds"`
 	Connections int           `json:"connections"`
 	Conditions  conditions    `json:"conditions"`
 	Floors      []floor       `json:"floors"`
 	Commit      *commit       `json:"one_durable_commit,omitempty"`
 	Rows        []row         `json:"sales"`
+	Figures     []figure      `json:"figures"`
 	Worlds      []worldReport `json:"worlds"`
 	Snapshot    *snapshot     `json:"snapshot,omitempty"`
+	Seen        *seen         `json:"seen,omitempty"`
+	Cached      []cachedEvent `json:"cached_events,omitempty"`
 	Holds       *holdsMemory  `json:"redis_memory,omitempty"`
 	Notes       []string      `json:"notes,omitempty"`
 }
@@ -61,9 +67,20 @@ type row struct {
 	P99         time.Duration  `json:"p99_ns"`
 	Refused     map[string]int `json:"refused,omitempty"`
 	Broken      map[string]int `json:"broken,omitempty"`
-	Problems    string         `json:"-"`
-	Usage       usage          `json:"usage"`
-	Settled     *settled       `json:"settled,omitempty"`
+	// Offered is the rate of an open loop, and LateP99 how late the generator
+	// itself was with what a connection was free for; both are in P50 to P99.
+	Offered   float64       `json:"offered_per_second,omitempty"`
+	LateP99   time.Duration `json:"generator_late_p99_ns,omitempty"`
+	BodyEach  float64       `json:"body_bytes_each"`
+	WireEach  float64       `json:"wire_bytes_each"`     // of a whole answer, headers too
+	Unchanged int           `json:"unchanged,omitempty"` // 304
+	Promoted  int           `json:"promoted,omitempty"`
+	Kind      string        `json:"kind,omitempty"`  // of a list
+	Among     int           `json:"among,omitempty"` // events
+	Beside    *beside       `json:"beside,omitempty"`
+	Problems  string        `json:"-"`
+	Usage     usage         `json:"usage"`
+	Settled   *settled      `json:"settled,omitempty"`
 }
 
 // settled is what a sale cost from its beginning until everybody was told of
@@ -77,7 +94,9 @@ type settled struct {
 }
 
 func newRow(part, name string, connections int, r result, u usage) row {
+	each := func(bytes int) float64 { return float64(bytes) / float64(max(r.OK, 1)) }
 	return row{
+		LateP99: r.late.percentile(99), BodyEach: each(r.Bytes), WireEach: each(r.Wire), Unchanged: r.Unchanged,
 		Part: part, Name: name, Connections: connections, Seconds: r.Elapsed.Seconds(),
 		Booked: r.OK, Waiting: r.Waiting, Rate: r.rate(),
 		P50: r.latencies.percentile(50), P95: r.latencies.percentile(95), P99: r.latencies.percentile(99),
@@ -109,6 +128,9 @@ func (r *report) like(part string) (row, bool) {
 	return r.Rows[i], true
 }
 
+// bookingParts are those whose rate is compared with the floors.
+var bookingParts = []string{partAllocator, partHot, partEvents}
+
 // ratios compares every sale with the floors that were measured beside it, and
 // one on engines outside with the same sale embedded.
 func (r *report) ratios(w row) []string {
@@ -129,7 +151,10 @@ func (r *report) ratios(w row) []string {
 		}
 		return list
 	}
-	if f, ok := r.best(); ok && w.Part != partHandler {
+	if !slices.Contains(bookingParts, w.Part) {
+		return list
+	}
+	if f, ok := r.best(); ok {
 		ratio := w.Rate / f.Rate
 		text := fmt.Sprintf("%.2f × %s", ratio, f.Tool)
 		if ratio < suspicious {
@@ -137,7 +162,7 @@ func (r *report) ratios(w row) []string {
 		}
 		list = append(list, text)
 	}
-	if h, ok := r.like(partHandler); ok && w.Part != partHandler && h.Rate > 0 {
+	if h, ok := r.like(partHandler); ok && h.Rate > 0 {
 		list = append(list, fmt.Sprintf("%.2f × trivial handler", w.Rate/h.Rate))
 	}
 	return list
@@ -168,9 +193,10 @@ func (r *report) print(out io.Writer) {
 	for _, name := range slices.Sorted(maps.Keys(c.Engines)) {
 		fmt.Fprintf(out, "\n%s %s", name, c.Engines[name])
 	}
-	fmt.Fprintf(out, "\nload average at the start %s; servers, engines and generator share the machine; %d connections, %d s a sale, %v of warm-up not counted\n\n",
-		r.Load, r.Connections, r.Seconds, warmUp)
+	fmt.Fprintf(out, "\nload average at the start %s, at the end %s; servers, engines and generator share the machine; %d connections, %d s a sale, %v of warm-up not counted, revision %s\n\n",
+		r.Load, r.LoadAfter, r.Connections, r.Seconds, warmUp, c.Revision)
 	r.printFloors(out)
+	r.printFigures(out)
 	r.printRows(out)
 	r.printCosts(out)
 	r.printWatching(out)
@@ -189,7 +215,7 @@ func (r *report) printFloors(out io.Writer) {
 			if f == best {
 				mark = "best"
 			}
-			fmt.Fprintf(t, "%s, %s the sales\t%d\t%.0f\t%s\n", f.Tool, f.When, f.Clients, f.Rate, mark)
+			fmt.Fprintf(t, "%s, %s\t%d\t%.0f\t%s\n", f.Tool, f.When, f.Clients, f.Rate, mark)
 		}
 	}
 	if r.Commit != nil {
@@ -201,16 +227,40 @@ func (r *report) printFloors(out io.Writer) {
 
 func (r *report) printRows(out io.Writer) {
 	t := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(t, "over HTTP\tconnections\tper second\tp50\tp95\tp99\tratio\tnot booked")
+	fmt.Fprintln(t, "\nmeasured\tconnections\tper second\tp50\tp95\tp99\tratio\tnot as it should be")
 	for _, w := range r.Rows {
 		problems := cmp.Or(w.Problems, "none")
 		if w.Waiting > 0 {
 			problems += fmt.Sprintf("; %d of the bookings wait", w.Waiting)
 		}
+		problems += w.remarks()
 		fmt.Fprintf(t, "%s\t%d\t%.0f\t%s\t%s\t%s\t%s\t%s\n", w.title(), w.Connections, w.Rate,
 			milliseconds(w.P50), milliseconds(w.P95), milliseconds(w.P99), strings.Join(r.ratios(w), ", "), problems)
 	}
 	_ = t.Flush()
+}
+
+// remarks tell what there is to say of a row beside its figures.
+func (w row) remarks() (text string) {
+	if w.Offered > 0 {
+		text += fmt.Sprintf("; %.0f a second by schedule, generator late by %s (p99)", w.Offered, milliseconds(w.LateP99))
+	}
+	if w.Promoted > 0 {
+		text += fmt.Sprintf("; %d parties were let in", w.Promoted)
+	}
+	if w.Unchanged > 0 {
+		text += fmt.Sprintf("; %d unchanged", w.Unchanged)
+	}
+	if w.Part == partSeats {
+		text += fmt.Sprintf("; %.0f bytes on the wire", w.WireEach)
+	}
+	if b := w.Beside; b != nil {
+		text += fmt.Sprintf("; %.0f bookings a second beside it, p99 %s", b.Rate, milliseconds(b.P99))
+		if b.Refused != "" {
+			text += ", not booked " + b.Refused
+		}
+	}
+	return text
 }
 
 // title names a row and, where it isn't the usual one, its world.
@@ -260,7 +310,17 @@ func (r *report) printWatching(out io.Writer) {
 		fmt.Fprintf(out, "\na map of %d seats over HTTP: %.0f a second, p99 %s, %.0f bytes, %.0f µs of the server each\n",
 			s.Seats, s.Rate, milliseconds(s.P99), s.Bytes, s.ServerEach)
 	}
+	if s := r.Seen; s != nil {
+		fmt.Fprintf(out, "\n%d watchers, %.0f bookings a second by schedule: answered p50 %s, p99 %s; seen by all p50 %s, p95 %s, p99 %s (%d times, %d missing); %d connections lost; a connection takes %.0f bytes of heap and stacks\n",
+			s.Watchers, s.Rate, milliseconds(s.AnswerP50), milliseconds(s.AnswerP99), milliseconds(s.P50), milliseconds(s.P95), milliseconds(s.P99), s.Seen, s.Unseen, s.Lost, s.HeapEach)
+	}
+	for _, e := range r.Cached {
+		fmt.Fprintf(out, "\nan event of %d seats in memory, nothing sold: %.0f bytes (of %d)\n", e.Seats, e.Heap, e.Events)
+	}
 	for _, w := range r.Worlds {
+		if w.RSS > 0 {
+			fmt.Fprintf(out, "\n%s, at its end: %.0f MB of heap and stacks in use, %.0f MB resident\n", w.Name, w.Heap/megabyte, w.RSS/megabyte)
+		}
 		if s := w.Sockets; s != nil {
 			r.printSockets(out, w.Name, s)
 		}

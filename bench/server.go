@@ -36,18 +36,17 @@ const (
 // server is a `happening serve` with data of its own, or on engines outside.
 type server struct {
 	surroundings
-	binary   string
-	dir      string // everything that the run keeps
-	out      string
-	env      []string
-	apiAddr  string
-	opsAddr  string
-	ownerURL string
-	cmd      *exec.Cmd
-	log      *os.File
-	ended    chan struct{} // closed when the process is gone
-	org      string
-	operator person
+	binary                       string
+	dir                          string // everything that the run keeps
+	out                          string
+	env                          []string
+	clientAddr, apiAddr, opsAddr string
+	ownerURL                     string
+	cmd                          *exec.Cmd
+	log                          *os.File
+	ended                        chan struct{} // closed when the process is gone
+	org                          string
+	operator                     person
 }
 
 // surroundings are what a server is told of others; zero: it stands alone.
@@ -60,16 +59,8 @@ type surroundings struct {
 // startServer starts one and waits until it takes bookings. Nothing is left
 // behind where that fails.
 func startServer(ctx context.Context, o options, in surroundings) (*server, error) {
-	s := &server{surroundings: in, out: o.out, ended: make(chan struct{})}
-	var err error
-	if s.binary, err = builtBinary(ctx, o.binary); err != nil {
-		return nil, err
-	}
-	base := o.data
-	if base == "" {
-		base = dataBase()
-	}
-	if s.dir, err = os.MkdirTemp(base, "happening-bench-"); err != nil {
+	s, err := newServer(ctx, o, in)
+	if err != nil {
 		return nil, err
 	}
 	if err = s.start(ctx); err == nil {
@@ -77,6 +68,22 @@ func startServer(ctx context.Context, o options, in surroundings) (*server, erro
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.lastWords(), s.stop())
+	}
+	return s, nil
+}
+
+// newServer makes a server's data directory and settings; it isn't started.
+func newServer(ctx context.Context, o options, in surroundings) (*server, error) {
+	s := &server{surroundings: in, out: o.out, ended: make(chan struct{})}
+	var err error
+	if s.binary, err = builtBinary(ctx, o.binary); err != nil {
+		return nil, err
+	}
+	if s.dir, err = os.MkdirTemp(cmp.Or(o.data, dataBase()), "happening-bench-"); err != nil {
+		return nil, err
+	}
+	if err := s.prepare(); err != nil {
+		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
 }
@@ -121,7 +128,7 @@ func freeAddrs(n int) ([]string, error) {
 	return addrs, nil
 }
 
-func (s *server) start(ctx context.Context) error {
+func (s *server) prepare() error {
 	// PostgreSQL may run as another user, who has to reach the data.
 	if err := os.Chmod(s.dir, 0o755); err != nil {
 		return err
@@ -130,16 +137,21 @@ func (s *server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.apiAddr, s.opsAddr = addrs[1], addrs[2]
+	s.clientAddr, s.apiAddr, s.opsAddr = addrs[0], addrs[1], addrs[2]
 	if s.publicURL == "" {
 		s.publicURL = "http://" + addrs[0]
 	}
 	s.env = slices.Concat(unset(os.Environ()), s.engines, []string{
 		"HAPPENING_CLIENT_ADDR=" + addrs[0], "HAPPENING_API_ADDR=" + s.apiAddr, "HAPPENING_OPS_ADDR=" + s.opsAddr,
-		"HAPPENING_PUBLIC_URL=" + s.publicURL, "HAPPENING_DATA=" + filepath.Join(s.dir, "data")})
-	if s.log, err = os.Create(filepath.Join(s.out, cmp.Or(s.name, "server")+".log")); err != nil {
-		return err
-	}
+		"HAPPENING_PUBLIC_URL=" + s.publicURL, "HAPPENING_DATA=" + s.data()})
+	s.log, err = os.Create(filepath.Join(s.out, cmp.Or(s.name, "server")+".log"))
+	return err
+}
+
+// data is where the server keeps everything.
+func (s *server) data() string { return filepath.Join(s.dir, "data") }
+
+func (s *server) start(ctx context.Context) error {
 	say("starting the server, data in %s", s.dir)
 	// The end of ctx must not kill it: stop asks it to end in good order.
 	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), s.binary, "serve")
@@ -265,26 +277,24 @@ func parseTokens(text string, count int) ([]person, error) {
 	return people, nil
 }
 
+// When events are that are made for a sale.
+const (
+	eventAhead  = 30 * 24 * time.Hour
+	eventLength = 2 * time.Hour
+)
+
 // makeEvents creates events as an organizer would, through the API.
 func (s *server) makeEvents(ctx context.Context, name string, count, seats int) ([]string, error) {
-	if s.org == "" {
-		made, err := s.tokens(ctx, "organizer@load.test", 1)
-		if err != nil {
-			return nil, err
-		}
-		s.operator = made[0]
-		if s.org, err = s.create(ctx, "/organizations", map[string]any{"name": "Load"}); err != nil {
-			return nil, err
-		}
+	if err := s.organize(ctx); err != nil {
+		return nil, err
 	}
-	const ahead, length = 30 * 24 * time.Hour, 2 * time.Hour
-	starts := time.Now().Add(ahead).UTC().Truncate(time.Second)
+	starts := time.Now().Add(eventAhead).UTC().Truncate(time.Second)
 	ids := make([]string, count)
 	for i := range ids {
 		var err error
 		ids[i], err = s.create(ctx, "/events", map[string]any{
 			"org_id": s.org, "name": fmt.Sprintf("%s %d", name, i+1), "description": "Sold by the benchmark.",
-			"category": "music", "starts_at": starts, "ends_at": starts.Add(length), "time_zone": "Europe/Berlin",
+			"category": "music", "starts_at": starts, "ends_at": starts.Add(eventLength), "time_zone": "Europe/Berlin",
 			"venue": "Here", "total_slots": seats, "max_seats_per_user": min(seats, seatsPerPerson), "visibility": "public",
 		})
 		if err != nil {
@@ -292,6 +302,20 @@ func (s *server) makeEvents(ctx context.Context, name string, count, seats int) 
 		}
 	}
 	return ids, nil
+}
+
+// organize makes the organization of all sales, where it isn't there yet.
+func (s *server) organize(ctx context.Context) error {
+	if s.org != "" {
+		return nil
+	}
+	made, err := s.tokens(ctx, "organizer@load.test", 1)
+	if err != nil {
+		return err
+	}
+	s.operator = made[0]
+	s.org, err = s.create(ctx, "/organizations", map[string]any{"name": "Load"})
+	return err
 }
 
 // create posts something and gives its id. Limits hold for the benchmark as

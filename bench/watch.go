@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -104,7 +105,7 @@ func (r *runner) watched(ctx context.Context, events []string) (s *sockets, busy
 	redis := w.redisMemory(ctx)
 	// What the house spends with nobody in it is not the connections'.
 	empty := r.idle(ctx)
-	crowd, err := gather(ctx, w.first(), r.people[:min(watchers, len(r.people))], events[0])
+	crowd, err := gather(ctx, w.first(), r.people[:min(watchers, len(r.people))], events[0], nil)
 	if err != nil {
 		return nil, busy, err
 	}
@@ -149,7 +150,7 @@ func (r *runner) idle(ctx context.Context) usage {
 func (r *runner) paced(ctx context.Context, events []string) (result, usage, error) {
 	meter := newMeter(r.world.watched())
 	addrs := r.world.addrs()[:1]
-	got, err := closedLoop(ctx, loop{
+	got, err := drive(ctx, loop{
 		addrs: addrs, connections: pacedCallers, warmUp: warmUp, duration: r.side(), pause: pacedPause,
 		append: newMix(addrs, r.people, events, byEvent).append, onWindow: meter.start,
 	})
@@ -165,8 +166,8 @@ func (r *runner) snapshot(ctx context.Context, event string) (*snapshot, error) 
 	addrs := r.world.addrs()[:1]
 	var turn atomic.Uint64
 	meter := newMeter(r.world.watched())
-	got, err := closedLoop(ctx, loop{
-		addrs: addrs, connections: r.connections, warmUp: warmUp, duration: r.side(), want: http.StatusOK, onWindow: meter.start,
+	got, err := drive(ctx, loop{
+		addrs: addrs, connections: r.connections, warmUp: warmUp, duration: r.side(), want: given, onWindow: meter.start,
 		append: func(buf []byte, _ *rand.Rand) ([]byte, int) {
 			buf = append(buf, "GET /events/"+event+"/seats HTTP/1.1\r\nHost: "+addrs[0]+"\r\nAuthorization: Bearer "...)
 			buf = append(buf, r.people[turn.Add(1)%uint64(len(r.people))].token...)
@@ -189,12 +190,14 @@ type crowd struct {
 	reading            sync.WaitGroup
 	leaving            atomic.Bool
 	count, bytes, lost atomic.Int64 // messages of the event, their bytes, connections that ended
+	// saw is told of each message of the event to each of them; nil: nobody is.
+	saw func(watcher int, line []byte, at time.Time)
 }
 
 // gather connects people to a server and has them listen to an event and to
 // what concerns them, as the client does.
-func gather(ctx context.Context, s *server, people []person, event string) (*crowd, error) {
-	c := &crowd{conns: make([]*websocket.Conn, len(people))}
+func gather(ctx context.Context, s *server, people []person, event string, saw func(watcher int, line []byte, at time.Time)) (*crowd, error) {
+	c := &crowd{conns: make([]*websocket.Conn, len(people)), saw: saw}
 	faults := make([]error, len(people))
 	next := make(chan int)
 	var dialing sync.WaitGroup
@@ -214,8 +217,8 @@ func gather(ctx context.Context, s *server, people []person, event string) (*cro
 		c.leave()
 		return nil, err
 	}
-	for _, conn := range c.conns {
-		c.reading.Go(func() { c.read(conn) })
+	for i, conn := range c.conns {
+		c.reading.Go(func() { c.read(i, conn) })
 	}
 	return c, nil
 }
@@ -274,8 +277,14 @@ func replied(conn *websocket.Conn, id int) error {
 	}
 }
 
+var (
+	isPing     = []byte("{}")
+	isPush     = []byte(`"push"`)
+	isOfEvents = []byte(`"channel":"event:`)
+)
+
 // read counts what comes and answers pings until the connection ends.
-func (c *crowd) read(conn *websocket.Conn) {
+func (c *crowd) read(i int, conn *websocket.Conn) {
 	for {
 		_, text, err := conn.ReadMessage()
 		if err != nil {
@@ -284,14 +293,18 @@ func (c *crowd) read(conn *websocket.Conn) {
 			}
 			return
 		}
-		for line := range strings.Lines(string(text)) {
-			switch line = strings.TrimSpace(line); {
-			case line == "{}":
+		at := time.Now()
+		for line := range bytes.Lines(text) {
+			switch line = bytes.TrimSpace(line); {
+			case bytes.Equal(line, isPing):
 				// A failure shows at the next reading.
-				_ = conn.WriteMessage(websocket.TextMessage, []byte("{}"))
-			case strings.Contains(line, `"push"`) && strings.Contains(line, `"channel":"event:`):
+				_ = conn.WriteMessage(websocket.TextMessage, isPing)
+			case bytes.Contains(line, isPush) && bytes.Contains(line, isOfEvents):
 				c.count.Add(1)
 				c.bytes.Add(int64(len(line)))
+				if c.saw != nil {
+					c.saw(i, line, at)
+				}
 			}
 		}
 	}
@@ -311,7 +324,7 @@ func (c *crowd) leave() {
 // memory is what the server uses after a collection, in bytes: heap and
 // stacks, and what the system counts.
 func (s *server) memory(ctx context.Context) (heap, rss float64, err error) {
-	text, err := s.get(ctx, "http://"+s.opsAddr+"/debug/pprof/heap?gc=1&debug=1")
+	text, err := s.get(ctx, s.heapURL())
 	if err != nil {
 		return 0, 0, err
 	}
@@ -321,6 +334,9 @@ func (s *server) memory(ctx context.Context) (heap, rss float64, err error) {
 	}
 	return memoryStat(string(text), "HeapInuse") + memoryStat(string(text), "Stack"), residentOf(string(status)), nil
 }
+
+// heapURL is where a server tells of its memory, after a collection.
+func (s *server) heapURL() string { return "http://" + s.opsAddr + "/debug/pprof/heap?gc=1&debug=1" }
 
 // memoryStat reads one figure of those at the end of a heap profile as text,
 // such as "# Stack = 1048576 / 1048576"; 0 where it is missing.

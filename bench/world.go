@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -118,13 +117,12 @@ func compare(ctx context.Context, o options, rep *report) (err error) {
 	if err := first.add(ctx, o, surroundings{name: "embedded"}); err != nil {
 		return err
 	}
-	if rep.Conditions, err = conditionsOf(ctx, first.first()); err != nil {
+	r := &runner{options: o, report: rep}
+	if err := r.enter(ctx, first, first.name); err != nil {
 		return err
 	}
-	r := &runner{options: o, report: rep}
-	r.enter(first)
 	if r.does(partFloor) {
-		if err := r.floors(ctx, "before"); err != nil {
+		if err := r.floors(ctx, "before the sales"); err != nil {
 			return err
 		}
 	}
@@ -161,7 +159,6 @@ func compare(ctx context.Context, o options, rep *report) (err error) {
 	if err := r.outside(ctx, e, last, true); err != nil {
 		return err
 	}
-	rep.print(os.Stdout)
 	return nil
 }
 
@@ -178,7 +175,9 @@ func (r *runner) outside(ctx context.Context, e *engines, name string, several b
 	if err := w.add(ctx, r.options, in); err != nil {
 		return err
 	}
-	r.enter(w)
+	if err := r.enter(ctx, w, w.name); err != nil {
+		return err
+	}
 	if err := r.invite(ctx); err != nil {
 		return err
 	}
