@@ -56,5 +56,12 @@ func (s *server) live(ctx context.Context) (float64, error) {
 		}
 	}
 	text, err := s.get(ctx, s.heapURL())
-	return memoryStat(string(text), "HeapAlloc"), err
+	if err != nil {
+		return 0, err
+	}
+	heap := memoryStat(string(text), "HeapAlloc")
+	if heap == 0 {
+		return 0, errNoHeap
+	}
+	return heap, nil
 }

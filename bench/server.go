@@ -30,7 +30,7 @@ const (
 	tokenLifetime  = "12h"
 	retriesMax     = 100 // of a set-up call that is told to come later
 	logTail        = 15  // lines shown of a server that failed
-	maxSetupAnswer = 1 << 20
+	maxSetupAnswer = 64 << 20 // bytes; a heap profile has its totals at its end
 )
 
 // server is a `happening serve` with data of its own, or on engines outside.

@@ -332,8 +332,14 @@ func (s *server) memory(ctx context.Context) (heap, rss float64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	return memoryStat(string(text), "HeapInuse") + memoryStat(string(text), "Stack"), residentOf(string(status)), nil
+	heap = memoryStat(string(text), "HeapInuse") + memoryStat(string(text), "Stack")
+	if heap == 0 {
+		return 0, 0, errNoHeap
+	}
+	return heap, residentOf(string(status)), nil
 }
+
+var errNoHeap = errors.New("the server's heap profile doesn't tell how large the heap is")
 
 // heapURL is where a server tells of its memory, after a collection.
 func (s *server) heapURL() string { return "http://" + s.opsAddr + "/debug/pprof/heap?gc=1&debug=1" }
