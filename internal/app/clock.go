@@ -16,6 +16,12 @@ const (
 	clockJump = 3 * time.Second
 	// clockEvery is the time between two measurements.
 	clockEvery = 10 * time.Second
+	// sleepLook is how soon after it wakes a machine is found to have slept: to
+	// look costs a call into the system, and every request asks for the time
+	// several times.
+	sleepLook = time.Millisecond
+	// sleepMin is what counts as sleep; two clocks can't be read at once.
+	sleepMin = 10 * sleepLook
 )
 
 // timeSource is the database's clock.
@@ -31,15 +37,24 @@ type timeSource interface {
 // they agree again: the process says that it is unready, and nothing is closed.
 // Starting the process anew accepts the database's clock as it is.
 type clock struct {
-	begin    time.Duration // of the clock that nobody sets
-	wall     time.Time
+	wall   time.Time // at the start
+	uptime func() time.Duration
+	begin  time.Duration        // of uptime, at the start
+	awake  func() time.Duration // since the start, without what the machine slept
+	slept  atomic.Int64         // since the start, in nanoseconds
+	looked atomic.Int64         // by awake, in nanoseconds: when slept was true
+
 	offset   atomic.Int64
 	unsteady atomic.Bool
 	log      *slog.Logger
 }
 
 func newClock(log *slog.Logger) *clock {
-	return &clock{begin: uptime(), wall: time.Now().UTC().Round(0), log: log}
+	started := time.Now()
+	return &clock{
+		wall: started.UTC().Round(0), uptime: uptime, begin: uptime(),
+		awake: func() time.Duration { return time.Since(started) }, log: log,
+	}
 }
 
 // Now is the time, in microseconds as the database keeps it.
@@ -47,7 +62,27 @@ func (c *clock) Now() time.Time {
 	return c.ticking().Add(time.Duration(c.offset.Load())).Truncate(time.Microsecond)
 }
 
-func (c *clock) ticking() time.Time { return c.wall.Add(uptime() - c.begin) }
+// ticking is the time by the clock that nobody sets.
+func (c *clock) ticking() time.Time {
+	awake := c.awake()
+	if awake-time.Duration(c.looked.Load()) >= sleepLook {
+		c.lookForSleep()
+	}
+	return c.wall.Add(awake + time.Duration(c.slept.Load()))
+}
+
+// lookForSleep compares the clock that stands still while the machine sleeps
+// with the one that doesn't. The latter is read first, so that whatever passes
+// between the two is never taken for sleep.
+func (c *clock) lookForSleep() {
+	up := c.uptime() - c.begin
+	awake := c.awake()
+	c.looked.Store(int64(awake))
+	known := c.slept.Load()
+	if slept := int64(up - awake); slept-known >= int64(sleepMin) {
+		c.slept.CompareAndSwap(known, slept)
+	}
+}
 
 func (c *clock) steady() bool { return !c.unsteady.Load() }
 

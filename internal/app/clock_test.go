@@ -46,3 +46,41 @@ func TestTheClockFollowsDriftAndBelievesNoJump(t *testing.T) {
 		}
 	}
 }
+
+// The time asked for often is not looked up in the system each time, and a
+// machine that slept is found out all the same.
+func TestTheClockGoesOnWhileTheMachineSleeps(t *testing.T) {
+	c := newClock(slog.New(slog.DiscardHandler))
+	var awake, slept, between time.Duration
+	looks := 0
+	c.begin = time.Hour
+	c.awake = func() time.Duration { return awake }
+	c.uptime = func() time.Duration {
+		looks++
+		up := c.begin + awake + slept
+		awake += between // as if somebody else ran between the two readings
+		return up
+	}
+	passed := func() time.Duration { return c.Now().Sub(c.wall.Truncate(time.Microsecond)).Truncate(time.Millisecond) }
+	for awake = time.Second; awake < 2*time.Second; awake += sleepLook / 100 {
+		c.Now()
+	}
+	if looks > 1001 {
+		t.Errorf("looked %d times in a second", looks)
+	}
+	slept = 8 * time.Hour
+	awake += sleepLook
+	if got := passed(); got < slept+2*time.Second || got > slept+2*time.Second+10*time.Millisecond {
+		t.Errorf("after a second awake and 8 h of sleep %v have passed", got)
+	}
+	between = time.Minute
+	for range 3 {
+		awake += sleepLook
+		c.Now()
+	}
+	between = 0
+	awake += sleepLook
+	if got := c.Now().Sub(c.wall) - awake; got < slept-time.Millisecond || got > slept+time.Millisecond {
+		t.Errorf("readings far apart were believed: %v of sleep", got)
+	}
+}
