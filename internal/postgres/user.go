@@ -15,23 +15,19 @@ import (
 
 // Users keeps people and their identities; it is user.Store. What sign-in asks
 // comes before anybody is known and runs as the system.
-type Users struct{ db *DB }
+type Users struct {
+	db         *DB
+	identities *identities
+}
 
 // NewUsers makes the store.
-func NewUsers(db *DB) *Users { return &Users{db: db} }
+func NewUsers(db *DB) *Users { return &Users{db: db, identities: identitiesOf(db)} }
 
 var _ user.Store = (*Users)(nil)
 
 // PersonByIdentity implements user.Store.
 func (s *Users) PersonByIdentity(ctx context.Context, issuer, subject string) (uuid.UUID, error) {
-	var id uuid.UUID
-	err := s.db.System.QueryRow(ctx, `
-		SELECT user_id FROM user_identities WHERE issuer = $1 AND subject = $2`,
-		issuer, subject).Scan(&id)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return uuid.Nil, fault.ErrNotFound
-	}
-	return id, err
+	return s.identities.person(ctx, issuer, subject)
 }
 
 // LinkPerson implements user.Store. Two who meet over one new identity, over
