@@ -39,7 +39,7 @@ func TestAWaitingPartyShrinksAndKeepsItsNumber(t *testing.T) {
 	if d.inv.SeatsOf(w[1].UserID) != 1 {
 		t.Errorf("the person has %d seats", d.inv.SeatsOf(w[1].UserID))
 	}
-	if moved := d.inv.moved([]Change{c}); len(moved) != 0 {
+	if moved := d.inv.moved([]Change{c}, false); len(moved) != 0 {
 		t.Errorf("%d places in the waitlist are said to have moved", len(moved))
 	}
 	// Two seats become free: too few for the head, which then shrinks and fits.
@@ -137,8 +137,8 @@ func TestPromotionByHandOvertakes(t *testing.T) {
 		t.Errorf("history: %+v, %v", details, err)
 	}
 	// The one before and the one behind wait on, and are told that they moved.
-	if d.inv.WaitingParties() != 2 || len(d.inv.moved(dec.Changes)) != 1 {
-		t.Errorf("%d wait, %d moved", d.inv.WaitingParties(), len(d.inv.moved(dec.Changes)))
+	if d.inv.WaitingParties() != 2 || len(d.inv.moved(dec.Changes, false)) != 1 {
+		t.Errorf("%d wait, %d moved", d.inv.WaitingParties(), len(d.inv.moved(dec.Changes, false)))
 	}
 }
 

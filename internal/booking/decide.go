@@ -162,7 +162,7 @@ func (o Book) joins(inv *Inventory) error {
 	switch {
 	case o.Refuse, inv.WaitlistLimit.NoWaitlist():
 		return ErrSoldOut
-	case inv.WaitlistLimit.Reached(inv.WaitingParties()):
+	case inv.WaitlistLimit.Reached(inv.inLine()):
 		return ErrWaitlistFull
 	}
 	return nil
@@ -231,7 +231,7 @@ func (d *decision) changeable(id uuid.UUID) (*Party, error) {
 		return nil, ErrNotBookable
 	}
 	p, ok := d.inv.live[id]
-	if !ok {
+	if !ok || d.inv.tooLarge(p) {
 		return nil, ErrAlreadyCancelled
 	}
 	return p, nil
@@ -336,7 +336,7 @@ func (d *decision) promote() {
 	}
 	served := 0
 	for i := 0; i < len(inv.waitlist) && inv.Available() > 0; {
-		if served == PromotionsPerTx {
+		if served == inv.perTx {
 			d.more = true
 			return
 		}
@@ -369,49 +369,63 @@ func (d *decision) promoted(p *Party, seats []int32) Change {
 }
 
 // Close cancels live bookings that the event's state has overtaken, at most
-// PromotionsPerTx at a time: all of a cancelled event, who still waits at a
-// started one.
+// PromotionsPerTx at a time: parties that are too large for it by now; all of a
+// cancelled event; who still waits at a started one.
 type Close struct{}
 
 func (Close) decide(d *decision) error {
 	inv := d.inv
+	room := inv.perTx - d.closeTooLarge()
 	switch inv.StatusAt(d.now) {
 	case event.Upcoming:
+		d.more = len(inv.overtaken) > 0
 	case event.Cancelled:
-		for _, p := range inv.first(PromotionsPerTx) {
-			d.change(d.cancelled(p, ReasonEventCancelled))
+		if len(inv.overtaken) == 0 {
+			for _, p := range inv.first(room) {
+				d.change(d.cancelled(p, ReasonEventCancelled))
+			}
 		}
 		d.more = len(inv.live) > 0
 	default:
-		for len(inv.waitlist) > 0 {
-			if len(d.changes) == PromotionsPerTx {
-				d.more = true
-				break
-			}
+		for ; room > 0 && len(inv.waitlist) > 0; room-- {
 			d.change(d.cancelled(inv.waitlist[0], ReasonEventStarted))
 		}
+		d.more = inv.WaitingParties() > 0
 	}
 	return nil
 }
 
+// closeTooLarge cancels parties that the event's capacity has overtaken, as many
+// as one transaction may, and says how many.
+func (d *decision) closeTooLarge() (closed int) {
+	for ; closed < d.inv.perTx && len(d.inv.overtaken) > 0; closed++ {
+		d.change(d.cancelled(d.inv.overtaken[0], ReasonCapacity))
+	}
+	return closed
+}
+
 // Reconfigure takes over changed settings of the event: a higher capacity
-// serves the waitlist, a lower one cancels the parties that can never fit.
+// serves the waitlist, a lower one cancels the parties that can never fit. Those
+// that one transaction has no room for are none of the waitlist's any more; they
+// have to be closed before the capacity is raised, since they were cancelled.
 type Reconfigure struct{ Settings event.Settings }
+
+// errTooLargeLeft says that parties are still to be cancelled that an earlier
+// capacity has overtaken.
+var errTooLargeLeft = errors.New("booking: parties are left that an earlier capacity has overtaken")
 
 func (o Reconfigure) decide(d *decision) error {
 	inv := d.inv
-	if o.Settings.TotalSlots < inv.seats.highest() {
+	switch {
+	case o.Settings.TotalSlots < inv.seats.highest():
 		return ErrCapacity
+	case o.Settings.TotalSlots > inv.seats.total && len(inv.overtaken) > 0:
+		return errTooLargeLeft
 	}
 	inv.configure(o.Settings)
 	d.holds.again(inv)
-	for i := 0; i < len(inv.waitlist); {
-		if p := inv.waitlist[i]; p.Seats > o.Settings.TotalSlots {
-			d.change(d.cancelled(p, ReasonCapacity))
-			continue
-		}
-		i++
-	}
+	d.closeTooLarge()
 	d.promote()
+	d.more = d.more || len(inv.overtaken) > 0
 	return nil
 }

@@ -110,7 +110,9 @@
 // and the end of a hold promotes, as does a sweep every few seconds. More
 // than PromotionsPerTx promotions go on in further transactions, as do the
 // closings of a cancelled event: between them all others go first (DoPatiently),
-// and where the process dies the sweep of another goes on. A party may
+// and where the process dies the sweep of another goes on. Parties that a
+// lowered capacity has overtaken are closed in the same way; they leave the line
+// at once (Inventory.overtaken), so that they are in nobody's way. A party may
 // shrink and keeps its number. No more join than the event's limit lets, and
 // who waits stays when it is lowered.
 //

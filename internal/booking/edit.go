@@ -3,6 +3,7 @@ package booking
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -63,9 +64,13 @@ func (s *Service) CancelEvent(ctx context.Context, who access.Principal, eventID
 	return e, err
 }
 
+// editTries is how often an edit is tried for which parties have to be closed
+// first: another may lower the capacity in between.
+const editTries = 3
+
 func (s *Service) edit(ctx context.Context, eventID uuid.UUID, who access.Principal, change EditFunc) (event.Event, error) {
 	id := newID()
-	answer := s.alloc.Edit(ctx, eventID, who.UserID, func(current event.Event, now time.Time) (event.Event, *Edit, error) {
+	decide := func(current event.Event, now time.Time) (event.Event, *Edit, error) {
 		changed, edit, err := change(current, now)
 		if err != nil || edit == nil {
 			return changed, nil, err
@@ -78,11 +83,22 @@ func (s *Service) edit(ctx context.Context, eventID uuid.UUID, who access.Princi
 			return event.Event{}, nil, err
 		}
 		return changed, edit, nil
-	})
+	}
+	answer := s.alloc.Edit(ctx, eventID, who.UserID, decide)
+	for tries := 1; errors.Is(answer.Err, errTooLargeLeft) && tries < editTries; tries++ {
+		if err := s.closeNow(ctx, eventID); err != nil {
+			return event.Event{}, err
+		}
+		answer = s.alloc.Edit(ctx, eventID, who.UserID, decide)
+	}
+	if errors.Is(answer.Err, errTooLargeLeft) {
+		answer.Err = ErrBusy.After(time.Second)
+	}
 	if answer.Err != nil {
 		return event.Event{}, answer.Err
 	}
 	if answer.More {
+		s.Close(eventID)
 		s.Promote(eventID)
 	}
 	e := answer.Event

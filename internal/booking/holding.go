@@ -145,7 +145,7 @@ func (s *Service) look(ctx context.Context, user, eventID uuid.UUID, seats []int
 		if len(seats) > HoldMaxSeats || inv.MaxSeatsPerUser > 0 && inv.SeatsOf(user)+int32(len(seats)) > inv.MaxSeatsPerUser {
 			return ErrSeatLimit
 		}
-		l = look{version: inv.Version, queue: inv.WaitlistPolicy == event.Strict && inv.WaitingParties() > 0}
+		l = look{version: inv.Version, queue: inv.WaitlistPolicy == event.Strict && inv.inLine() > 0}
 		for _, seat := range seats {
 			if seat > inv.seats.total || inv.seats.has(seat) {
 				l.sold = append(l.sold, seat)

@@ -1,6 +1,7 @@
 package booking
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 	"time"
@@ -38,11 +39,16 @@ type Inventory struct {
 
 	seats    seatMap
 	live     map[uuid.UUID]*Party
-	parties  []*Party              // the live ones in an order that follows from what happened
-	persons  map[uuid.UUID]int32   // confirmed and waiting seats
-	waitlist []*Party              // by rising WaitingNumber
-	asked    map[uuid.UUID][]asked // each person's bookings of the last seconds
-	newest   IDTick                // the highest id drawn for the event
+	parties  []*Party            // the live ones in an order that follows from what happened
+	persons  map[uuid.UUID]int32 // confirmed and waiting seats
+	waitlist []*Party            // by rising WaitingNumber
+	// overtaken wait, too, by rising WaitingNumber, and are larger than the
+	// event by now: they are to be cancelled and in nobody's way meanwhile.
+	overtaken []*Party
+	asked     map[uuid.UUID][]asked // each person's bookings of the last seconds
+	newest    IDTick                // the highest id drawn for the event
+	// perTx is PromotionsPerTx, or less in simulations.
+	perTx int
 }
 
 // asked remembers what a person asked for, to notice a double submit.
@@ -63,6 +69,7 @@ func NewInventory(e event.Event, lastWaiting int64, parties []Party) *Inventory 
 		live:     make(map[uuid.UUID]*Party, len(parties)),
 		persons:  make(map[uuid.UUID]int32, len(parties)),
 		asked:    make(map[uuid.UUID][]asked),
+		perTx:    PromotionsPerTx,
 	}
 	sort.Slice(parties, func(i, j int) bool { return parties[i].WaitingNumber < parties[j].WaitingNumber })
 	for i := range parties {
@@ -97,8 +104,17 @@ func (inv *Inventory) catchUp(f *FreshEvent) {
 // Available is how many seats are neither sold nor blocked.
 func (inv *Inventory) Available() int32 { return inv.seats.total - inv.seats.taken }
 
-// WaitingParties is how many bookings wait.
-func (inv *Inventory) WaitingParties() int32 { return int32(len(inv.waitlist)) }
+// WaitingParties is how many bookings wait, those included that are too large
+// for the event by now.
+func (inv *Inventory) WaitingParties() int32 { return int32(len(inv.waitlist) + len(inv.overtaken)) }
+
+// inLine is how many of them will be served in their turn.
+func (inv *Inventory) inLine() int32 { return int32(len(inv.waitlist)) }
+
+// tooLarge says whether a party waits in vain.
+func (inv *Inventory) tooLarge(p *Party) bool {
+	return p.Status == Waiting && p.Seats > inv.seats.total
+}
 
 // Live is how many bookings are confirmed or waiting.
 func (inv *Inventory) Live() int { return len(inv.live) }
@@ -109,9 +125,33 @@ func (inv *Inventory) SeatsOf(user uuid.UUID) int32 { return inv.persons[user] }
 // configure takes over changed settings.
 func (inv *Inventory) configure(s event.Settings) {
 	inv.Settings = s
-	if s.TotalSlots != inv.seats.total {
-		inv.seats.resize(s.TotalSlots)
+	if s.TotalSlots == inv.seats.total {
+		return
 	}
+	inv.seats.resize(s.TotalSlots)
+	waiting := inv.everyoneWaiting()
+	inv.waitlist, inv.overtaken = nil, nil
+	for _, p := range waiting {
+		queue := inv.queueOf(p)
+		*queue = append(*queue, p)
+	}
+}
+
+// everyoneWaiting lists who waits, as they joined.
+func (inv *Inventory) everyoneWaiting() []*Party {
+	waiting := slices.Concat(inv.waitlist, inv.overtaken)
+	if len(inv.overtaken) > 0 {
+		slices.SortFunc(waiting, func(a, b *Party) int { return cmp.Compare(a.WaitingNumber, b.WaitingNumber) })
+	}
+	return waiting
+}
+
+// queueOf gives the list in which a party waits.
+func (inv *Inventory) queueOf(p *Party) *[]*Party {
+	if inv.tooLarge(p) {
+		return &inv.overtaken
+	}
+	return &inv.waitlist
 }
 
 // apply makes a change true.
@@ -181,10 +221,8 @@ func (inv *Inventory) add(p *Party) {
 		inv.seats.take(p.SeatNumbers)
 		return
 	}
-	at := inv.rank(p.WaitingNumber)
-	inv.waitlist = append(inv.waitlist, nil)
-	copy(inv.waitlist[at+1:], inv.waitlist[at:])
-	inv.waitlist[at] = p
+	queue := inv.queueOf(p)
+	*queue = slices.Insert(*queue, rankIn(*queue, p.WaitingNumber), p)
 }
 
 func (inv *Inventory) remove(p *Party) {
@@ -202,17 +240,20 @@ func (inv *Inventory) remove(p *Party) {
 		inv.seats.free(p.SeatNumbers)
 		return
 	}
-	if at := inv.rank(p.WaitingNumber); at == 0 {
-		inv.waitlist[0] = nil
-		inv.waitlist = inv.waitlist[1:]
+	queue := inv.queueOf(p)
+	if at := rankIn(*queue, p.WaitingNumber); at == 0 {
+		(*queue)[0] = nil
+		*queue = (*queue)[1:]
 	} else {
-		inv.waitlist = append(inv.waitlist[:at], inv.waitlist[at+1:]...)
+		*queue = append((*queue)[:at], (*queue)[at+1:]...)
 	}
 }
 
-// rank is how many parties wait before the number.
-func (inv *Inventory) rank(number int64) int {
-	return sort.Search(len(inv.waitlist), func(i int) bool { return inv.waitlist[i].WaitingNumber >= number })
+// rank is how many parties wait in line before the number.
+func (inv *Inventory) rank(number int64) int { return rankIn(inv.waitlist, number) }
+
+func rankIn(queue []*Party, number int64) int {
+	return sort.Search(len(queue), func(i int) bool { return queue[i].WaitingNumber >= number })
 }
 
 // first gives n live bookings to be closed, fewer where there are no more:
@@ -231,11 +272,12 @@ func (inv *Inventory) first(n int) []*Party {
 
 // moved lists who waits after the changes and had another place before: those
 // behind the first that left the waitlist. Where the whole waitlist is closed
-// nobody is told of a place that is none any more.
-func (inv *Inventory) moved(changes []Change) []uuid.UUID {
+// nobody is told of a place that is none any more, and who is too large for an
+// event left the line when its capacity was edited.
+func (inv *Inventory) moved(changes []Change, edited bool) []uuid.UUID {
 	first := len(inv.waitlist)
 	for i := range changes {
-		if reason := changes[i].After.Reason; reason == ReasonEventCancelled || reason == ReasonEventStarted {
+		if reason := changes[i].After.Reason; reason == ReasonEventCancelled || reason == ReasonEventStarted || reason == ReasonCapacity && !edited {
 			continue
 		}
 		if changes[i].Before.Status == Waiting && changes[i].After.Status != Waiting {

@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -39,6 +40,9 @@ type Store interface {
 	// DueClosings lists events whose bookings the clock or a cancellation has
 	// overtaken, by rising id from after on.
 	DueClosings(ctx context.Context, now time.Time, after uuid.UUID, limit int) ([]uuid.UUID, error)
+	// DueTooLarge lists events at which parties wait that are larger than the
+	// event, and should have been closed when its capacity was lowered.
+	DueTooLarge(ctx context.Context, now time.Time, after uuid.UUID, limit int) ([]uuid.UUID, error)
 	// DuePromotions lists events at which a promotion might be possible.
 	DuePromotions(ctx context.Context, now time.Time, after uuid.UUID, limit int) ([]uuid.UUID, error)
 	// Figures pages through counter and waitlist of the events that end after
@@ -117,6 +121,8 @@ type Service struct {
 	mirror Mirror     // nil: nobody else reads counter and waitlist
 	newest func(ctx context.Context, eventID uuid.UUID) (int64, error)
 	chores chores
+	// lookedWide is when a sweep looked everywhere last, in nanoseconds since 1970.
+	lookedWide atomic.Int64
 }
 
 // ServiceOption makes the use cases differ from those of one process.

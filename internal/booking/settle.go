@@ -30,7 +30,7 @@ func (a *Allocator) settle(batch []*request, entries []*entry, out *Batch) {
 		}
 		changes, edited := e.changed, e.edited
 		e.changed, e.edited = nil, false
-		news := Committed{Changes: changes, Moved: e.inv.moved(changes)}
+		news := Committed{Changes: changes, Moved: e.inv.moved(changes, e.edited)}
 		e.mu.Unlock()
 		if edited {
 			news.Edited = &out.Edit.Event
@@ -102,7 +102,7 @@ func (e *entry) figures() Figures {
 		return f
 	}
 	f.Version, f.Available = e.inv.Version, e.inv.Available()
-	for _, p := range e.inv.waitlist {
+	for _, p := range e.inv.everyoneWaiting() {
 		f.Waitlist = append(f.Waitlist, p.UserID)
 	}
 	return f

@@ -70,6 +70,7 @@ func (r *simReplica) begin(id uuid.UUID, inv *Inventory) *simRun {
 		return run
 	}
 	book := w.books[id]
+	inv.perTx = w.perTx
 	run.begun, run.base, run.stale = true, inv.Version, inv.Version < book.row.Version
 	switch {
 	case w.given.plain:
@@ -168,8 +169,12 @@ func (w *simWorld) judgeEdit(a *simAttempt, b *Batch) {
 		return // the same batch, once more
 	}
 	told := simTold(b.Changes, nil, false)
+	told.Silent = true
 	if b.Edit == nil {
 		told.Refusal = ErrCapacity.Code
+		if a.request.changed.TotalSlots > a.run.model.Total {
+			told.Refusal = simTooLargeLeft
+		}
 	}
 	wrong := a.run.model.Reconfigure(simtest.Moment{Now: w.now().Add(a.request.r.skew), Holds: a.run.holds}, *simModelOf(a.request.changed), told)
 	if wrong != nil {
@@ -200,6 +205,9 @@ func simTold(changes []Change, err error, more bool) simtest.Told {
 	return told
 }
 
+// simTooLargeLeft stands for errTooLargeLeft.
+const simTooLargeLeft = "too_large_left"
+
 // simCode gives what a client branches on.
 func simCode(err error) string {
 	var f *fault.Error
@@ -208,6 +216,8 @@ func simCode(err error) string {
 		return ""
 	case errors.Is(err, errAccess):
 		return "access"
+	case errors.Is(err, errTooLargeLeft):
+		return simTooLargeLeft
 	case errors.As(err, &f):
 		return f.Code
 	default:
@@ -242,13 +252,17 @@ func (w *simWorld) compare(inv *Inventory, m *simtest.Model) {
 			w.failf("%s has %d seats, in the model %d", short(p.Person), inv.persons[p.Person], m.Of(p.Person))
 		}
 	}
-	waiting := m.Waiting()
-	if len(waiting) != len(inv.waitlist) {
-		w.failf("%d wait, in the model %d", len(inv.waitlist), len(waiting))
-	}
-	for i := range waiting {
-		if inv.waitlist[i].ID != waiting[i].ID {
-			w.failf("at place %d waits %s, in the model %s", i+1, short(inv.waitlist[i].ID), short(waiting[i].ID))
+	for _, queue := range []struct {
+		is   []*Party
+		want []simtest.Party
+	}{{inv.waitlist, m.Waiting()}, {inv.overtaken, m.Overtaken()}} {
+		if len(queue.want) != len(queue.is) {
+			w.failf("%d wait, in the model %d", len(queue.is), len(queue.want))
+		}
+		for i := range queue.want {
+			if queue.is[i].ID != queue.want[i].ID {
+				w.failf("at place %d waits %s, in the model %s", i+1, short(queue.is[i].ID), short(queue.want[i].ID))
+			}
 		}
 	}
 }

@@ -93,7 +93,7 @@ var simMustMeet = append([]string{
 	"decided early", "not to be refused early", "given up before it was refused", "decided beside a refusal", "another sold before an early refusal",
 	"answered ", "answered access", "answered booking_cancelled", "answered booking_not_confirmed", "answered booking_not_waiting", "answered capacity_below_sold", "answered duplicate_request",
 	"answered event_not_bookable", "answered idempotency_key_reused", "answered invalid", "answered not_found", "answered org_suspended",
-	"answered seat_limit", "answered seats_held", "answered seats_not_in_booking", "answered seats_unavailable", "answered sold_out",
+	"answered seat_limit", "answered seats_held", "answered seats_not_in_booking", "answered seats_unavailable", "answered sold_out", "answered too_large_left",
 	"answered unavailable", "answered waitlist_first", "answered waitlist_full",
 }, simFaultNames[1:]...)
 

@@ -49,6 +49,7 @@ type simWorld struct {
 	holds    simHolds
 	log      *slog.Logger
 
+	perTx   int // parties promoted or closed by one order
 	faults  int // of a thousand calls of the database that go wrong
 	away    int // calls of the database before it is back
 	busy    []*simReplica
@@ -206,6 +207,9 @@ func newSimWorld(seed uint64, given simConditions) *simWorld {
 	if w.chance(700) {
 		w.faults = 1 + w.rnd.IntN(200)
 	}
+	if w.perTx = PromotionsPerTx; w.chance(500) {
+		w.perTx = 1 + w.rnd.IntN(3)
+	}
 	for range 1 + w.rnd.IntN(2) {
 		w.slots = append(w.slots, uuid.Nil)
 	}
@@ -249,6 +253,7 @@ func (w *simWorld) newEvent(slot int) {
 	}
 	e.AvailableSlots = e.TotalSlots
 	w.books[e.ID] = &simBook{row: e, live: map[uuid.UUID]Party{}, sold: map[int32]uuid.UUID{}, model: simModelOf(e)}
+	w.books[e.ID].model.AtOnce = w.perTx
 	w.slots[slot] = e.ID
 	w.tell("event %s: %d seats, at most %d each, %s, waitlist %+v", short(e.ID), e.TotalSlots, e.MaxSeatsPerUser, e.WaitlistPolicy, e.WaitlistLimit)
 }

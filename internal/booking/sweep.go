@@ -91,6 +91,18 @@ func (s *Service) finish(c chore) {
 	}
 }
 
+// closeNow closes what an event's state has overtaken, for somebody who waits
+// for it.
+func (s *Service) closeNow(ctx context.Context, eventID uuid.UUID) error {
+	for left := true; left; {
+		var err error
+		if left, err = s.choreStep(ctx, chore{eventID, Close{}}, true); err != nil {
+			return fmt.Errorf("booking: close what is overtaken: %w", err)
+		}
+	}
+	return nil
+}
+
 // choreStep does one transaction of a chore and says whether more is left.
 func (s *Service) choreStep(ctx context.Context, c chore, urgent bool) (left bool, err error) {
 	var answer Answer
@@ -117,6 +129,11 @@ func (s *Service) HoldEnded(eventID uuid.UUID) {
 // EventDeleted forgets an event that is no more.
 func (s *Service) EventDeleted(eventID uuid.UUID) { s.alloc.Forget(eventID) }
 
+// lookWideEvery is how often a sweep looks through the waitlists of small events
+// for what a crash has left there of a capacity that was lowered: it costs more
+// than the rest, and is needed seldom.
+const lookWideEvery = time.Minute
+
 // sweepPage bounds the events that one query of a sweep gives.
 const sweepPage = 500
 
@@ -124,13 +141,15 @@ const sweepPage = 500
 // would, and closes what the clock or a cancellation has overtaken. It may
 // run at any time and twice.
 func (s *Service) Sweep(ctx context.Context) error {
-	for _, task := range []struct {
+	type task struct {
 		due   func(ctx context.Context, now time.Time, after uuid.UUID, limit int) ([]uuid.UUID, error)
 		order Order
-	}{
-		{s.store.DuePromotions, Promote{}},
-		{s.store.DueClosings, Close{}},
-	} {
+	}
+	tasks := []task{{s.store.DuePromotions, Promote{}}, {s.store.DueClosings, Close{}}}
+	if last := s.lookedWide.Load(); s.now().UnixNano()-last >= int64(lookWideEvery) && s.lookedWide.CompareAndSwap(last, s.now().UnixNano()) {
+		tasks = append(tasks, task{s.store.DueTooLarge, Close{}})
+	}
+	for _, task := range tasks {
 		for after := uuid.Nil; ; {
 			page, err := task.due(ctx, s.now(), after, sweepPage)
 			if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,13 +24,15 @@ var _ booking.Store = (*BookingStore)(nil)
 // NewBookingStore reads bookings from the database.
 func NewBookingStore(db *DB) *BookingStore { return &BookingStore{db: db} }
 
-// bookingRows is a query's source of bookings as they read at $1: overtaken
-// by a cancelled event, or by the start of one that they still wait for.
+// bookingRows is a query's source of bookings as they read at $1: overtaken by a
+// capacity that is smaller than the party, by a cancelled event, or by the start
+// of one that they still wait for.
 const bookingRows = `
 	FROM bookings b
 	JOIN events e ON e.id = b.event_id
 	CROSS JOIN LATERAL (
-	  SELECT CASE WHEN b.status <> 'cancelled' AND e.cancelled_at IS NOT NULL THEN 'event_cancelled'
+	  SELECT CASE WHEN b.status = 'waiting' AND b.seats > e.total_slots THEN 'capacity'
+	              WHEN b.status <> 'cancelled' AND e.cancelled_at IS NOT NULL THEN 'event_cancelled'
 	              WHEN b.status = 'waiting' AND e.starts_at <= $1 THEN 'event_started' END AS overtaken) o
 	CROSS JOIN LATERAL (
 	  SELECT CASE WHEN o.overtaken IS NULL THEN b.status ELSE 'cancelled' END AS status) t`
@@ -43,7 +46,7 @@ var bookingColumns = bookingColumnsAt(`
 // counting for each row would cost the square of the list's length.
 var waitlistColumns = bookingColumnsAt(`
 	row_number() OVER (ORDER BY b.waiting_number) +
-	  (SELECT count(*) FROM bookings w WHERE w.event_id = $2 AND w.status = 'waiting' AND w.waiting_number <= $3)`)
+	  (SELECT count(*) FROM bookings w WHERE w.event_id = $2 AND w.status = 'waiting' AND w.waiting_number <= $3 AND w.seats <= e.total_slots)`)
 
 func bookingColumnsAt(position string) string {
 	return `
@@ -186,6 +189,16 @@ func (s *BookingStore) DueClosings(ctx context.Context, now time.Time, after uui
 		  WHERE e.cancelled_at IS NOT NULL AND e.available_slots < e.total_slots
 		    AND EXISTS (SELECT FROM booking_seats s WHERE s.event_id = e.id AND s.status = 'booked')) due
 		WHERE id > $2 ORDER BY id LIMIT $3`, now, after, limit)
+}
+
+// DueTooLarge implements booking.Store. Only an event that was edited and has
+// fewer seats than a party may have can have any.
+func (s *BookingStore) DueTooLarge(ctx context.Context, now time.Time, after uuid.UUID, limit int) ([]uuid.UUID, error) {
+	return s.due(ctx, `
+		SELECT e.id FROM events e
+		WHERE e.waiting_parties > 0 AND e.starts_at > $1 AND e.revision > 1 AND e.total_slots < `+strconv.Itoa(booking.MaxSeats)+` AND e.id > $2
+		  AND EXISTS (SELECT FROM bookings b WHERE b.event_id = e.id AND b.status = 'waiting' AND b.seats > e.total_slots)
+		ORDER BY e.id LIMIT $3`, now, after, limit)
 }
 
 // DuePromotions implements booking.Store. Who waits at a suspended

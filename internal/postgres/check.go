@@ -142,9 +142,10 @@ var breachQueries = []breachQuery{
 		        AND a.before ->> 'waitlist_policy' <> a.after ->> 'waitlist_policy')
 		    GROUP BY b.id) waited) ordered
 		WHERE promoted < last_before`},
-	{"C5", "waiting parties that are larger than their event", `
+	// A capacity that is lowered cancels them in steps.
+	{"C7", "waiting parties that are larger than their event", `
 		SELECT b.id::text FROM bookings b JOIN events e ON e.id = b.event_id
-		WHERE b.status = 'waiting' AND b.seats > e.total_slots`},
+		WHERE b.status = 'waiting' AND b.seats > e.total_slots AND e.updated_at < $1::timestamptz - interval '` + closingDeadline.String() + `'`},
 	{"C5", "waiting numbers that are not those of the history, or not in the order of joining", `
 		SELECT id::text FROM (
 		  SELECT b.id, b.waiting_number, (h.details -> 'to' ->> 'waiting_number')::bigint AS given,

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -26,8 +27,8 @@ func crowded(t testing.TB, db *testkit.DB, org uuid.UUID, sold, waiting int) uui
 	people := db.People(t, sold+waiting)
 	if _, err := db.System.Exec(context.Background(), `
 		WITH n AS (
-		  SELECT n, u, ('00000000-0000-7000-8000-' || right($1::uuid::text, 4) || lpad(to_hex(n), 8, '0'))::uuid AS id, n <= $3::int AS sold
-		  FROM unnest($5::uuid[]) WITH ORDINALITY p(u, n)),
+		  SELECT n, u, ('00000000-' || right(e, 4) || '-7' || left(right(e, 7), 3) || '-8' || left(right(e, 10), 3) || '-0000' || lpad(to_hex(n), 8, '0'))::uuid AS id, n <= $3::int AS sold
+		  FROM unnest($5::uuid[]) WITH ORDINALITY p(u, n), CAST($1::uuid AS text) e),
 		b AS (
 		  INSERT INTO bookings (id, org_id, event_id, user_id, seats, status, waiting_number, created_at, updated_at)
 		  SELECT id, $2::uuid, $1::uuid, u, CASE WHEN sold THEN 1 ELSE 2 END, CASE WHEN sold THEN 'confirmed' ELSE 'waiting' END,
@@ -307,5 +308,71 @@ func TestACrowdIsServedInStepsOverACrash(t *testing.T) {
 		t.Errorf("%d of %d are served", n, crowdSize/2)
 	}
 	inSteps(t, db, id, crowdSize/2)
+	db.CheckClean(t)
+}
+
+// A capacity that is lowered below the size of a crowd's parties cancels them in
+// steps, over the death of the process that began. Meanwhile they read as
+// cancelled and are in nobody's way; raised again, it serves none of them.
+func TestWhoIsTooLargeIsClosedInStepsOverACrash(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	db := testkit.NewDB(t)
+	org, admin := db.Org(t)
+	const parties = crowdSize / 2
+	for _, raised := range []bool{false, true} {
+		id := crowded(t, db, org, 1, parties)
+		db.AsOwner(t, fmt.Sprintf(`UPDATE events SET total_slots = 2, available_slots = 1 WHERE id = '%s'`, id))
+		first, m := newMortalSeller(t, db)
+		slots := int64(1)
+		if _, err := first.EditEvent(ctx, as(admin), id, event.Patch{TotalSlots: &slots}, 0); err != nil {
+			t.Fatal(err)
+		}
+		m.await(t)
+		left := func() int { return countOf(t, db, `SELECT waiting_parties FROM events WHERE id = $1`, id) }
+		if n := left(); n != parties-(1+stepsLived)*booking.PromotionsPerTx {
+			t.Errorf("%d are left by a process that died after %d steps", n, stepsLived)
+		}
+		second := newSeller(t, db)
+		var waits, who, seat, sitter uuid.UUID
+		if err := db.System.QueryRow(ctx, `
+			SELECT w.id, w.user_id, s.id, s.user_id FROM bookings w JOIN bookings s ON s.event_id = w.event_id AND s.status = 'confirmed'
+			WHERE w.event_id = $1 AND w.status = 'waiting' LIMIT 1`, id).Scan(&waits, &who, &seat, &sitter); err != nil {
+			t.Fatalf("nobody is left to read about: %v", err)
+		}
+		if b, err := second.Get(ctx, as(who), waits); err != nil || b.Status != booking.Cancelled || b.Reason != booking.ReasonCapacity || b.Position != 0 {
+			t.Errorf("not rewritten yet, reads as %+v, %v", b.Booking, err)
+		}
+		if found, err := second.ListByEvent(ctx, as(admin), booking.EventQuery{EventID: id, Waitlist: true, Limit: 10}); err != nil || len(found) > 0 {
+			t.Errorf("%d are on the waitlist, %v", len(found), err)
+		}
+		if _, err := second.Cancel(ctx, as(who), waits, booking.Key{}); !errors.Is(err, booking.ErrAlreadyCancelled) {
+			t.Errorf("cancelled once more: %v", err)
+		}
+		if _, err := second.Cancel(ctx, as(sitter), seat, booking.Key{}); err != nil {
+			t.Error(err)
+		}
+		if b, err := second.Book(ctx, as(who), booking.Request{EventID: id, Seats: 1}); err != nil || b.Status != booking.Confirmed {
+			t.Errorf("who comes now: %+v, %v", b, err)
+		}
+		if raised {
+			slots = 2 * parties
+			if _, err := second.EditEvent(ctx, as(admin), id, event.Patch{TotalSlots: &slots}, 0); err != nil {
+				t.Error(err)
+			}
+		} else {
+			sweepUntil(t, second, left)
+		}
+		for what, sql := range map[string]string{
+			"bookings": `SELECT count(*) FROM bookings WHERE event_id = $1 AND status = 'cancelled' AND reason = 'capacity'`,
+			"history":  `SELECT count(DISTINCT booking_id) FROM booking_history WHERE event_id = $1 AND details ->> 'reason' = 'capacity'`,
+			"facts":    `SELECT count(*) FROM outbox WHERE event_id = $1 AND kind = 'booking.cancelled' AND payload ->> 'reason' = 'capacity'`,
+		} {
+			if n := countOf(t, db, sql, id); n != parties {
+				t.Errorf("raised %t, %s: %d of %d", raised, what, n, parties)
+			}
+		}
+		inSteps(t, db, id, parties)
+	}
 	db.CheckClean(t)
 }

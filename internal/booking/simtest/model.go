@@ -14,9 +14,8 @@ import (
 
 // Numbers of the contract.
 const (
-	rowLength   = 20
-	sentTwice   = 2 * time.Second
-	stepsAtOnce = 100 // the contract's limit is 500; the room keeps to less
+	rowLength = 20
+	sentTwice = 2 * time.Second
 )
 
 // Model is one event as the contract tells it: seats, who has them, who waits.
@@ -32,6 +31,7 @@ type Model struct {
 	Cancelled  bool
 	Suspended  bool
 	Hidden     bool // for the organization's members alone
+	AtOnce     int  // parties promoted or closed by one order
 
 	seats   []uuid.UUID // whose booking; seat 1 at 0
 	parties []Party     // live; who waits, in order of joining
@@ -84,6 +84,7 @@ type Told struct {
 	Gone    []int32
 	Steps   []Step
 	More    bool
+	Silent  bool // about whether there is more
 }
 
 // Clone gives a copy to try something on.
@@ -129,11 +130,20 @@ func (m *Model) Of(person uuid.UUID) int32 {
 	return n
 }
 
-// Waiting lists who waits, in order.
-func (m *Model) Waiting() []Party {
+// Waiting lists who waits, in order, without those who are too large for the
+// event by now.
+func (m *Model) Waiting() []Party { return m.queue(func(p *Party) bool { return !m.TooLarge(p) }) }
+
+// Overtaken lists those, who are to be cancelled.
+func (m *Model) Overtaken() []Party { return m.queue(m.TooLarge) }
+
+// TooLarge says whether a party waits in vain, since the capacity was lowered.
+func (m *Model) TooLarge(p *Party) bool { return p.Waits() && p.Size > m.Total }
+
+func (m *Model) queue(of func(*Party) bool) []Party {
 	var list []Party
 	for _, p := range m.parties {
-		if p.Waits() {
+		if p.Waits() && of(&p) {
 			list = append(list, p)
 		}
 	}
@@ -145,7 +155,7 @@ func (m *Model) Waiting() []Party {
 func (m *Model) waits() int32 {
 	n := int32(0)
 	for i := range m.parties {
-		if m.parties[i].Waits() {
+		if p := &m.parties[i]; p.Waits() && !m.TooLarge(p) {
 			n++
 		}
 	}

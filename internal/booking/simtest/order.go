@@ -126,7 +126,7 @@ func (m *Model) changeable(at Moment, id uuid.UUID, told Told) (p Party, done bo
 		return p, true, told.refused("booking_cancelled")
 	case !m.upcoming(at.Now):
 		return p, true, told.refused("event_not_bookable")
-	case i < 0:
+	case i < 0 || m.TooLarge(&m.parties[i]):
 		return p, true, told.refused("booking_cancelled")
 	}
 	return m.parties[i], false, nil
@@ -304,11 +304,11 @@ func (m *Model) Promote(at Moment, told Told) error {
 func (m *Model) promotes(at Moment, told Told) error {
 	for served := 0; ; served++ {
 		p := m.turn(at)
-		if p == nil || served == stepsAtOnce {
+		if p == nil || served == m.AtOnce {
 			if len(told.Steps) > 0 {
 				return fmt.Errorf("nobody is to be served, told was %s", &told)
 			}
-			if p != nil && !told.More || told.More && served < stepsAtOnce {
+			if !told.Silent && (p != nil && !told.More || told.More && served < m.AtOnce) {
 				return fmt.Errorf("%d were served and more is %v", served, told.More)
 			}
 			return nil
@@ -374,33 +374,39 @@ func (told *Told) nothing() error {
 	return nil
 }
 
-// Close judges the end of what a cancellation or the start has overtaken: of
-// those that wait, in order, and of a cancelled event then all others, in any.
+// Close judges the end of what the event's state has overtaken: of parties that
+// are too large, then of those that wait, in order, and of a cancelled event then
+// all others, in any.
 func (m *Model) Close(at Moment, told Told) error {
 	if told.Refusal != "" {
 		return fmt.Errorf("was refused with %s", told.Refusal)
 	}
-	if m.upcoming(at.Now) {
-		return told.nothing()
+	tooLarge := m.Overtaken()
+	over, reason := len(tooLarge), ""
+	var waiting []Party
+	switch {
+	case m.Cancelled:
+		waiting, over, reason = m.Waiting(), len(m.parties), "event_cancelled"
+	case !m.upcoming(at.Now):
+		waiting, reason = m.Waiting(), "event_started"
+		over += len(waiting)
 	}
-	waiting := m.Waiting()
-	reason, over := "event_started", len(waiting)
-	if m.Cancelled {
-		reason, over = "event_cancelled", len(m.parties)
-	}
-	if told.More != (over > stepsAtOnce) {
+	if told.More != (over > m.AtOnce) {
 		return fmt.Errorf("%d were to be closed and more is %v", over, told.More)
 	}
-	for i := range min(over, stepsAtOnce) {
-		var p Party
-		if i < len(waiting) {
-			p = waiting[i]
-		} else if len(told.Steps) > 0 {
+	for i := range min(over, m.AtOnce) {
+		p, why := Party{}, reason
+		switch {
+		case i < len(tooLarge):
+			p, why = tooLarge[i], "capacity"
+		case i < len(tooLarge)+len(waiting):
+			p = waiting[i-len(tooLarge)]
+		case len(told.Steps) > 0:
 			if next := m.find(told.Steps[0].Party.ID); next >= 0 {
 				p = m.parties[next]
 			}
 		}
-		if err := m.ends(p, reason, &told); err != nil {
+		if err := m.ends(p, why, &told); err != nil {
 			return err
 		}
 	}
@@ -415,17 +421,25 @@ func (m *Model) Reconfigure(at Moment, next Model, told Told) error {
 			return told.refused("capacity_below_sold")
 		}
 	}
+	if next.Total > m.Total && len(m.Overtaken()) > 0 {
+		return told.refused("too_large_left")
+	}
 	if told.Refusal != "" {
 		return fmt.Errorf("refused with %s for no reason", told.Refusal)
 	}
-	next.seats, next.parties, next.numbers, next.asks = m.seats, m.parties, m.numbers, m.asks
+	next.seats, next.parties, next.numbers, next.asks, next.AtOnce = m.seats, m.parties, m.numbers, m.asks, m.AtOnce
 	*m = next
-	for _, p := range m.Waiting() {
-		if p.Size > m.Total {
-			if err := m.ends(p, "capacity", &told); err != nil {
-				return err
-			}
+	tooLarge := m.Overtaken()
+	for _, p := range tooLarge[:min(len(tooLarge), m.AtOnce)] {
+		if err := m.ends(p, "capacity", &told); err != nil {
+			return err
 		}
+	}
+	if len(tooLarge) > m.AtOnce {
+		if !told.Silent && !told.More {
+			return fmt.Errorf("%d are too large and more is %v", len(tooLarge), told.More)
+		}
+		told.Silent = true // more may be left for either reason
 	}
 	return m.promotes(at, told)
 }
