@@ -28,8 +28,8 @@ const (
 	setupPatience  = 30 * time.Second
 	checkPatience  = 5 * time.Minute
 	tokenLifetime  = "12h"
-	retriesMax     = 100 // of a set-up call that is told to come later
-	logTail        = 15  // lines shown of a server that failed
+	retriesMax     = 100      // of a set-up call that is told to come later
+	logTail        = 15       // lines shown of a server that failed
 	maxSetupAnswer = 64 << 20 // bytes; a heap profile has its totals at its end
 )
 
