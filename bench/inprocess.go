@@ -159,7 +159,7 @@ func (r *runner) callers(ctx context.Context, meter *meter, call func(context.Co
 	}
 	wait(ctx, time.Until(begin))
 	meter.start()
-	stop, err := r.profileSelf(partAllocator)
+	stop, err := r.profileSelf(ctx, partAllocator)
 	running.Wait()
 	err = errors.Join(err, stop())
 	total := result{Elapsed: r.duration(), Refused: map[string]int{}}
@@ -170,8 +170,9 @@ func (r *runner) callers(ctx context.Context, meter *meter, call func(context.Co
 	return total, errors.Join(err, ctx.Err())
 }
 
-// profileSelf profiles this process until stop, where profiles are wanted.
-func (r *runner) profileSelf(part string) (stop func() error, err error) {
+// profileSelf profiles this process and its PostgreSQL until stop, where
+// profiles are wanted.
+func (r *runner) profileSelf(ctx context.Context, part string) (stop func() error, err error) {
 	stop = func() error { return nil }
 	if !r.profile {
 		return stop, nil
@@ -180,8 +181,10 @@ func (r *runner) profileSelf(part string) (stop func() error, err error) {
 	if err != nil {
 		return stop, err
 	}
+	backends := make(chan error, 1)
+	go func() { backends <- r.world.first().sampleBackends(ctx, part, r.duration()) }()
 	return func() error {
 		pprof.StopCPUProfile()
-		return file.Close()
+		return errors.Join(file.Close(), <-backends)
 	}, pprof.StartCPUProfile(file)
 }

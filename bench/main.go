@@ -133,7 +133,7 @@ func parseOptions(args []string) (o options, err error) {
 	flags.BoolVar(&o.engines, "engines", false, "measure also on PostgreSQL, Redis and RabbitMQ, which are started for it, by one process and by several")
 	flags.StringVar(&o.chart, "chart", "", "where a picture of the figures is drawn, as SVG, such as docs/bench.svg; default: nowhere")
 	flags.StringVar(&o.docs, "docs", "", "the page whose figures are replaced by this run's, such as docs/performance.md; default: none")
-	flags.BoolVar(&o.profile, "profile", false, "keep CPU profiles of the server beside the results; costs a few per cent")
+	flags.BoolVar(&o.profile, "profile", false, "keep CPU profiles of the server, and what PostgreSQL's backends do, beside the results; costs a few per cent")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -476,7 +476,8 @@ func (r *runner) sale(ctx context.Context, s sale) (row, error) {
 		}
 	}
 	s.warmUp = cmp.Or(s.warmUp, warmUp)
-	profile := r.profileDuring(ctx, s.part, s.duration+s.warmUp, ours)
+	// A load that ends when there is no more says too much of how long it takes.
+	profile := r.profileDuring(ctx, s.part, min(s.duration+s.warmUp, r.duration()+warmUp), ours)
 	settles := ours && r.engines
 	var before written
 	var err error
@@ -538,6 +539,10 @@ func (r *runner) profileDuring(ctx context.Context, part string, d time.Duration
 		done <- nil
 		return done
 	}
-	go func() { done <- r.world.first().saveProfile(ctx, part, d) }()
+	go func() {
+		backends := make(chan error, 1)
+		go func() { backends <- r.world.first().sampleBackends(ctx, part, d) }()
+		done <- errors.Join(r.world.first().saveProfile(ctx, part, d), <-backends)
+	}()
 	return done
 }

@@ -278,6 +278,15 @@ func TestFiguresAreFilledIntoAPage(t *testing.T) {
 	}
 }
 
+func TestWhatBackendsDoIsListedByFrequency(t *testing.T) {
+	t.Parallel()
+	text := frequent(map[doing]int{{"runs", "SELECT 1"}: 5, {"IO: WALSync", "COMMIT"}: 20}, 10)
+	lines := strings.Split(text, "\n")
+	if !strings.Contains(lines[1], "2.000  IO: WALSync") || !strings.Contains(lines[2], "0.500  runs") || !strings.HasSuffix(lines[2], "SELECT 1") {
+		t.Errorf("listed as\n%s", text)
+	}
+}
+
 func TestRowsAreJoined(t *testing.T) {
 	t.Parallel()
 	w := row{}.and(row{Booked: 100, Seconds: 1, P99: 5, Usage: usage{Server: 1}}).and(row{Booked: 500, Seconds: 3, P99: 4, Usage: usage{Server: 2}})
