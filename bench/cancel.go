@@ -21,7 +21,8 @@ const (
 	waitlistLeft = 10_000 // parties that still wait when a burst ends
 	// cancelPatience bounds a burst, and the joining before it.
 	cancelPatience = 2 * time.Minute
-	cancelRounds   = 20
+	// cancelRounds bounds the bursts; two thirds of a sale's time end them, too.
+	cancelRounds = 20
 )
 
 // joined are bookings in the order of their answers, with who made them.
@@ -70,7 +71,7 @@ func (r *runner) cancels(ctx context.Context) (err error) {
 		}
 	}
 	var all row
-	for round := 0; all.Seconds < r.duration().Seconds() && round < cancelRounds; round++ {
+	for round := 0; all.Seconds < 2*r.side().Seconds() && round < cancelRounds; round++ {
 		if err := r.join(ctx, j, events, cancelBurst); err != nil {
 			return err
 		}

@@ -64,7 +64,7 @@ var (
 
 // What is measured.
 const (
-	defaultSeconds     = 15
+	defaultSeconds     = 10
 	defaultPeople      = 30_000
 	defaultConnections = 256
 	hotSeats           = 1_000_000
