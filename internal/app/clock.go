@@ -14,8 +14,9 @@ const (
 	// clockJump is how far the database's clock may be from ours before
 	// neither is believed.
 	clockJump = 3 * time.Second
-	// clockEvery is the time between two measurements.
-	clockEvery = 10 * time.Second
+	// clockEvery is the time between two measurements: for so long a jump goes
+	// unnoticed.
+	clockEvery = 2 * time.Second
 	// sleepLook is how soon after it wakes a machine is found to have slept: to
 	// look costs a call into the system, and every request asks for the time
 	// several times.

@@ -84,3 +84,20 @@ func TestTheClockGoesOnWhileTheMachineSleeps(t *testing.T) {
 		t.Errorf("readings far apart were believed: %v of sleep", got)
 	}
 }
+
+// TestNothingIsClosedByAClockThatIsNotBelieved runs a job that closes things
+// by the clock while it is steady, and only then.
+func TestNothingIsClosedByAClockThatIsNotBelieved(t *testing.T) {
+	a := &App{clock: newClock(slog.New(slog.DiscardHandler))}
+	ran := 0
+	job := a.whenSteady(func(context.Context) error { ran++; return nil })
+	for _, c := range []struct {
+		unsteady bool
+		want     int
+	}{{false, 1}, {true, 1}, {false, 2}} {
+		a.clock.unsteady.Store(c.unsteady)
+		if err := job(t.Context()); err != nil || ran != c.want {
+			t.Errorf("unsteady %t: ran %d times, want %d, %v", c.unsteady, ran, c.want, err)
+		}
+	}
+}

@@ -323,6 +323,39 @@ func TestStatusFollowsTheClock(t *testing.T) {
 	}
 }
 
+// TestStatusKnowsNoWallClock has events begin in the hour that is there twice
+// and in the one that is not there: what counts is the moment.
+func TestStatusKnowsNoWallClock(t *testing.T) {
+	for _, c := range []struct{ starts, at string }{
+		{"2026-10-25T02:30:00+02:00", "2026-10-25T00:30:00Z"}, // the first half past two
+		{"2026-10-25T02:30:00+01:00", "2026-10-25T01:30:00Z"}, // the second
+		{"2026-03-29T02:30:00+01:00", "2026-03-29T01:30:00Z"}, // by the clocks half past three
+	} {
+		var e event.Settings
+		for into, text := range map[*time.Time]string{&e.StartsAt: c.starts, &e.EndsAt: c.at} {
+			at, err := time.Parse(time.RFC3339, text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			*into = at
+		}
+		at := e.EndsAt
+		e.EndsAt = at.Add(15 * time.Minute)
+		berlin, err := time.LoadLocation("Europe/Berlin")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for now, want := range map[time.Time]event.Status{
+			at.Add(-time.Hour): event.Upcoming, at.Add(-1): event.Upcoming, at.In(berlin): event.Ongoing,
+			at.Add(15 * time.Minute): event.Completed, at.Add(time.Hour).In(berlin): event.Completed,
+		} {
+			if got := e.StatusAt(now); got != want {
+				t.Errorf("%s at %v: %s, want %s", c.starts, now, got, want)
+			}
+		}
+	}
+}
+
 func TestTheFactSaysWhatChanged(t *testing.T) {
 	e, err := event.New(draft(), id, me, now)
 	if err != nil {

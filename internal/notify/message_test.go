@@ -293,6 +293,11 @@ func TestTimesAreTheEvents(t *testing.T) {
 		{card("Europe/Vienna", "2026-12-04T18:30:00Z", "2026-12-04T21:00:00Z"), "Friday, 4 December 2026, 19:30–22:00 CET"},
 		{card("Europe/Vienna", "2026-07-04T22:30:00Z", "2026-07-05T21:00:00Z"), "Sunday, 5 July 2026, 00:30–23:00 CEST"},
 		{card("America/Sao_Paulo", "2026-12-04T18:30:00Z", "2026-12-05T21:00:00Z"), "Friday, 4 December 2026, 15:30 – Saturday, 5 December 2026, 18:00 (America/Sao_Paulo)"},
+		// The night in which half past two is there twice, and the one in which it
+		// is not there.
+		{card("Europe/Vienna", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"), "Sunday, 25 October 2026, 02:30 CEST–02:30 CET"},
+		{card("Europe/Vienna", "2026-10-24T20:00:00Z", "2026-10-25T02:00:00Z"), "Saturday, 24 October 2026, 22:00 CEST – Sunday, 25 October 2026, 03:00 CET"},
+		{card("Europe/Vienna", "2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z"), "Sunday, 29 March 2026, 01:30 CET–03:30 CEST"},
 		{card("Nowhere/Atall", "2026-12-04T18:30:00Z", "2026-12-04T21:00:00Z"), "Friday, 4 December 2026, 18:30–21:00 UTC"},
 	} {
 		if got := longTime(c.card); got != c.want {

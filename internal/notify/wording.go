@@ -221,7 +221,13 @@ func longTime(card EventCard) string {
 	if !sameDay(from, to) {
 		end = " – " + to.Format(day+", "+clock)
 	}
-	return from.Format(day+", "+clock) + end + zoneMark(to, card.TimeZone)
+	start := from.Format(day + ", " + clock)
+	// In the night in which the clocks change, one mark would be wrong for one
+	// of the two, and an hour is there twice.
+	if mark := zoneMark(from, card.TimeZone); mark != zoneMark(to, card.TimeZone) {
+		start += mark
+	}
+	return start + end + zoneMark(to, card.TimeZone)
 }
 
 func sameDay(a, b time.Time) bool {
