@@ -1,4 +1,4 @@
-//go:build linux && !engines
+//go:build linux && !engines && !race
 
 package system
 
