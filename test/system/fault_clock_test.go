@@ -10,6 +10,9 @@ import (
 	"happening/test/house"
 )
 
+// day is how far clocks are apart.
+const day = 24 * time.Hour
+
 // heldSeat is none of those that are chosen for somebody.
 const heldSeat = 50
 

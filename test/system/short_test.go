@@ -2,9 +2,20 @@
 
 package system
 
+import "time"
+
 // The short lengths, for every push; long_test.go has the full ones.
 const (
 	killRounds      = 5 // of the server
 	postmasterKills = 3
 	backendKills    = 8
+	wireCuts        = 40
+	// waitForRefusals says whether a full disk lasts until those who wait for
+	// room are told to come back, which takes eight seconds.
+	waitForRefusals = false
+	// startWithoutProvider takes as long as keys are not asked for again.
+	startWithoutProvider = false
 )
+
+// clockJumps are how far the clocks move apart while Happening runs.
+var clockJumps = []time.Duration{24 * time.Hour}
