@@ -42,12 +42,14 @@ func (s *seats) States(ctx context.Context, eventID uuid.UUID, saleVersion int64
 	if err != nil {
 		return nil, false
 	}
-	sold := live.Sold(numbers)
+	sold, blocked := live.Taken(numbers)
 	states := make([]uint8, len(numbers))
 	for i, n := range numbers {
 		switch _, held := holders[n]; {
 		case sold[i]:
 			states[i] = realtime.Booked
+		case blocked[i]:
+			states[i] = realtime.Blocked
 		case held:
 			states[i] = realtime.Held
 		}
@@ -79,7 +81,7 @@ func (s *seats) Snapshot(ctx context.Context, live *booking.Live) (httpapi.SeatS
 			return httpapi.SeatSnapshot{}, err
 		}
 	}
-	total, rows, e := live.Rows()
+	total, sold, blocked, e := live.Seats()
 	var holders map[int32]uuid.UUID
 	if err == nil {
 		holders, err = s.holders(ctx, eventID)
@@ -92,7 +94,7 @@ func (s *seats) Snapshot(ctx context.Context, live *booking.Live) (httpapi.SeatS
 	for n := range holders {
 		held = append(held, n)
 	}
-	packed := realtime.PackRows(int(total), rows, held)
+	packed := realtime.PackSets(int(total), sold, blocked, held)
 	return httpapi.SeatSnapshot{
 		Version: version.String(), Live: err == nil, Total: total, Available: e.Available, Packed: packed,
 		ETag: version.String() + "." + strconv.FormatUint(xxhash.Sum64(packed), 36),
@@ -124,7 +126,7 @@ func (g *gate) MayWatch(ctx context.Context, p access.Principal, eventID uuid.UU
 // committed tells the feed what a transaction changed. It runs in the
 // allocator's worker and does not block.
 func (a *App) committed(c booking.Committed) {
-	var changed []int32
+	changed := append(slices.Clone(c.Blocks.Blocked), c.Blocks.Unblocked...)
 	for i := range c.Changes {
 		ch := &c.Changes[i]
 		changed = append(changed, ch.Before.SeatNumbers...)
@@ -141,8 +143,12 @@ func (a *App) committed(c booking.Committed) {
 	a.feed.Sales(c.Live.EventID, c.Live.Version, realtime.Sales{AvailableSlots: c.Live.Available, WaitingParties: c.Live.WaitingParties})
 	if e := c.Edited; e != nil {
 		a.feed.EventChanged(e.ID, e.Revision, string(e.StatusAt(a.clock.Now())))
-		a.feed.Lost(e.ID) // the number of seats may be another
-		a.tellMoved(e.ID, c.Live.Version)
+	}
+	if c.Arranged {
+		a.feed.Lost(c.Live.EventID) // the number of seats may be another
+	}
+	if c.Edited != nil || !c.Blocks.None() {
+		a.tellMoved(c.Live.EventID, c.Live.Version)
 	}
 	for _, who := range c.Moved {
 		a.feed.Positions(who, c.Live.EventID)

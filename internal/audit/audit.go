@@ -38,6 +38,8 @@ const (
 	EventUpdated   Action = "event.updated"
 	EventCancelled Action = "event.cancelled"
 	EventDeleted   Action = "event.deleted"
+	LayoutChanged  Action = "event.layout_changed"
+	BlocksChanged  Action = "event.blocks_changed" // seats taken off sale, or put on sale again
 
 	// What those who run an event did to a booking there. The subject is the
 	// event; the booking is named by its id.
@@ -53,7 +55,7 @@ var actions = []Action{
 	OrgCreated, OrgUpdated, OrgDeleted, OrgSuspended, OrgResumed,
 	InviteCreated, InviteResent, InviteRevoked, InviteRejected,
 	MemberJoined, RoleChanged, MemberRemoved, MemberLeft, MemberErased,
-	EventCreated, EventUpdated, EventCancelled, EventDeleted,
+	EventCreated, EventUpdated, EventCancelled, EventDeleted, LayoutChanged, BlocksChanged,
 	BookingCancelled, SeatsCancelled, PartyResized, BookingMoved, BookingPromoted,
 }
 

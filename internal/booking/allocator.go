@@ -66,6 +66,9 @@ type Committed struct {
 	Changes []Change
 	// Edited is the event with its changed settings; nil: they did not change.
 	Edited *event.Event
+	// Arranged says that the seats are others, or lie elsewhere.
+	Arranged bool
+	Blocks   Blocks
 	// Moved are people whose place in the waitlist changed, of those at its
 	// front.
 	Moved []uuid.UUID
@@ -110,16 +113,20 @@ type Allocator struct {
 // entry is one event in memory.
 type entry struct {
 	id uuid.UUID
-	// mu guards inv, changed and edited. The worker holds it while it decides,
-	// not while it writes, so inv runs ahead of what is committed by one batch.
+	// mu guards inv and what a batch has changed of it. The worker holds it
+	// while it decides, not while it writes, so inv runs ahead of what is
+	// committed by one batch.
 	mu   sync.Mutex
 	inv  *Inventory   // nil: not loaded
 	used atomic.Int64 // when it was asked for last, in nanoseconds since 1970
 	live Live
-	// changed collects the batch's changes of this event, and edited says that
-	// its settings are changed, until that is written or undone.
-	changed []Change
-	edited  bool
+	// changed collects the batch's changes of this event, blocks what is taken
+	// off sale by it; edited and arranged say that its settings are changed, and
+	// where its seats lie. They stand until the batch is written or undone.
+	changed  []Change
+	blocks   Blocks
+	edited   bool
+	arranged bool
 	// contended is for how many batches more the event is locked first; the
 	// worker's own.
 	contended int
@@ -164,10 +171,10 @@ type Answer struct {
 	Err     error
 }
 
-// EditFunc turns an event as it is under the lock into what it shall be; a nil
-// Edit says that nothing differs. It may be called again and must have no
-// effect of its own.
-type EditFunc func(current event.Event, now time.Time) (event.Event, *Edit, error)
+// EditFunc turns an event as it is under the lock, and what is off sale there,
+// into what it shall be; a nil Edit says that nothing differs. It may be called
+// again and must have no effect of its own.
+type EditFunc func(current event.Event, blocked SeatBits, now time.Time) (event.Event, *Edit, error)
 
 // Option makes an allocator differ from one that sells alone.
 type Option func(*Allocator)

@@ -268,10 +268,10 @@ func drawPictures(t *testing.T) []byte {
 		fmt.Fprintf(&b, "<text x=\"%d\" y=\"%d\" class=\"title\">%s</text>\n", left, y, p.title)
 		y += 10
 		for s := int32(1); s <= p.total; s++ {
-			column, row := int((s-1)%rowSeats), int((s-1)/rowSeats)
+			column, row := int((s-1)%event.RowLength), int((s-1)/event.RowLength)
 			x, y := left+column*(seat+gap), y+row*(seat+gap)
-			if name, _ := event.RowOf(s); column == 0 {
-				fmt.Fprintf(&b, "<text x=\"%d\" y=\"%d\" class=\"row\">%s</text>\n", left-20, y+16, name)
+			if column == 0 {
+				fmt.Fprintf(&b, "<text x=\"%d\" y=\"%d\" class=\"row\">%s</text>\n", left-20, y+16, h.inv.layout.Place(s).Row)
 			}
 			class := "free"
 			switch {
@@ -286,9 +286,9 @@ func drawPictures(t *testing.T) []byte {
 			}
 			drawSeat(&b, x, y, seat, class)
 		}
-		y += int((p.total+rowSeats-1)/rowSeats)*(seat+gap) + 30
+		y += int((p.total+event.RowLength-1)/event.RowLength)*(seat+gap) + 30
 	}
-	width := left + rowSeats*(seat+gap) + 20
+	width := left + event.RowLength*(seat+gap) + 20
 	var svg bytes.Buffer
 	fmt.Fprintf(&svg, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" role="img" aria-label="Which seats are chosen in %d halls">
 <style>

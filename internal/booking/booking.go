@@ -102,6 +102,17 @@ type Change struct {
 	Asked uint64
 }
 
+// Blocks is a change of which seats are off sale. A seat that is off sale is
+// neither sold nor held nor given to who waits; one that is sold is never taken
+// off.
+type Blocks struct {
+	Blocked   []int32 // rising; taken off sale
+	Unblocked []int32 // rising; on sale again
+}
+
+// None says that nothing changes.
+func (b *Blocks) None() bool { return len(b.Blocked) == 0 && len(b.Unblocked) == 0 }
+
 // Key is an idempotency key with the hash of the request that used it.
 // Its scope is the person who sends it.
 type Key struct {

@@ -148,7 +148,8 @@ func TestAfterAPromotionByHandThePolicyGoesOn(t *testing.T) {
 	d.do(sold.UserID, CancelSeats{BookingID: sold.BookingID, SeatNumbers: []int32{1, 2, 3}})
 	s := d.inv.Settings
 	s.TotalSlots = 6
-	d.inv.configure(s) // five seats are free, and nobody has been served from them yet
+	d.inv.Settings = s
+	d.inv.arrange(s.TotalSlots, nil) // five seats are free, and nobody has been served from them yet
 	dec := d.do(uuid.New(), PromoteByHand{BookingID: w[0].BookingID})
 	if len(dec.Changes) != 2 || dec.Result != 0 || dec.Changes[1].UserID != w[1].UserID || dec.Changes[1].ByHand || dec.Changes[1].Actor != uuid.Nil {
 		t.Errorf("the next in order: %+v", dec.Changes)

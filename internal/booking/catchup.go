@@ -231,13 +231,8 @@ func (e *entry) replace(whole *Inventory) {
 
 // follow applies what another process has changed.
 func (e *entry) follow(fresh *FreshEvent) {
-	resized := e.inv.TotalSlots != fresh.Event.TotalSlots
 	e.inv.catchUp(fresh)
-	if resized {
-		e.live.reset(e.inv)
-	} else {
-		e.live.advance(e.inv, fresh.Changes)
-	}
+	e.live.advance(e.inv, fresh.Changes, fresh.Blocks...)
 }
 
 // inside lets the worker run fn between two batches, while every inventory is

@@ -30,6 +30,10 @@ type decision struct {
 	result int
 	// more: promotions or closings stopped at PromotionsPerTx.
 	more bool
+	// blocks is what the order took off sale, and put on sale again; arranged,
+	// that the seats are others, or lie elsewhere.
+	blocks   Blocks
+	arranged bool
 }
 
 // Decision is the answer to an order: what it changed, or why it was refused.
@@ -38,6 +42,10 @@ type Decision struct {
 	Result  int   // index of the change that answers the caller, or -1
 	More    bool  // promotions or closings are left for another order
 	Refusal error // a fault; then nothing changed
+	// Blocks is what was taken off sale, and put on sale again.
+	Blocks Blocks
+	// Arranged says that the seats are others than before, or lie elsewhere.
+	Arranged bool
 }
 
 // Decide answers one order at a time and applies what it changes to the
@@ -50,7 +58,7 @@ func (inv *Inventory) Decide(now time.Time, holds *Choices, actor uuid.UUID, key
 		inv.Revert(d.changes)
 		return Decision{Result: -1, Refusal: err}
 	}
-	return Decision{Changes: d.changes, Result: d.result, More: d.more}
+	return Decision{Changes: d.changes, Result: d.result, More: d.more, Blocks: d.blocks, Arranged: d.arranged}
 }
 
 // Revert undoes changes, last first, after their write failed.
@@ -404,11 +412,16 @@ func (d *decision) closeTooLarge() (closed int) {
 	return closed
 }
 
-// Reconfigure takes over changed settings of the event: a higher capacity
-// serves the waitlist, a lower one cancels the parties that can never fit. Those
+// Reconfigure takes over what those who run the event changed: its settings, how
+// its seats lie, which are off sale. A higher capacity serves the waitlist, a
+// lower one cancels the parties that can never fit. Those
 // that one transaction has no room for are none of the waitlist's any more; they
 // have to be closed before the capacity is raised, since they were cancelled.
-type Reconfigure struct{ Settings event.Settings }
+type Reconfigure struct {
+	Settings event.Settings
+	Layout   *event.Layout
+	Blocks   Blocks
+}
 
 // errTooLargeLeft says that parties are still to be cancelled that an earlier
 // capacity has overtaken.
@@ -417,15 +430,44 @@ var errTooLargeLeft = errors.New("booking: parties are left that an earlier capa
 func (o Reconfigure) decide(d *decision) error {
 	inv := d.inv
 	switch {
-	case o.Settings.TotalSlots < inv.seats.highest():
+	case o.Settings.TotalSlots < inv.seats.sold.highest():
 		return ErrCapacity
 	case o.Settings.TotalSlots > inv.seats.total && len(inv.overtaken) > 0:
 		return errTooLargeLeft
 	}
-	inv.configure(o.Settings)
+	var gone []int32
+	for _, s := range o.Blocks.Blocked {
+		if s > inv.seats.total || inv.seats.sold.has(s) {
+			gone = append(gone, s)
+		}
+	}
+	if len(gone) > 0 {
+		return ErrSeatsUnavailable.With("seat_numbers", gone)
+	}
+	d.blocks = o.Blocks
+	inv.block([]Blocks{o.Blocks})
+	inv.Settings = o.Settings
+	if o.Settings.TotalSlots != inv.seats.total || o.Layout != inv.layout {
+		d.arrange(o.Settings.TotalSlots, o.Layout)
+	}
 	d.holds.again(inv)
 	d.closeTooLarge()
 	d.promote()
 	d.more = d.more || len(inv.overtaken) > 0
 	return nil
+}
+
+// arrange lays the seats out anew. Blocks on seats that are no more end.
+func (d *decision) arrange(total int32, layout *event.Layout) {
+	inv := d.inv
+	var beyond []int32
+	for _, s := range inv.seats.blocked.list() {
+		if s > total {
+			beyond = append(beyond, s)
+		}
+	}
+	inv.seats.unblock(beyond)
+	d.blocks.Unblocked = append(d.blocks.Unblocked[:len(d.blocks.Unblocked):len(d.blocks.Unblocked)], beyond...)
+	inv.arrange(total, layout)
+	d.arranged = true
 }

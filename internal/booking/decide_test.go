@@ -463,7 +463,8 @@ func (d *desk) random(rnd *rand.Rand, people []uuid.UUID) Decision {
 }
 
 type picture struct {
-	Rows     []uint32
+	Sold     SeatBits
+	Blocked  SeatBits
 	Taken    int32
 	Persons  map[uuid.UUID]int32
 	Live     map[uuid.UUID]Party
@@ -472,7 +473,7 @@ type picture struct {
 }
 
 func (d *desk) picture() picture {
-	p := picture{Rows: slices.Clone(d.inv.seats.rows), Taken: d.inv.seats.taken, Persons: map[uuid.UUID]int32{}, Live: map[uuid.UUID]Party{}, Last: d.inv.LastWaiting}
+	p := picture{Sold: slices.Clone(d.inv.seats.sold), Blocked: slices.Clone(d.inv.seats.blocked), Taken: d.inv.seats.taken, Persons: map[uuid.UUID]int32{}, Live: map[uuid.UUID]Party{}, Last: d.inv.LastWaiting}
 	for k, v := range d.inv.persons {
 		p.Persons[k] = v
 	}

@@ -18,6 +18,9 @@ const (
 	deltaFormat = 2
 	// deltaReload has the newest id and says that the event is to be reloaded.
 	deltaReload = 3
+	// deltaBlocks is deltaFormat with the seats that were blocked and unblocked
+	// between the newest id and the changes.
+	deltaBlocks = 4
 )
 
 // newestBytes is the length of a delta's newest id.
@@ -30,9 +33,10 @@ var errDelta = errors.New("booking: not a delta")
 type Delta struct {
 	// Newest is the highest id that was drawn for the event so far.
 	Newest IDTick
-	// Reload says that more has changed than bookings.
+	// Reload says that more has changed than bookings and blocks.
 	Reload  bool
 	Changes []Change
+	Blocks  Blocks
 }
 
 // EncodeDelta packs what one version of an event changed, so that another
@@ -43,8 +47,14 @@ func EncodeDelta(d Delta) []byte {
 		b = append(b, deltaReload)
 		return binary.BigEndian.AppendUint64(b, uint64(d.Newest))
 	}
-	b = append(b, deltaFormat)
-	b = binary.BigEndian.AppendUint64(b, uint64(d.Newest))
+	if d.Blocks.None() {
+		b = append(b, deltaFormat)
+		b = binary.BigEndian.AppendUint64(b, uint64(d.Newest))
+	} else {
+		b = append(b, deltaBlocks)
+		b = binary.BigEndian.AppendUint64(b, uint64(d.Newest))
+		b = appendSeats(appendSeats(b, d.Blocks.Blocked), d.Blocks.Unblocked)
+	}
 	for i := range d.Changes {
 		c := &d.Changes[i]
 		b = append(b, c.BookingID[:]...)
@@ -68,9 +78,14 @@ func appendState(b []byte, s State) []byte {
 	b = append(b, statusCode[s.Status])
 	b = binary.AppendUvarint(b, uint64(s.Seats))
 	b = binary.AppendUvarint(b, uint64(s.WaitingNumber))
-	b = binary.AppendUvarint(b, uint64(len(s.SeatNumbers)))
+	return appendSeats(b, s.SeatNumbers)
+}
+
+// appendSeats writes rising numbers as their count and the steps between them.
+func appendSeats(b []byte, seats []int32) []byte {
+	b = binary.AppendUvarint(b, uint64(len(seats)))
 	last := int32(0)
-	for _, n := range s.SeatNumbers {
+	for _, n := range seats {
 		b = binary.AppendUvarint(b, uint64(n-last))
 		last = n
 	}
@@ -87,11 +102,14 @@ func DecodeDelta(b []byte) (Delta, error) {
 	r := deltaReader{b: b[1:]}
 	switch b[0] {
 	case deltaPlain:
-	case deltaFormat, deltaReload:
+	case deltaFormat, deltaReload, deltaBlocks:
 		if head := r.take(newestBytes); head != nil {
 			d.Newest = IDTick(binary.BigEndian.Uint64(head))
 		}
 		d.Reload = b[0] == deltaReload
+		if b[0] == deltaBlocks {
+			d.Blocks.Blocked, d.Blocks.Unblocked = r.seats(), r.seats()
+		}
 	default:
 		return d, errDelta
 	}
@@ -163,15 +181,21 @@ func (r *deltaReader) state() State {
 	s.Status = statusOf[code[0]]
 	s.Seats = int32(r.uvarint())
 	s.WaitingNumber = int64(r.uvarint())
+	s.SeatNumbers = r.seats()
+	return s
+}
+
+func (r *deltaReader) seats() []int32 {
 	count := r.uvarint()
 	if count > uint64(len(r.b)) { // each number takes a byte at least
 		r.bad, r.b = true, nil
-		return s
+		return nil
 	}
+	var seats []int32
 	last := int32(0)
 	for range count {
 		last += int32(r.uvarint())
-		s.SeatNumbers = append(s.SeatNumbers, last)
+		seats = append(seats, last)
 	}
-	return s
+	return seats
 }

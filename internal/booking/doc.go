@@ -121,6 +121,11 @@
 // they do to the bookings of others stands in the organization's record, in the
 // transaction of the change. See docs/adr/0018-by-hand.md.
 //
+// They also take seats off sale and lay the house out anew (Block, Arrange), as
+// edits of the event: alone, under the lock. How the seats lie decides which are
+// together; what is off sale is neither sold nor held nor given to who waits. See
+// docs/adr/0019-house.md.
+//
 // Idempotency keys stand with the change that they caused, in
 // booking_history, unique in the database. Recent ones are in memory; a key
 // that is not is looked up before a refusal is answered.

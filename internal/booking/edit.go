@@ -21,7 +21,7 @@ func (s *Service) EditEvent(ctx context.Context, who access.Principal, eventID u
 	if _, err := s.Event(ctx, who, eventID, access.EventWrite); err != nil {
 		return event.Event{}, err
 	}
-	return s.edit(ctx, eventID, who, func(current event.Event, now time.Time) (event.Event, *Edit, error) {
+	return s.edit(ctx, eventID, who, func(current event.Event, _ SeatBits, now time.Time) (event.Event, *Edit, error) {
 		if revision != 0 && revision != current.Revision {
 			return event.Event{}, nil, ErrStaleRevision
 		}
@@ -50,7 +50,7 @@ func (s *Service) CancelEvent(ctx context.Context, who access.Principal, eventID
 	if _, err := s.Event(ctx, who, eventID, access.EventWrite); err != nil {
 		return event.Event{}, err
 	}
-	e, err := s.edit(ctx, eventID, who, func(current event.Event, now time.Time) (event.Event, *Edit, error) {
+	e, err := s.edit(ctx, eventID, who, func(current event.Event, _ SeatBits, now time.Time) (event.Event, *Edit, error) {
 		changed, err := event.Cancel(current, now)
 		if err != nil {
 			return event.Event{}, nil, err
@@ -70,19 +70,14 @@ const editTries = 3
 
 func (s *Service) edit(ctx context.Context, eventID uuid.UUID, who access.Principal, change EditFunc) (event.Event, error) {
 	id := newID()
-	decide := func(current event.Event, now time.Time) (event.Event, *Edit, error) {
-		changed, edit, err := change(current, now)
+	decide := func(current event.Event, blocked SeatBits, now time.Time) (event.Event, *Edit, error) {
+		changed, edit, err := change(current, blocked, now)
 		if err != nil || edit == nil {
 			return changed, nil, err
 		}
 		edit.ActorID, edit.FactID, edit.At = who.UserID, id, now
-		if edit.Before, err = json.Marshal(current.Audit()); err != nil {
-			return event.Event{}, nil, err
-		}
-		if edit.After, err = json.Marshal(changed.AuditSince(&current)); err != nil {
-			return event.Event{}, nil, err
-		}
-		return changed, edit, nil
+		edit.Before, edit.After, err = recordOf(edit, &current, &changed)
+		return changed, edit, err
 	}
 	answer := s.alloc.Edit(ctx, eventID, who.UserID, decide)
 	for tries := 1; errors.Is(answer.Err, errTooLargeLeft) && tries < editTries; tries++ {
@@ -107,4 +102,18 @@ func (s *Service) edit(ctx context.Context, eventID uuid.UUID, who access.Princi
 		e.AvailableSlots, e.WaitingParties, e.Version = now.Available, now.WaitingParties, now.Version
 	}
 	return e, nil
+}
+
+// recordOf gives both sides of an edit as JSON for the record.
+func recordOf(edit *Edit, current, changed *event.Event) (before, after []byte, err error) {
+	was, is := current.Audit(), changed.AuditSince(current)
+	if !edit.Blocks.None() {
+		was = audit.Details{}
+		is = audit.Details{"blocked": spans(edit.Blocks.Blocked), "unblocked": spans(edit.Blocks.Unblocked)}
+	}
+	if before, err = json.Marshal(was); err != nil {
+		return nil, nil, err
+	}
+	after, err = json.Marshal(is)
+	return before, after, err
 }

@@ -37,6 +37,7 @@ type Inventory struct {
 	// row is the whole event as it was last locked, for edits.
 	row *event.Event
 
+	layout   *event.Layout
 	seats    seatMap
 	live     map[uuid.UUID]*Party
 	parties  []*Party            // the live ones in an order that follows from what happened
@@ -65,7 +66,8 @@ func NewInventory(e event.Event, lastWaiting int64, parties []Party) *Inventory 
 	inv := &Inventory{
 		EventID: e.ID, OrgID: e.OrgID, Version: e.Version, LastWaiting: lastWaiting,
 		Settings: e.Settings,
-		seats:    newSeatMap(e.TotalSlots),
+		layout:   e.Layout,
+		seats:    newSeatMap(e.TotalSlots, e.Layout),
 		live:     make(map[uuid.UUID]*Party, len(parties)),
 		persons:  make(map[uuid.UUID]int32, len(parties)),
 		asked:    make(map[uuid.UUID][]asked),
@@ -83,6 +85,7 @@ func NewInventory(e event.Event, lastWaiting int64, parties []Party) *Inventory 
 // noticed also by a process that begins.
 func (f *FreshEvent) inventory() *Inventory {
 	inv := NewInventory(f.Event, f.LastWaiting, f.Parties)
+	inv.block(f.Blocks)
 	for i := range f.Recent {
 		inv.recall(&f.Recent[i])
 	}
@@ -96,7 +99,10 @@ func (inv *Inventory) catchUp(f *FreshEvent) {
 	for i := range f.Changes {
 		inv.apply(&f.Changes[i])
 	}
-	inv.configure(f.Event.Settings)
+	// What is sold and what is blocked are kept apart, so that it is the same
+	// as if they had been applied in turn.
+	inv.block(f.Blocks)
+	inv.Settings = f.Event.Settings
 	inv.Version, inv.LastWaiting = f.Event.Version, f.LastWaiting
 	inv.newest = max(inv.newest, f.Newest)
 }
@@ -122,13 +128,18 @@ func (inv *Inventory) Live() int { return len(inv.live) }
 // SeatsOf is how many confirmed and waiting seats a person has.
 func (inv *Inventory) SeatsOf(user uuid.UUID) int32 { return inv.persons[user] }
 
-// configure takes over changed settings.
-func (inv *Inventory) configure(s event.Settings) {
-	inv.Settings = s
-	if s.TotalSlots == inv.seats.total {
-		return
+// block takes seats off sale and puts others on sale again, in order.
+func (inv *Inventory) block(changes []Blocks) {
+	for i := range changes {
+		inv.seats.block(changes[i].Blocked)
+		inv.seats.unblock(changes[i].Unblocked)
 	}
-	inv.seats.resize(s.TotalSlots)
+}
+
+// arrange lays the seats out anew, which may leave parties too large for them.
+func (inv *Inventory) arrange(total int32, layout *event.Layout) {
+	inv.layout = layout
+	inv.seats.arrange(total, layout)
 	waiting := inv.everyoneWaiting()
 	inv.waitlist, inv.overtaken = nil, nil
 	for _, p := range waiting {

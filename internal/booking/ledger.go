@@ -82,6 +82,9 @@ type FreshEvent struct {
 	Reload      bool
 	Parties     []Party
 	Changes     []Change
+	// Blocks are the changes of blocks that the caller missed, in order; where
+	// Reload is set, all that is blocked.
+	Blocks []Blocks
 	// Recent are changes of the last seconds, for what people have asked for
 	// meanwhile; only where Reload is set.
 	Recent []Change
@@ -107,7 +110,8 @@ type Batch struct {
 	Events  []EventWrite
 	Changes []Change    // in the order in which they happened
 	EventOf []uuid.UUID // the event of each change
-	Edit    *Edit       // changed settings of the one event of the batch
+	Edit    *Edit       // what is changed of the one event of the batch
+	Blocks  Blocks      // of that event
 }
 
 // probe is the id of something that is written if the batch is, Nil where
@@ -135,9 +139,14 @@ type EventWrite struct {
 	Delta       []byte
 }
 
-// Edit is the part of a settings change that is not a booking's.
+// Edit is the part of a change of the event that is not a booking's.
 type Edit struct {
-	Event         event.Event
+	Event event.Event
+	// Arranged says that the layout is another one.
+	Arranged bool
+	// Blocks are seats to be taken off sale, and put on sale again; then the
+	// settings stay.
+	Blocks        Blocks
 	ActorID       uuid.UUID
 	Action        audit.Action
 	Before, After []byte // JSON for the audit, ids and settings only

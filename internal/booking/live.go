@@ -1,6 +1,7 @@
 package booking
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/google/uuid"
@@ -19,7 +20,9 @@ type Live struct {
 	version   int64
 	available int32
 	waiting   int32
-	rows      []uint32
+	layout    *event.Layout
+	sold      SeatBits
+	blocked   SeatBits
 	loaded    bool
 }
 
@@ -37,24 +40,24 @@ func (l *Live) reset(inv *Inventory) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.orgID = inv.OrgID
-	l.rows = append(l.rows[:0:0], inv.seats.rows...)
+	l.layout = inv.layout
+	l.sold, l.blocked = slices.Clone(inv.seats.sold), slices.Clone(inv.seats.blocked)
 	l.figures(inv)
 	l.loaded = true
 }
 
-// advance takes over what a committed batch changed.
-func (l *Live) advance(inv *Inventory, changes []Change) {
+// advance takes over what a committed batch changed, of seats that are still
+// the same.
+func (l *Live) advance(inv *Inventory, changes []Change, blocks ...Blocks) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range changes {
-		for _, s := range changes[i].Before.SeatNumbers {
-			row, bit := place(s)
-			l.rows[row] &^= bit
-		}
-		for _, s := range changes[i].After.SeatNumbers {
-			row, bit := place(s)
-			l.rows[row] |= bit
-		}
+		l.sold.remove(changes[i].Before.SeatNumbers)
+		l.sold.add(changes[i].After.SeatNumbers)
+	}
+	for i := range blocks {
+		l.blocked.add(blocks[i].Blocked)
+		l.blocked.remove(blocks[i].Unblocked)
 	}
 	l.figures(inv)
 }
@@ -83,37 +86,48 @@ func (l *Live) stands() (version int64, loaded bool) {
 func (l *Live) Event() LiveEvent {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
+	return l.event()
+}
+
+func (l *Live) event() LiveEvent {
 	return LiveEvent{
 		EventID: l.eventID, OrgID: l.orgID, Settings: l.settings, Version: l.version,
 		Available: l.available, WaitingParties: l.waiting,
 	}
 }
 
-// Rows copies the sold seats: a mask per row of RowSeats, the row's first
-// seat in the lowest bit.
-func (l *Live) Rows() (total int32, rows []uint32, e LiveEvent) {
+// Seats copies which seats are sold and which are off sale.
+func (l *Live) Seats() (total int32, sold, blocked SeatBits, e LiveEvent) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.settings.TotalSlots, append([]uint32(nil), l.rows...), LiveEvent{
-		EventID: l.eventID, OrgID: l.orgID, Settings: l.settings, Version: l.version,
-		Available: l.available, WaitingParties: l.waiting,
-	}
+	return l.settings.TotalSlots, slices.Clone(l.sold), slices.Clone(l.blocked), l.event()
 }
 
-// Sold says of each of the seats whether it is sold; false for seats that
-// don't exist.
-func (l *Live) Sold(seats []int32) []bool {
+// Layout tells how the seats lie, nil for the default rows, with settings and
+// figures of the same moment.
+func (l *Live) Layout() (*event.Layout, LiveEvent) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	sold := make([]bool, len(seats))
+	return l.layout, l.event()
+}
+
+// Blocked lists the seats that are off sale, rising.
+func (l *Live) Blocked() []int32 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.blocked.list()
+}
+
+// Taken says of each of the seats whether it is sold, and whether it is off
+// sale; neither for seats that don't exist.
+func (l *Live) Taken(seats []int32) (sold, blocked []bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	sold, blocked = make([]bool, len(seats)), make([]bool, len(seats))
 	for i, s := range seats {
 		if s >= 1 && s <= l.settings.TotalSlots {
-			row, bit := place(s)
-			sold[i] = l.rows[row]&bit != 0
+			sold[i], blocked[i] = l.sold.has(s), l.blocked.has(s)
 		}
 	}
-	return sold
+	return sold, blocked
 }
-
-// RowSeats is how many seats a row of Live.Rows has.
-const RowSeats = rowSeats

@@ -62,7 +62,7 @@ func (s *Service) endHolds(ctx context.Context, entries []*entry) error {
 		ids[i] = e.id
 	}
 	return s.heldAndSold(ctx, ids, func(i int, held []int32) []int32 {
-		sold := entries[i].live.Sold(held)
+		sold, _ := entries[i].live.Taken(held)
 		suspect := held[:0]
 		for at, seat := range held {
 			if sold[at] {

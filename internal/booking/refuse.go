@@ -132,9 +132,10 @@ func (o Book) hopeless(live *Live, held *HoldView) bool {
 		held = &HoldView{}
 	}
 	if len(o.SeatNumbers) > 0 {
-		for i, sold := range live.Sold(o.SeatNumbers) {
-			holder, isHeld := held.Holders[o.SeatNumbers[i]]
-			if sold || isHeld && holder != o.UserID {
+		sold, blocked := live.Taken(o.SeatNumbers)
+		for i, seat := range o.SeatNumbers {
+			holder, isHeld := held.Holders[seat]
+			if sold[i] || blocked[i] || isHeld && holder != o.UserID {
 				return true
 			}
 		}

@@ -24,7 +24,7 @@ func (a *Allocator) undo(entries []*entry) {
 func (a *Allocator) drop(entries []*entry) {
 	for _, e := range entries {
 		e.mu.Lock()
-		e.inv, e.changed = nil, nil
+		e.inv, e.changed, e.edited = nil, nil, false
 		e.mu.Unlock()
 	}
 }
@@ -33,7 +33,9 @@ func knownOf(entries []*entry) []Known {
 	known := make([]Known, len(entries))
 	for i, e := range entries {
 		known[i].EventID = e.id
-		if e.inv != nil {
+		// An edit whose outcome is unknown can't be undone: the event is read
+		// whole.
+		if e.inv != nil && !e.edited {
 			known[i].Version = e.inv.Version
 		}
 	}
@@ -174,11 +176,11 @@ func (a *Allocator) refresh(entries []*entry, f Fresh) {
 		case !ok:
 			e.inv = nil
 			e.live.forget()
-		case e.inv == nil:
+		case e.inv == nil || e.edited:
 			e.replace(fresh.inventory())
 		case fresh.Event.Version == e.inv.Version:
 			// Whether the organization is suspended moves no version.
-			e.inv.configure(fresh.Event.Settings)
+			e.inv.Settings = fresh.Event.Settings
 			e.live.advance(e.inv, nil)
 			e.contended = max(0, e.contended-1)
 		default:
@@ -191,6 +193,7 @@ func (a *Allocator) refresh(entries []*entry, f Fresh) {
 		}
 		if ok {
 			current := fresh.Event
+			current.Layout = e.inv.layout
 			e.inv.row = &current
 			// Under the lock nothing newer can be there.
 			if heard := e.heard.Load(); heard > e.inv.Version {

@@ -3,122 +3,203 @@ package booking
 import (
 	"math/bits"
 	"slices"
+	"sort"
 
 	"github.com/google/uuid"
 
 	"happening/internal/event"
 )
 
-// rowSeats is how many seats lie in a row, so row r holds the seats
-// r*rowSeats+1 … (r+1)*rowSeats.
-const rowSeats = event.RowLength
+// SeatBits is a set of seats: seat n is bit (n−1) mod 64 of word (n−1) / 64.
+type SeatBits []uint64
 
-// rowMask has a bit for each seat of a row.
-const rowMask = 1<<rowSeats - 1
+const wordSeats = 64
 
-// seatMap knows which of the seats 1…total are taken: a mask per row, one bit
-// a seat.
-type seatMap struct {
-	total int32
-	taken int32
-	rows  []uint32
-	// from[n] is a row before which no row has n free seats side by side, so
-	// that a nearly sold-out event is not searched from the front each time.
-	from [rowSeats + 1]int32
-	// room[n] is the same for n free seats anywhere in a row.
-	room [rowSeats + 1]int32
+func newSeatBits(total int32) SeatBits { return make(SeatBits, (total+wordSeats-1)/wordSeats) }
+
+func (b SeatBits) has(seat int32) bool {
+	return b[(seat-1)/wordSeats]>>((seat-1)%wordSeats)&1 == 1
 }
 
-func newSeatMap(total int32) seatMap {
-	m := seatMap{}
-	m.resize(total)
-	return m
-}
-
-// resize sets the number of seats; seats beyond it must be free.
-func (m *seatMap) resize(total int32) {
-	rows := int((total + rowSeats - 1) / rowSeats)
-	grown := make([]uint32, rows)
-	copy(grown, m.rows)
-	if old := len(m.rows); total > m.total && old > 0 && old <= rows {
-		m.lower(int32(old - 1))
-	}
-	m.rows, m.total = grown, total
-	m.lower(int32(rows))
-}
-
-func place(seat int32) (row int32, bit uint32) {
-	return (seat - 1) / rowSeats, 1 << ((seat - 1) % rowSeats)
-}
-
-func (m *seatMap) has(seat int32) bool {
-	row, bit := place(seat)
-	return m.rows[row]&bit != 0
-}
-
-func (m *seatMap) take(seats []int32) {
+func (b SeatBits) add(seats []int32) {
 	for _, s := range seats {
-		row, bit := place(s)
-		m.rows[row] |= bit
+		b[(s-1)/wordSeats] |= 1 << ((s - 1) % wordSeats)
 	}
-	m.taken += int32(len(seats))
 }
 
-func (m *seatMap) free(seats []int32) {
+func (b SeatBits) remove(seats []int32) {
 	for _, s := range seats {
-		row, bit := place(s)
-		m.rows[row] &^= bit
-		m.lower(row)
-	}
-	m.taken -= int32(len(seats))
-}
-
-func (m *seatMap) lower(row int32) {
-	for n := range m.from {
-		m.from[n], m.room[n] = min(m.from[n], row), min(m.room[n], row)
+		b[(s-1)/wordSeats] &^= 1 << ((s - 1) % wordSeats)
 	}
 }
 
-// highest gives the highest taken seat, 0 where none is.
-func (m *seatMap) highest() int32 {
-	for r := len(m.rows) - 1; r >= 0; r-- {
-		if m.rows[r] != 0 {
-			return int32(r)*rowSeats + int32(bits.Len32(m.rows[r]))
+// run gives n seats from the one after first on as a mask, at most a word's.
+func (b SeatBits) run(first, n int32) uint64 {
+	word, shift := first/wordSeats, first%wordSeats
+	mask := b[word] >> shift
+	if shift+n > wordSeats {
+		mask |= b[word+1] << (wordSeats - shift)
+	}
+	return mask & ones(n)
+}
+
+// highest gives the highest seat, 0 where there is none.
+func (b SeatBits) highest() int32 {
+	for i := len(b) - 1; i >= 0; i-- {
+		if b[i] != 0 {
+			return int32(i*wordSeats + bits.Len64(b[i]))
 		}
 	}
 	return 0
 }
 
-// freeIn gives the mask of a row's seats that exist and are not taken.
-func (m *seatMap) freeIn(row int32) uint32 {
-	exist := uint32(rowMask)
-	if last := m.total - row*rowSeats; last < rowSeats {
-		exist = 1<<last - 1
+// list gives the seats, rising.
+func (b SeatBits) list() []int32 {
+	var seats []int32
+	for i, word := range b {
+		for ; word != 0; word &= word - 1 {
+			seats = append(seats, int32(i*wordSeats+bits.TrailingZeros64(word))+1)
+		}
 	}
-	return exist &^ m.rows[row]
+	return seats
+}
+
+// ones is a mask of so many seats, at most a word's.
+func ones(n int32) uint64 { return 1<<n - 1 }
+
+// rowPlan is how the seats lie in rows, which begin with row 0.
+type rowPlan struct {
+	total  int32
+	starts []int32 // how many seats lie before each row, and all at the end; nil: rows of event.RowLength
+	// longest is how many seats the longest row has, where there is a layout.
+	longest int32
+}
+
+func newRowPlan(total int32, layout *event.Layout) rowPlan {
+	p := rowPlan{total: total, starts: layout.Starts(), longest: event.RowLength}
+	if p.starts != nil {
+		p.longest = 0
+		for i := 1; i < len(p.starts); i++ {
+			p.longest = max(p.longest, p.starts[i]-p.starts[i-1])
+		}
+	}
+	return p
+}
+
+// rows is how many there are.
+func (p *rowPlan) rows() int32 {
+	if p.starts == nil {
+		return (p.total + event.RowLength - 1) / event.RowLength
+	}
+	return int32(len(p.starts)) - 1
+}
+
+// bounds gives how many seats lie before a row and in it.
+func (p *rowPlan) bounds(row int32) (first, n int32) {
+	if p.starts == nil {
+		first = row * event.RowLength
+		return first, min(event.RowLength, p.total-first)
+	}
+	return p.starts[row], p.starts[row+1] - p.starts[row]
+}
+
+// place gives a seat's row and its bit in there.
+func (p *rowPlan) place(seat int32) (row int32, bit uint64) {
+	if p.starts == nil {
+		return (seat - 1) / event.RowLength, 1 << ((seat - 1) % event.RowLength)
+	}
+	row = int32(sort.Search(len(p.starts)-1, func(i int) bool { return p.starts[i+1] >= seat }))
+	return row, 1 << (seat - 1 - p.starts[row])
+}
+
+// seatMap knows which of the seats 1…total are sold or blocked.
+type seatMap struct {
+	rowPlan
+	sold, blocked SeatBits
+	taken         int32 // sold or blocked; no seat is both
+	// from[n] is a row before which no row has n free seats side by side, so
+	// that a nearly sold-out event is not searched from the front each time.
+	from [event.MaxRowSeats + 1]int32
+	// room[n] is the same for n free seats anywhere in a row.
+	room [event.MaxRowSeats + 1]int32
+}
+
+func newSeatMap(total int32, layout *event.Layout) seatMap {
+	return seatMap{rowPlan: newRowPlan(total, layout), sold: newSeatBits(total), blocked: newSeatBits(total)}
+}
+
+// arrange lays the seats out anew; seats beyond the number must be neither sold
+// nor blocked.
+func (m *seatMap) arrange(total int32, layout *event.Layout) {
+	was := *m
+	*m = newSeatMap(total, layout)
+	m.taken = was.taken
+	copy(m.sold, was.sold)
+	copy(m.blocked, was.blocked)
+}
+
+// has says whether a seat is sold or blocked.
+func (m *seatMap) has(seat int32) bool { return m.sold.has(seat) || m.blocked.has(seat) }
+
+func (m *seatMap) take(seats []int32) {
+	m.sold.add(seats)
+	m.taken += int32(len(seats))
+}
+
+func (m *seatMap) free(seats []int32) {
+	m.sold.remove(seats)
+	m.freed(seats)
+}
+
+// block takes free seats off sale; unblock puts them on sale again.
+func (m *seatMap) block(seats []int32) {
+	m.blocked.add(seats)
+	m.taken += int32(len(seats))
+}
+
+func (m *seatMap) unblock(seats []int32) {
+	m.blocked.remove(seats)
+	m.freed(seats)
+}
+
+func (m *seatMap) freed(seats []int32) {
+	m.taken -= int32(len(seats))
+	for _, s := range seats {
+		row, _ := m.place(s)
+		for n := range m.longest + 1 {
+			m.from[n], m.room[n] = min(m.from[n], row), min(m.room[n], row)
+		}
+	}
+}
+
+// freeIn gives the mask of a row's seats that are neither sold nor blocked.
+func (m *seatMap) freeIn(row int32) uint64 {
+	first, n := m.bounds(row)
+	return ones(n) &^ (m.sold.run(first, n) | m.blocked.run(first, n))
 }
 
 // Choices are an event's holds on seats that nobody has bought, indexed for
 // decisions: whoever decides takes what is sold out of them.
 type Choices struct {
 	view   HoldView
-	rows   map[int32]uint32 // row → held seats
+	plan   *rowPlan
+	rows   map[int32]uint64 // row → held seats
 	byUser map[uuid.UUID][]int32
 	count  int32
 }
 
 // NewChoices indexes a view of the holds for an event.
 func NewChoices(v HoldView, inv *Inventory) *Choices {
-	c := &Choices{view: v}
+	c := &Choices{view: v, plan: &inv.seats.rowPlan}
 	for seat, holder := range v.Holders {
 		if seat < 1 || seat > inv.seats.total || inv.seats.has(seat) {
 			continue
 		}
 		if c.rows == nil {
-			c.rows = make(map[int32]uint32, len(v.Holders))
+			c.rows = make(map[int32]uint64, len(v.Holders))
 			c.byUser = make(map[uuid.UUID][]int32, len(v.Holders))
 		}
-		row, bit := place(seat)
+		row, bit := c.plan.place(seat)
 		c.rows[row] |= bit
 		c.byUser[holder] = insertSorted(c.byUser[holder], seat)
 		c.count++
@@ -130,7 +211,7 @@ func NewChoices(v HoldView, inv *Inventory) *Choices {
 // who has them now, and what was held by whoever gave them.
 func (c *Choices) sold(seats []int32, people ...uuid.UUID) {
 	for _, seat := range seats {
-		row, bit := place(seat)
+		row, bit := c.plan.place(seat)
 		if c.rows[row]&bit == 0 {
 			continue
 		}
@@ -146,7 +227,7 @@ func (c *Choices) sold(seats []int32, people ...uuid.UUID) {
 	}
 }
 
-// again indexes the same view for an event whose capacity has changed.
+// again indexes the same view for an event whose seats are others.
 func (c *Choices) again(inv *Inventory) { *c = *NewChoices(c.view, inv) }
 
 // heldSeats is Choices as one person sees them: own is what the person holds,
@@ -164,13 +245,13 @@ func (c *Choices) seenBy(user uuid.UUID) heldSeats {
 }
 
 // other gives the mask of a row's seats that others hold.
-func (h *heldSeats) other(row int32) uint32 {
+func (h *heldSeats) other(row int32) uint64 {
 	mask := h.all.rows[row]
 	if mask == 0 {
 		return 0
 	}
 	for _, s := range h.own {
-		if r, bit := place(s); r == row {
+		if r, bit := h.all.plan.place(s); r == row {
 			mask &^= bit
 		}
 	}
@@ -179,7 +260,7 @@ func (h *heldSeats) other(row int32) uint32 {
 
 // has says whether another person holds the seat.
 func (h *heldSeats) has(seat int32) bool {
-	row, bit := place(seat)
+	row, bit := h.all.plan.place(seat)
 	return h.other(row)&bit != 0
 }
 
@@ -200,7 +281,7 @@ func (m *seatMap) best(n int32, held *heldSeats) []int32 {
 	}
 	var seats []int32
 	switch {
-	case n > rowSeats:
+	case n > m.longest:
 	case len(held.own) > 0:
 		seats = m.beside(n, held)
 	default:
@@ -219,7 +300,7 @@ func (m *seatMap) best(n int32, held *heldSeats) []int32 {
 func (m *seatMap) together(n int32, held *heldSeats) []int32 {
 	candidates := 0
 	first, firstOffset := int32(-1), 0
-	rows := int32(len(m.rows))
+	rows := m.rows()
 	unsold := true // so far no row from from[n] on has room, holds aside
 	for row := m.from[n]; row < rows; row++ {
 		free := m.freeIn(row)
@@ -235,7 +316,7 @@ func (m *seatMap) together(n int32, held *heldSeats) []int32 {
 			continue
 		}
 		if clean {
-			return seatsAt(row, offset, n)
+			return m.seatsAt(row, offset, n)
 		}
 		if first < 0 {
 			first, firstOffset = row, offset
@@ -247,34 +328,35 @@ func (m *seatMap) together(n int32, held *heldSeats) []int32 {
 	if first < 0 {
 		return nil
 	}
-	return seatsAt(first, firstOffset, n)
+	return m.seatsAt(first, firstOffset, n)
 }
 
 // inOneRow finds the n free seats that lie closest in the frontmost row that
 // has so many, nil where none has.
 func (m *seatMap) inOneRow(n int32, held *heldSeats) []int32 {
 	unsold := true // so far no row from room[n] on has room, holds aside
-	for row := m.room[n]; row < int32(len(m.rows)); row++ {
+	for row := m.room[n]; row < m.rows(); row++ {
 		free := m.freeIn(row)
-		if bits.OnesCount32(free) < int(n) {
+		if bits.OnesCount64(free) < int(n) {
 			if unsold {
 				m.room[n] = row + 1
 			}
 			continue
 		}
 		unsold = false
-		if free &^= held.other(row); bits.OnesCount32(free) >= int(n) {
-			return closest(row, free, n)
+		if free &^= held.other(row); bits.OnesCount64(free) >= int(n) {
+			return m.closest(row, free, n)
 		}
 	}
 	return nil
 }
 
 // closest gives the first n of a row's free seats that span the least.
-func closest(row int32, free uint32, n int32) []int32 {
+func (m *seatMap) closest(row int32, free uint64, n int32) []int32 {
 	var seats []int32
+	first, _ := m.bounds(row)
 	for ; free != 0; free &= free - 1 {
-		seats = append(seats, row*rowSeats+int32(bits.TrailingZeros32(free))+1)
+		seats = append(seats, first+int32(bits.TrailingZeros64(free))+1)
 	}
 	best := seats[:n]
 	for i := 1; i+int(n) <= len(seats); i++ {
@@ -289,20 +371,21 @@ func closest(row int32, free uint32, n int32) []int32 {
 // no orphan if that can be helped, then with the own holds in the middle. It
 // answers nil where there are none.
 func (m *seatMap) beside(n int32, held *heldSeats) []int32 {
-	row, _ := place(held.own[0])
-	own := uint32(0)
+	row, _ := m.place(held.own[0])
+	own := uint64(0)
 	for _, s := range held.own {
-		r, bit := place(s)
+		r, bit := m.place(s)
 		if r != row {
 			return nil
 		}
 		own |= bit
 	}
 	open := m.freeIn(row) &^ held.other(row)
-	low, high := int32(bits.TrailingZeros32(own)), int32(bits.Len32(own))-1
+	_, length := m.bounds(row)
+	low, high := int32(bits.TrailingZeros64(own)), int32(bits.Len64(own))-1
 	best, bestOrphan, bestOff := int32(-1), false, int32(0)
-	for start := max(0, high-n+1); start <= min(low, rowSeats-n); start++ {
-		window := uint32(1<<n-1) << start
+	for start := max(0, high-n+1); start <= min(low, length-n); start++ {
+		window := ones(n) << start
 		if open&window != window {
 			continue
 		}
@@ -316,7 +399,7 @@ func (m *seatMap) beside(n int32, held *heldSeats) []int32 {
 	if best < 0 {
 		return nil
 	}
-	return seatsAt(row, int(best), n)
+	return m.seatsAt(row, int(best), n)
 }
 
 // around takes the own holds and the nearest free seats from the front: rows
@@ -325,22 +408,23 @@ func (m *seatMap) around(n int32, held *heldSeats) []int32 {
 	seats := append(make([]int32, 0, n), held.own...)
 	// Beside the own holds, nearest first, so that the party sits together.
 	for _, own := range held.own {
-		row, _ := place(own)
-		for distance := int32(1); distance < rowSeats && int32(len(seats)) < n; distance++ {
+		row, _ := m.place(own)
+		for distance := int32(1); distance < m.longest && int32(len(seats)) < n; distance++ {
 			for _, seat := range [2]int32{own + distance, own - distance} {
 				if seat < 1 || seat > m.total || int32(len(seats)) == n {
 					continue
 				}
-				if r, _ := place(seat); r == row && !m.has(seat) && !held.has(seat) && !contains(seats, seat) {
+				if r, _ := m.place(seat); r == row && !m.has(seat) && !held.has(seat) && !contains(seats, seat) {
 					seats = insertSorted(seats, seat)
 				}
 			}
 		}
 	}
-	for row := m.from[1]; row < int32(len(m.rows)) && int32(len(seats)) < n; row++ {
+	for row := m.from[1]; row < m.rows() && int32(len(seats)) < n; row++ {
+		first, _ := m.bounds(row)
 		free := m.freeIn(row) &^ held.other(row)
 		for ; free != 0 && int32(len(seats)) < n; free &= free - 1 {
-			if seat := row*rowSeats + int32(bits.TrailingZeros32(free)) + 1; !contains(seats, seat) {
+			if seat := first + int32(bits.TrailingZeros64(free)) + 1; !contains(seats, seat) {
 				seats = insertSorted(seats, seat)
 			}
 		}
@@ -352,7 +436,7 @@ func (m *seatMap) around(n int32, held *heldSeats) []int32 {
 }
 
 // longest gives the length of the longest run of ones.
-func longest(free uint32) int {
+func longest(free uint64) int {
 	n := 0
 	for free != 0 {
 		free &= free << 1
@@ -363,12 +447,12 @@ func longest(free uint32) int {
 
 // fitIn finds where n ones in a row start in the mask: clean where no single
 // one is left beside them. offset is -1 where there is no run of n.
-func fitIn(free uint32, n int) (offset int, clean bool) {
+func fitIn(free uint64, n int) (offset int, clean bool) {
 	offset = -1
 	for rest := free; rest != 0; {
-		start := bits.TrailingZeros32(rest)
-		length := bits.TrailingZeros32(^(rest >> start))
-		rest &^= (1<<length - 1) << start
+		start := bits.TrailingZeros64(rest)
+		length := bits.TrailingZeros64(^(rest >> start))
+		rest &^= ones(int32(length)) << start
 		if length < n {
 			continue
 		}
@@ -382,10 +466,11 @@ func fitIn(free uint32, n int) (offset int, clean bool) {
 	return offset, false
 }
 
-func seatsAt(row int32, offset int, n int32) []int32 {
+func (m *seatMap) seatsAt(row int32, offset int, n int32) []int32 {
 	seats := make([]int32, n)
+	first, _ := m.bounds(row)
 	for i := range seats {
-		seats[i] = row*rowSeats + int32(offset) + int32(i) + 1
+		seats[i] = first + int32(offset) + int32(i) + 1
 	}
 	return seats
 }

@@ -23,19 +23,19 @@ func (a *Allocator) settle(batch []*request, entries []*entry, out *Batch) {
 		e := entries[at]
 		e.mu.Lock()
 		e.inv.Version = w.Version + 1
-		if e.edited {
+		if e.arranged {
 			e.live.reset(e.inv)
 		} else {
-			e.live.advance(e.inv, e.changed)
+			e.live.advance(e.inv, e.changed, e.blocks)
 		}
-		changes, edited := e.changed, e.edited
-		e.changed, e.edited = nil, false
-		news := Committed{Changes: changes, Moved: e.inv.moved(changes, e.edited)}
-		e.mu.Unlock()
-		if edited {
+		changes := e.changed
+		news := Committed{Changes: changes, Arranged: e.arranged, Blocks: e.blocks, Moved: e.inv.moved(changes, e.edited)}
+		if e.edited && out.Edit.Blocks.None() {
 			news.Edited = &out.Edit.Event
 		}
-		sales = append(sales, e.sale(w, changes))
+		sales = append(sales, e.sale(w, changes, e.blocks))
+		e.changed, e.edited, e.arranged, e.blocks = nil, false, false, Blocks{}
+		e.mu.Unlock()
 		sellers = append(sellers, e)
 		told = append(told, news)
 	}
@@ -77,8 +77,10 @@ func (a *Allocator) tellHoldsOf(ctx context.Context, s Sale) {
 }
 
 // sale is what a written batch changed at the event, for the holds' store.
-func (e *entry) sale(w *EventWrite, changes []Change) Sale {
+func (e *entry) sale(w *EventWrite, changes []Change, blocks Blocks) Sale {
 	s := Sale{EventID: w.EventID, Version: w.Version + 1, Available: w.Available, Figures: e.figures}
+	s.Sold = append(s.Sold, blocks.Blocked...) // holds on them end, too
+	s.Taken = int32(len(blocks.Blocked) - len(blocks.Unblocked))
 	for i := range changes {
 		c := &changes[i]
 		s.Sold = append(s.Sold, c.After.SeatNumbers...)

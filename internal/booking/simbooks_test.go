@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -22,6 +23,7 @@ type simBook struct {
 	lastWaiting int64
 	live        map[uuid.UUID]Party
 	sold        map[int32]uuid.UUID // the unique index on live seats
+	off         map[int32]bool      // blocked seats
 	deltas      [][]byte            // of version i+2; nil: purged
 	deltaAt     []time.Time
 	newest      IDTick
@@ -227,6 +229,7 @@ func (l *simLedger) keys(keys []KeyOf) map[KeyOf]Stored {
 // fresh reads an event for somebody who knows it at a version.
 func (w *simWorld) fresh(b *simBook, k Known) FreshEvent {
 	f := FreshEvent{Event: b.row, LastWaiting: b.lastWaiting}
+	f.Event.Layout = nil // is read with the rest
 	if k.Version == b.row.Version {
 		return f
 	}
@@ -236,7 +239,8 @@ func (w *simWorld) fresh(b *simBook, k Known) FreshEvent {
 		}
 		return f
 	}
-	f.Reload, f.Changes = true, nil
+	f.Reload, f.Changes, f.Event.Layout = true, nil, b.row.Layout
+	f.Blocks = []Blocks{{Blocked: slices.Sorted(maps.Keys(b.off))}}
 	for _, p := range b.live {
 		f.Parties = append(f.Parties, p)
 	}
@@ -262,6 +266,7 @@ func (b *simBook) since(version int64, f *FreshEvent) bool {
 			return false
 		}
 		f.Changes = append(f.Changes, d.Changes...)
+		f.Blocks = append(f.Blocks, d.Blocks)
 		f.Newest = max(f.Newest, d.Newest)
 	}
 	return true
@@ -314,15 +319,27 @@ func (w *simWorld) applyEvent(b *Batch, e *EventWrite, run *simRun) {
 	if !e.Moved {
 		return
 	}
-	for i := range b.Changes {
-		if b.EventOf[i] == e.EventID {
-			w.applyChange(book, run, &b.Changes[i])
-		}
-	}
 	if b.Edit != nil && b.Edit.Event.ID == e.EventID {
 		version := book.row.Version
 		book.row = b.Edit.Event
 		book.row.Version = version
+		for _, s := range b.Blocks.Unblocked {
+			if !book.off[s] {
+				w.failf("seat %d is put on sale and was not off", s)
+			}
+			delete(book.off, s)
+		}
+		for _, s := range b.Blocks.Blocked {
+			if book.off[s] || book.sold[s] != uuid.Nil {
+				w.failf("seat %d is taken off sale and is off, or sold", s)
+			}
+			book.off[s] = true
+		}
+	}
+	for i := range b.Changes {
+		if b.EventOf[i] == e.EventID {
+			w.applyChange(book, run, &b.Changes[i])
+		}
 	}
 	if w.given.plain {
 		run = nil
@@ -370,8 +387,8 @@ func (w *simWorld) applyChange(book *simBook, run *simRun, c *Change) {
 	}
 	if c.After.Status != Cancelled {
 		for _, s := range c.After.SeatNumbers {
-			if book.sold[s] != uuid.Nil {
-				w.failf("seat %d is sold twice", s)
+			if book.sold[s] != uuid.Nil || book.off[s] {
+				w.failf("seat %d is sold twice, or off sale", s)
 			}
 			book.sold[s] = c.BookingID
 		}
@@ -412,7 +429,7 @@ func (w *simWorld) check(book *simBook) {
 		return
 	}
 	m, row := book.model, &book.row
-	if row.AvailableSlots != row.TotalSlots-int32(len(book.sold)) || row.AvailableSlots != m.Free() {
+	if row.AvailableSlots != row.TotalSlots-int32(len(book.sold))-int32(len(book.off)) || row.AvailableSlots != m.Free() {
 		w.failf("available are %d, sold %d of %d, the model has %d free", row.AvailableSlots, len(book.sold), row.TotalSlots, m.Free())
 	}
 	if len(book.live) != len(m.Live()) || book.lastWaiting != m.WaitingNumbers() {

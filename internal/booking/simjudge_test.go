@@ -171,12 +171,11 @@ func (w *simWorld) judgeEdit(a *simAttempt, b *Batch) {
 	told := simTold(b.Changes, nil, false)
 	told.Silent = true
 	if b.Edit == nil {
-		told.Refusal = ErrCapacity.Code
-		if a.request.changed.TotalSlots > a.run.model.Total {
-			told.Refusal = simTooLargeLeft
-		}
+		told = simTold(nil, w.refusedEdit(), false)
 	}
-	wrong := a.run.model.Reconfigure(simtest.Moment{Now: w.now().Add(a.request.r.skew), Holds: a.run.holds}, *simModelOf(a.request.changed), told)
+	next := simModelOf(a.request.changed)
+	next.Off = slices.Clone(a.request.off)
+	wrong := a.run.model.Reconfigure(simtest.Moment{Now: w.now().Add(a.request.r.skew), Holds: a.run.holds}, *next, told)
 	if wrong != nil {
 		w.failf("%s: %v", a.request, wrong)
 	}
@@ -187,6 +186,20 @@ func (w *simWorld) judgeEdit(a *simAttempt, b *Batch) {
 		a.changes = []Change{}
 		a.edit = false
 	}
+}
+
+// refusedEdit gives why the edit that is being answered is refused.
+func (w *simWorld) refusedEdit() error {
+	for _, r := range w.open {
+		select {
+		case <-r.done: // another one, which has its answer
+		default:
+			if r.edit != nil && r.answer.Err != nil {
+				return r.answer.Err
+			}
+		}
+	}
+	return nil
 }
 
 func simTold(changes []Change, err error, more bool) simtest.Told {
@@ -232,8 +245,13 @@ func (w *simWorld) compare(inv *Inventory, m *simtest.Model) {
 			inv.LastWaiting, len(inv.live), m.Free(), m.Total, m.WaitingNumbers(), len(m.Live()))
 	}
 	for seat := int32(1); seat <= m.Total; seat++ {
-		if inv.seats.has(seat) != (m.Owner(seat) != uuid.Nil) {
-			w.failf("seat %d is taken: %v, in the model %v", seat, inv.seats.has(seat), m.Owner(seat) != uuid.Nil)
+		if sold, off := inv.seats.sold.has(seat), inv.seats.blocked.has(seat); sold != (m.Owner(seat) != uuid.Nil) || off != slices.Contains(m.Off, seat) {
+			w.failf("seat %d is sold: %v, off sale: %v, in the model %v, %v", seat, sold, off, m.Owner(seat) != uuid.Nil, m.Off)
+		}
+		row, _ := inv.seats.place(seat)
+		before, length := inv.seats.bounds(row)
+		if first, last := m.RowOf(seat); before != first-1 || length != last-before {
+			w.failf("the row of seat %d has %d seats after %d, in the model %d to %d", seat, length, before, first, last)
 		}
 	}
 	for i, p := range inv.parties {
@@ -287,8 +305,8 @@ func (w *simWorld) compareAll() {
 				continue
 			}
 			w.compare(e.inv, book.model)
-			if !slices.Equal(e.live.rows, e.inv.seats.rows) {
-				w.failf("%s shows other seats as sold than it decides on", r.name)
+			if !slices.Equal(e.live.sold, e.inv.seats.sold) || !slices.Equal(e.live.blocked, e.inv.seats.blocked) {
+				w.failf("%s shows other seats as sold or off sale than it decides on", r.name)
 			}
 		}
 	}

@@ -145,8 +145,11 @@ func (w *simWorld) order(q *simRequest, b *simBook) {
 		q.actor, q.order = uuid.Nil, Close{}
 	case n < 960:
 		q.order = GiveUp{UserID: q.actor}
-	case n < 994:
+	case n < 987:
 		q.edit = w.change()
+	case n < 994:
+		q.edit = func(e event.Event) event.Event { e.Revision--; return e }
+		q.toggle = w.seats(b, 1+w.rnd.Int32N(6))
 	default:
 		q.edit = func(e event.Event) event.Event {
 			e.CancelledAt = w.now()
@@ -159,11 +162,20 @@ func (w *simWorld) order(q *simRequest, b *simBook) {
 func (w *simWorld) change() func(event.Event) event.Event {
 	var drawn event.Event
 	w.vary(&drawn)
-	what, by := w.rnd.IntN(3), w.rnd.Int32N(12)-5
+	what, by := w.rnd.IntN(4), w.rnd.Int32N(12)-5
+	lengths := w.lengths()
 	return func(e event.Event) event.Event {
 		switch what {
 		case 0:
 			e.TotalSlots = max(1, e.TotalSlots+by)
+			if e.Layout != nil {
+				e.Layout = simLayout(e.TotalSlots, lengths)
+			}
+		case 3:
+			if e.Layout, e.LayoutRevision = nil, 0; lengths[0]%4 > 0 {
+				e.TotalSlots, e.LayoutRevision = max(1, e.TotalSlots+by), e.Revision+1
+				e.Layout = simLayout(e.TotalSlots, lengths)
+			}
 		case 1:
 			e.MaxSeatsPerUser, e.WaitlistLimit, e.Visibility = drawn.MaxSeatsPerUser, drawn.WaitlistLimit, drawn.Visibility
 		default:
@@ -171,6 +183,33 @@ func (w *simWorld) change() func(event.Event) event.Event {
 		}
 		return e
 	}
+}
+
+// lengths draws how long some rows are.
+func (w *simWorld) lengths() []int32 {
+	lengths := make([]int32, 1+w.rnd.IntN(5))
+	for i := range lengths {
+		lengths[i] = 1 + w.rnd.Int32N(8)
+		if w.chance(100) {
+			lengths[i] = 1 + w.rnd.Int32N(event.MaxRowSeats)
+		}
+	}
+	return lengths
+}
+
+// simLayout lays seats out in rows of such lengths, over and over.
+func simLayout(total int32, lengths []int32) *event.Layout {
+	section := event.Section{}
+	for i := 0; total > 0; i++ {
+		row := min(total, lengths[i%len(lengths)])
+		section.Rows = append(section.Rows, event.Row{Label: fmt.Sprint(i + 1), Seats: row})
+		total -= row
+	}
+	layout, err := event.NewLayout([]event.Section{section})
+	if err != nil {
+		panic(err) // the lengths are drawn within its bounds
+	}
+	return layout
 }
 
 // seats draws seats of an event, rising: side by side, or anywhere.
@@ -240,7 +279,7 @@ func (w *simWorld) move(b *simBook) Order {
 // again sends what was sent before, as it was or slightly different.
 func (w *simWorld) again(r *simReplica) *simRequest {
 	old := pick(w, w.recent)
-	q := &simRequest{r: r, eventID: old.eventID, actor: old.actor, key: old.key, order: old.order, edit: old.edit}
+	q := &simRequest{r: r, eventID: old.eventID, actor: old.actor, key: old.key, order: old.order, edit: old.edit, toggle: old.toggle}
 	switch book, isBook := q.order.(Book); {
 	case q.key.Value == "":
 	case w.chance(100) && isBook && book.SeatNumbers == nil:

@@ -138,6 +138,8 @@ var simControls = map[string]simConditions{
 	"a cancelled event":                {mutant: func(d *decision) { d.inv.CancelledAt = time.Time{} }},
 	"an event that is hidden":          {mutant: func(d *decision) { d.inv.Visibility = event.Public }},
 	"requests sent twice":              {mutant: func(d *decision) { clear(d.inv.asked) }},
+	"seats that are off sale":          {mutant: func(d *decision) { d.inv.seats.unblock(d.inv.seats.blocked.list()) }},
+	"rows as they lie":                 {mutant: func(d *decision) { d.inv.seats.rowPlan = newRowPlan(d.inv.seats.total, nil) }},
 	"freed seats go to those who wait": {maimed: servesNobody},
 	"a party is never split":           {maimed: splits},
 }

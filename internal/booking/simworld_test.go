@@ -110,7 +110,9 @@ type simRequest struct {
 	key     Key
 	order   Order
 	edit    func(event.Event) event.Event
+	toggle  []int32     // with edit: seats to be taken off sale, or put on sale again
 	changed event.Event // what the edit came to, when it was tried last
+	off     []int32     // and which seats it wanted off sale
 
 	cancel  func()
 	done    chan struct{}
@@ -251,8 +253,11 @@ func (w *simWorld) newEvent(slot int) {
 	if !w.given.plain {
 		w.vary(&e)
 	}
+	if !w.given.plain && w.chance(300) {
+		e.Layout, e.LayoutRevision = simLayout(e.TotalSlots, w.lengths()), e.Revision
+	}
 	e.AvailableSlots = e.TotalSlots
-	w.books[e.ID] = &simBook{row: e, live: map[uuid.UUID]Party{}, sold: map[int32]uuid.UUID{}, model: simModelOf(e)}
+	w.books[e.ID] = &simBook{row: e, live: map[uuid.UUID]Party{}, sold: map[int32]uuid.UUID{}, off: map[int32]bool{}, model: simModelOf(e)}
 	w.books[e.ID].model.AtOnce = w.perTx
 	w.slots[slot] = e.ID
 	w.tell("event %s: %d seats, at most %d each, %s, waitlist %+v", short(e.ID), e.TotalSlots, e.MaxSeatsPerUser, e.WaitlistPolicy, e.WaitlistLimit)
@@ -306,6 +311,11 @@ func simModelOf(e event.Event) *simtest.Model {
 	}
 	if e.WaitlistLimit.Limited {
 		m.WaitAtMost = e.WaitlistLimit.Parties
+	}
+	for _, section := range e.Layout.Sections() {
+		for _, row := range section.Rows {
+			m.Rows = append(m.Rows, row.Seats)
+		}
 	}
 	return m
 }
@@ -433,7 +443,7 @@ func (q *simRequest) String() string {
 	case Move:
 		what = fmt.Sprintf("move %s to %v", short(o.BookingID), o.SeatNumbers)
 	case nil:
-		what = fmt.Sprintf("edit to %d seats, at most %d, %s", q.changed.TotalSlots, q.changed.MaxSeatsPerUser, q.changed.WaitlistPolicy)
+		what = fmt.Sprintf("edit to %d seats in %v, at most %d, %s, off or on sale %v", q.changed.TotalSlots, simModelOf(q.changed).Rows, q.changed.MaxSeatsPerUser, q.changed.WaitlistPolicy, q.toggle)
 	}
 	if q.key.Value != "" {
 		what += " with key " + q.key.Value
@@ -488,16 +498,28 @@ func (w *simWorld) giveUp(q *simRequest, how string) {
 
 // editFunc makes the change of settings as the use case does.
 func (q *simRequest) editFunc(id uuid.UUID) EditFunc {
-	return func(current event.Event, now time.Time) (event.Event, *Edit, error) {
+	return func(current event.Event, blocked SeatBits, now time.Time) (event.Event, *Edit, error) {
 		if !current.CancelledAt.IsZero() {
 			return event.Event{}, nil, event.ErrCancelled
 		}
-		q.changed = q.edit(current)
+		q.changed, q.off = q.edit(current), blocked.list()
+		var blocks Blocks
+		for _, s := range q.toggle {
+			switch at, off := slices.BinarySearch(q.off, s); {
+			case s > current.TotalSlots:
+			case off:
+				q.off = slices.Delete(q.off, at, at+1)
+				blocks.Unblocked = append(blocks.Unblocked, s)
+			default:
+				q.off = slices.Insert(q.off, at, s)
+				blocks.Blocked = append(blocks.Blocked, s)
+			}
+		}
 		q.changed.Revision++
 		run := q.r.begin(q.eventID, q.r.alloc.entries[q.eventID].inv)
 		q.attempt = &simAttempt{request: q, run: run, edit: true}
 		run.attempts = append(run.attempts, q.attempt)
-		return q.changed, &Edit{FactID: id, ActorID: q.actor, At: now}, nil
+		return q.changed, &Edit{FactID: id, ActorID: q.actor, At: now, Arranged: q.changed.Layout != current.Layout, Blocks: blocks}, nil
 	}
 }
 

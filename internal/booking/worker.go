@@ -282,7 +282,7 @@ func (a *Allocator) decide(batch []*request, entries []*entry, now time.Time, ke
 	byID := make(map[uuid.UUID]int, len(entries))
 	for i, e := range entries {
 		ids[i], byID[e.id] = e.id, i
-		e.changed, e.edited = e.changed[:0:0], false
+		e.changed, e.edited, e.arranged, e.blocks = e.changed[:0:0], false, false, Blocks{}
 		e.mu.Lock()
 	}
 	defer func() {
@@ -325,7 +325,7 @@ func (a *Allocator) decide(batch []*request, entries []*entry, now time.Time, ke
 		}
 		order := r.order
 		if r.edit != nil {
-			changed, edit, err := r.edit(*e.inv.row, now)
+			changed, edit, err := r.edit(*e.inv.row, e.inv.seats.blocked, now)
 			if err != nil {
 				r.answer.Err = err
 				continue
@@ -335,7 +335,8 @@ func (a *Allocator) decide(batch []*request, entries []*entry, now time.Time, ke
 				continue
 			}
 			edit.Event = changed
-			order, out.Edit, e.edited = Reconfigure{Settings: changed.Settings}, edit, true
+			order = Reconfigure{Settings: changed.Settings, Layout: changed.Layout, Blocks: edit.Blocks}
+			out.Edit, e.edited = edit, true
 		}
 		if holds[i] == nil {
 			holds[i] = NewChoices(views[i], e.inv)
@@ -349,6 +350,9 @@ func (a *Allocator) decide(batch []*request, entries []*entry, now time.Time, ke
 			continue
 		}
 		r.answer.More, r.answer.Changed = d.More, len(d.Changes)
+		if r.edit != nil {
+			e.arranged, e.blocks, out.Blocks = d.Arranged, d.Blocks, d.Blocks
+		}
 		if d.Result >= 0 {
 			r.answer.Booking = d.Changes[d.Result].booking(e.inv)
 		}
@@ -368,7 +372,7 @@ func (a *Allocator) decide(batch []*request, entries []*entry, now time.Time, ke
 			Available: e.inv.Available(), LastWaiting: e.inv.LastWaiting, Waiting: e.inv.WaitingParties(),
 		}
 		if w.Moved {
-			w.Delta = EncodeDelta(Delta{Newest: e.inv.newest, Reload: e.edited, Changes: e.changed})
+			w.Delta = EncodeDelta(Delta{Newest: e.inv.newest, Reload: e.arranged, Changes: e.changed, Blocks: e.blocks})
 		}
 		out.Events = append(out.Events, w)
 	}

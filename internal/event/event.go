@@ -80,9 +80,11 @@ type Event struct {
 	WaitingParties int32
 	Version        int64 // moves with every change of seats, waitlist or settings
 	Revision       int64 // moves with the settings only; the ETag
-	CreatedBy      uuid.UUID
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
+	// Layout is how; only the booking room reads it along with the event.
+	Layout    *Layout
+	CreatedBy uuid.UUID
+	CreatedAt time.Time
+	UpdatedAt time.Time
 }
 
 // Settings is the part of an event that booking rules read.
@@ -96,7 +98,10 @@ type Settings struct {
 	WaitlistPolicy  WaitlistPolicy
 	WaitlistLimit   WaitlistLimit
 	CancelledAt     time.Time // zero: not cancelled
-	OrgSuspended    bool      // the organization is suspended: readable, not bookable
+	// LayoutRevision is the revision at which the seats were laid out; 0: they
+	// lie in the default rows.
+	LayoutRevision int64
+	OrgSuspended   bool // the organization is suspended: readable, not bookable
 }
 
 // StatusAt gives the status by the clock; no job needs to have run.
@@ -130,6 +135,9 @@ func (e *Event) Audit() audit.Details {
 		"visibility":      e.Visibility,
 		"waitlist_policy": e.WaitlistPolicy,
 		"revision":        e.Revision,
+	}
+	if e.LayoutRevision > 0 {
+		d["layout_revision"] = e.LayoutRevision
 	}
 	if e.MaxSeatsPerUser > 0 {
 		d["max_seats_per_user"] = e.MaxSeatsPerUser

@@ -3,6 +3,7 @@ package event_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -418,11 +419,87 @@ func TestRowsOfTheDefaultLayout(t *testing.T) {
 		-1: {"", ""}, 0: {"", ""}, 1: {"A", "A1"}, 20: {"A", "A20"}, 21: {"B", "B21"}, 520: {"Z", "Z520"}, 521: {"AA", "AA521"},
 		14_040: {"ZZ", "ZZ14040"}, 14_041: {"AAA", "AAA14041"}, event.MaxTotalSlots: {"BUYB", "BUYB1000000"},
 	} {
-		if row, label := event.RowOf(seat); row != want[0] || label != want[1] {
-			t.Errorf("seat %d: got %s, %s, want %s, %s", seat, row, label, want[0], want[1])
+		if at := (*event.Layout)(nil).Place(seat); at.Row != want[0] || at.Label != want[1] || at.Section != "" {
+			t.Errorf("seat %d: got %+v, want %s, %s", seat, at, want[0], want[1])
 		}
 	}
-	if row, _ := event.RowOf(math.MaxInt32); row == "" {
+	if at := (*event.Layout)(nil).Place(math.MaxInt32); at.Row == "" {
 		t.Error("the last number has no row")
+	}
+}
+
+func TestLayoutsSayWhereSeatsLie(t *testing.T) {
+	layout, err := event.NewLayout([]event.Section{
+		{Name: " Stalls ", Rows: []event.Row{{Label: "A", Seats: 3}, {Label: "B", Seats: 2, First: 11}}},
+		{Name: "Balcony", Rows: []event.Row{{Label: "A", Seats: 64}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seat, want := range map[int32]event.Place{
+		0: {}, 70: {},
+		1: {Section: "Stalls", Row: "A", Number: 1, Label: "A1"}, 3: {Section: "Stalls", Row: "A", Number: 3, Label: "A3"},
+		4: {Section: "Stalls", Row: "B", Number: 11, Label: "B11"}, 5: {Section: "Stalls", Row: "B", Number: 12, Label: "B12"},
+		6: {Section: "Balcony", Row: "A", Number: 1, Label: "A1"}, 69: {Section: "Balcony", Row: "A", Number: 64, Label: "A64"},
+	} {
+		if got := layout.Place(seat); got != want {
+			t.Errorf("seat %d lies at %+v, want %+v", seat, got, want)
+		}
+	}
+	if got := layout.Starts(); layout.Seats() != 69 || !slices.Equal(got, []int32{0, 3, 5, 69}) {
+		t.Errorf("%d seats in rows from %v", layout.Seats(), got)
+	}
+	stored, err := layout.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := event.ParseLayout(stored)
+	if err != nil || again.Place(5) != layout.Place(5) || again.Seats() != 69 {
+		t.Errorf("read again: %+v, %v", again, err)
+	}
+	e := event.Event{Revision: 4}
+	if e, err = event.Arrange(e, layout, time.Now()); err != nil || e.TotalSlots != 69 || e.Revision != 5 || e.LayoutRevision != 5 {
+		t.Fatalf("%+v, %v", e, err)
+	}
+	if same, err := event.Arrange(e, again, time.Now()); err != nil || same.Revision != 5 {
+		t.Errorf("the same layout once more: revision %d, %v", same.Revision, err)
+	}
+	if rows, err := event.Arrange(e, nil, time.Now()); err != nil || rows.TotalSlots != 69 || rows.Revision != 6 || rows.LayoutRevision != 0 {
+		t.Errorf("back in default rows: %+v, %v", rows, err)
+	}
+}
+
+func TestBadLayoutsAreToldByField(t *testing.T) {
+	row := func(label string, seats, first int32) event.Row {
+		return event.Row{Label: label, Seats: seats, First: first}
+	}
+	many := make([]event.Row, event.MaxRows+1)
+	seats := make([]event.Section, 1)
+	for i := range event.MaxTotalSlots/event.MaxRowSeats + 1 {
+		seats[0].Rows = append(seats[0].Rows, row(fmt.Sprint(i), event.MaxRowSeats, 0))
+	}
+	for name, c := range map[string]struct {
+		sections []event.Section
+		want     string
+	}{
+		"no sections":       {nil, "sections"},
+		"too many sections": {make([]event.Section, event.MaxSections+1), "sections"},
+		"too many rows":     {[]event.Section{{Rows: many}}, "sections"},
+		"too many seats":    {seats, "sections"},
+		"no rows":           {[]event.Section{{}}, "sections[0].rows"},
+		"no name of two":    {[]event.Section{{Name: "A", Rows: []event.Row{row("1", 1, 0)}}, {Rows: []event.Row{row("1", 1, 0)}}}, "sections[1].name"},
+		"a name twice":      {[]event.Section{{Name: "A", Rows: []event.Row{row("1", 1, 0)}}, {Name: "A ", Rows: []event.Row{row("1", 1, 0)}}}, "sections[1].name"},
+		"a label twice":     {[]event.Section{{Rows: []event.Row{row("1", 1, 0), row("1", 1, 0)}}}, "sections[0].rows[1].label"},
+		"no label":          {[]event.Section{{Rows: []event.Row{row(" ", 1, 0)}}}, "sections[0].rows[0].label"},
+		"a long label":      {[]event.Section{{Rows: []event.Row{row(strings.Repeat("x", event.MaxRowLabel+1), 1, 0)}}}, "sections[0].rows[0].label"},
+		"an empty row":      {[]event.Section{{Rows: []event.Row{row("1", 0, 0)}}}, "sections[0].rows[0].seats"},
+		"a long row":        {[]event.Section{{Rows: []event.Row{row("1", event.MaxRowSeats+1, 0)}}}, "sections[0].rows[0].seats"},
+		"a first below one": {[]event.Section{{Rows: []event.Row{row("1", 1, -1)}}}, "sections[0].rows[0].first"},
+	} {
+		_, err := event.NewLayout(c.sections)
+		var bad *fault.Error
+		if !errors.As(err, &bad) || len(bad.Fields) != 1 || bad.Fields[0].Name != c.want {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -10,6 +10,9 @@ import (
 const (
 	KindUpdated   = "event.updated"
 	KindCancelled = "event.cancelled"
+	// KindBlocked is of seats taken off sale, or put on sale again; nobody who
+	// booked needs to be told.
+	KindBlocked = "event.blocks_changed"
 )
 
 // Notable is the part of an event of which people who booked are told when it
@@ -20,6 +23,9 @@ type Notable struct {
 	EndsAt   time.Time `json:"ends_at"`
 	TimeZone string    `json:"time_zone"`
 	Venue    string    `json:"venue"`
+	// Layout is the revision at which the seats were laid out, 0 for the
+	// default rows: seats have other names where it differs.
+	Layout int64 `json:"layout,omitempty"`
 }
 
 // Updated is the fact that an event's settings changed; it carries both
@@ -46,7 +52,7 @@ type CancelledFact struct {
 
 // Notable gives the part of the event that messages are made of.
 func (e *Event) Notable() Notable {
-	return Notable{Name: e.Name, StartsAt: e.StartsAt, EndsAt: e.EndsAt, TimeZone: e.TimeZone, Venue: e.Venue}
+	return Notable{Name: e.Name, StartsAt: e.StartsAt, EndsAt: e.EndsAt, TimeZone: e.TimeZone, Venue: e.Venue, Layout: e.LayoutRevision}
 }
 
 // UpdatedFrom tells what Apply made of an event.
@@ -56,6 +62,16 @@ func UpdatedFrom(before, after *Event, actorID uuid.UUID) Updated {
 		EventID: after.ID, OrgID: after.OrgID, ActorID: actorID, Revision: after.Revision,
 		Changed: differences(b, a), Before: b, After: a,
 	}
+}
+
+// Blocked is the fact that seats were taken off sale or put on sale again. The
+// seats are ranges: "1-20, 25".
+type Blocked struct {
+	EventID   uuid.UUID `json:"event_id"`
+	OrgID     uuid.UUID `json:"org_id"`
+	ActorID   uuid.UUID `json:"actor_id"`
+	Blocked   string    `json:"blocked"`
+	Unblocked string    `json:"unblocked"`
 }
 
 // CancelledBy tells that the event was cancelled.
@@ -74,6 +90,7 @@ func differences(b, a Notable) []string {
 		{"ends_at", !b.EndsAt.Equal(a.EndsAt)},
 		{"time_zone", b.TimeZone != a.TimeZone},
 		{"venue", b.Venue != a.Venue},
+		{"layout", b.Layout != a.Layout},
 	} {
 		if field.differ {
 			changed = append(changed, field.name)

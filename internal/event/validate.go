@@ -114,9 +114,12 @@ func (f *faults) withinReach(name string, t, now time.Time) bool {
 // booking takes what the booking rules read, save the times.
 func (f *faults) booking(e *Event, p Patch) {
 	if p.TotalSlots != nil {
-		if *p.TotalSlots < 1 || *p.TotalSlots > MaxTotalSlots {
+		switch {
+		case *p.TotalSlots < 1 || *p.TotalSlots > MaxTotalSlots:
 			f.add("total_slots", "Use a number from 1 to %d.", MaxTotalSlots)
-		} else {
+		case e.LayoutRevision > 0 && int32(*p.TotalSlots) != e.TotalSlots:
+			f.add("total_slots", "The seats of this event are laid out; change the layout, which gives their number.")
+		default:
 			e.TotalSlots = int32(*p.TotalSlots)
 		}
 	}

@@ -334,7 +334,7 @@ func TestSeats(t *testing.T) {
 			t.Errorf("after %d: %+v", beyond, page)
 		}
 	}
-	if len(seats) != 20_000 || seats[2] != (Seat{3, "A", "A3", "held"}) || seats[20] != (Seat{21, "B", "B21", "booked"}) || seats[21].State != "free" {
+	if len(seats) != 20_000 || seats[2] != (Seat{3, "", "A", "A3", "held"}) || seats[20] != (Seat{21, "", "B", "B21", "booked"}) || seats[21].State != "free" {
 		t.Errorf("%d seats, %+v %+v %+v", len(seats), seats[2], seats[20], seats[21])
 	}
 }

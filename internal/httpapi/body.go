@@ -50,6 +50,9 @@ func (c *call) bounds(r *http.Request) (bodyBounds, error) {
 	if id, ok := logoPath(r); ok {
 		return c.logoBounds(r.Context(), id)
 	}
+	if id, ok := houseOf(r); ok {
+		return c.houseBounds(r.Context(), id)
+	}
 	b := bodyBounds{most: maxBody, patience: c.server.bodyPatience, tooLarge: errTooLarge, atOnce: bodiesAtOnce}
 	if bodySize(r, b.most) > smallBody {
 		if b.sender = c.server.address(r); c.who.SignedIn() {

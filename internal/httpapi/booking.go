@@ -73,6 +73,8 @@ type BookingEvent struct {
 	Venue    string    `json:"venue"`
 	Status   string    `json:"status" enum:"upcoming,ongoing,completed,cancelled"`
 	OrgID    uuid.UUID `json:"org_id" format:"uuid"`
+	// LayoutRevision tells clients by which layout the seats are named.
+	LayoutRevision int64 `json:"layout_revision" doc:"The revision at which the seats were laid out; 0: they lie in rows of 20."`
 }
 
 // BookingUser is who booked.
@@ -95,6 +97,7 @@ func (s *Server) showEntry(e booking.Entry) Booking {
 	b.Event = &BookingEvent{
 		ID: e.Event.ID, Name: e.Event.Name, StartsAt: e.Event.StartsAt.UTC(), EndsAt: e.Event.EndsAt.UTC(),
 		TimeZone: e.Event.TimeZone, Venue: e.Event.Venue, Status: string(e.Event.StatusAt(s.deps.Now())), OrgID: e.Event.OrgID,
+		LayoutRevision: e.Event.LayoutRevision,
 	}
 	if e.User != nil {
 		b.User = &BookingUser{ID: e.User.ID, Name: e.User.Name, Email: e.User.Email}

@@ -53,6 +53,7 @@ type Event struct {
 	WaitlistPolicy  string    `json:"waitlist_policy" enum:"strict,fit"`
 	WaitlistLimit   *int32    `json:"waitlist_limit" doc:"How many parties may wait; 0: there is no waitlist; null: no limit."`
 	Status          string    `json:"status" enum:"upcoming,ongoing,completed,cancelled"`
+	LayoutRevision  int64     `json:"layout_revision" doc:"The revision at which the seats were laid out; 0: they lie in rows of 20."`
 	Revision        int64     `json:"revision" doc:"Moves with the settings; also the ETag."`
 	CreatedAt       time.Time `json:"created_at"`
 	UpdatedAt       time.Time `json:"updated_at"`
@@ -65,7 +66,7 @@ func (s *Server) showEvent(v event.View) Event {
 		Category: v.Category, StartsAt: v.StartsAt.UTC(), EndsAt: v.EndsAt.UTC(), TimeZone: v.TimeZone, Venue: v.Venue,
 		TotalSlots: v.TotalSlots, AvailableSlots: v.AvailableSlots, WaitingParties: v.WaitingParties,
 		MaxSeatsPerUser: orNull(v.MaxSeatsPerUser), Visibility: string(v.Visibility), WaitlistPolicy: string(v.WaitlistPolicy),
-		WaitlistLimit: v.WaitlistLimit.Number(), Status: string(v.StatusAt(s.deps.Now())), Revision: v.Revision,
+		WaitlistLimit: v.WaitlistLimit.Number(), Status: string(v.StatusAt(s.deps.Now())), LayoutRevision: v.LayoutRevision, Revision: v.Revision,
 		CreatedAt: v.CreatedAt.UTC(), UpdatedAt: v.UpdatedAt.UTC(), CanManage: v.CanManage,
 	}
 }
@@ -242,7 +243,7 @@ func (s *Server) wantedRevision(ctx context.Context, in *updateEventInput) (int6
 	if !match.given || match.any {
 		return 0, nil
 	}
-	if len(match.revisions) == 1 {
+	if len(match.revisions) == 1 && match.revisions[0] > 0 {
 		return match.revisions[0], nil
 	}
 	v, err := s.deps.Events.For(ctx, access.EventWrite, principal(ctx), in.ID)

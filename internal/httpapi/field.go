@@ -147,7 +147,7 @@ func parseIfMatch(header string) ifMatch {
 		if len(tag) < 3 || tag[0] != '"' || tag[len(tag)-1] != '"' {
 			continue
 		}
-		if n, err := strconv.ParseInt(tag[1:len(tag)-1], 10, 64); err == nil && n > 0 && revisionTag(n) == tag {
+		if n, err := strconv.ParseInt(tag[1:len(tag)-1], 10, 64); err == nil && n >= 0 && revisionTag(n) == tag {
 			m.revisions = append(m.revisions, n)
 		}
 	}

@@ -200,6 +200,16 @@ func eventRows() []matrixRow {
 		{route: "GET /events/{id}/waitlist", want: closedRunners, ask: at("/events/%s/waitlist", (*cell).event)},
 		{route: "GET /events/{id}/seats", want: readers, ask: at("/events/%s/seats", (*cell).event)},
 		{route: "GET /events/{id}/seats", what: "as a list", want: readers, ask: at("/events/%s/seats?format=list", (*cell).event)},
+		{route: "GET /events/{id}/layout", want: readers, ask: at("/events/%s/layout", (*cell).event)},
+		{
+			route: "PUT /events/{id}/layout", records: string(audit.LayoutChanged), want: alsoClosed(runners("200"), "404 404 403 200 200 404 404 404"),
+			ask: with("/events/%s/layout", (*cell).event, `{"sections":[{"name":"","rows":[{"label":"1","seats":64},{"label":"2","seats":64}]}]}`),
+		},
+		{route: "GET /events/{id}/blocks", want: closedRunners, ask: at("/events/%s/blocks", (*cell).event)},
+		{
+			route: "PUT /events/{id}/blocks", records: string(audit.BlocksChanged), want: alsoClosed(runners("200"), "404 404 403 200 200 404 404 404"),
+			ask: with("/events/%s/blocks", (*cell).event, `{"seat_numbers":[3]}`),
+		},
 		{route: "GET /events/{id}/holds", want: bookers("200", "200"), ask: at("/events/%s/holds", (*cell).event)},
 		{
 			route: "PUT /events/{id}/holds", records: nothing, want: bookers("200", "409"),

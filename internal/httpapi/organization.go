@@ -183,7 +183,7 @@ func (s *Server) wantedOrgRevision(ctx context.Context, in *updateOrgInput) (int
 	if !match.given || match.any {
 		return 0, nil
 	}
-	if len(match.revisions) == 1 {
+	if len(match.revisions) == 1 && match.revisions[0] > 0 {
 		return match.revisions[0], nil
 	}
 	o, err := s.deps.Orgs.For(ctx, access.OrgWrite, principal(ctx), in.ID)

@@ -48,7 +48,7 @@ const (
 // no calls.
 func (s *Server) table() []route {
 	return slices.Concat(
-		s.eventRoutes(), s.seatRoutes(), s.bookingRoutes(),
+		s.eventRoutes(), s.seatRoutes(), s.houseRoutes(), s.bookingRoutes(),
 		s.orgRoutes(), s.memberRoutes(), s.inviteRoutes(), s.auditRoutes(),
 		s.meRoutes(), s.notificationRoutes(), s.serviceRoutes(),
 	)
@@ -76,7 +76,7 @@ func (rt route) operation(schemas huma.Registry, hasBody bool) huma.Operation {
 		DefaultStatus: rt.about.status,
 		// The body is read and bounded before; without this the library would
 		// set deadlines on a connection that has nothing left to read.
-		MaxBodyBytes: maxBody + 1, BodyReadTimeout: -1,
+		MaxBodyBytes: maxHouse + 1, BodyReadTimeout: -1,
 		Errors:     append(rt.commonErrors(hasBody), rt.about.errors...),
 		Extensions: map[string]any{"x-action": rt.action},
 	}

@@ -58,8 +58,9 @@ type SeatStates struct {
 // Seat is one seat of the list.
 type Seat struct {
 	SeatNumber int32  `json:"seat_number"`
+	Section    string `json:"section" doc:"Empty where the house has no sections."`
 	Row        string `json:"row"`
-	Label      string `json:"label"`
+	Label      string `json:"label" doc:"The row and the number that stands on the seat."`
 	State      string `json:"state" enum:"free,held,booked,blocked"`
 }
 
@@ -142,7 +143,8 @@ func (s *Server) getSeats(ctx context.Context, in *seatsInput) (*seatsAnswer, er
 		return nil, err
 	}
 	if in.Format == "list" {
-		return listSeats(snap, in)
+		layout, _ := live.Layout()
+		return listSeats(snap, layout, in)
 	}
 	e, err := s.encode(in.ID, snap)
 	if err != nil {
@@ -186,7 +188,7 @@ func accepts(r *http.Request, encoding string) bool {
 	return false
 }
 
-func listSeats(snap SeatSnapshot, in *seatsInput) (*seatsAnswer, error) {
+func listSeats(snap SeatSnapshot, layout *event.Layout, in *seatsInput) (*seatsAnswer, error) {
 	after, err := parseNumberCursor(in.Cursor)
 	if err != nil {
 		return nil, err
@@ -196,9 +198,9 @@ func listSeats(snap SeatSnapshot, in *seatsInput) (*seatsAnswer, error) {
 	after = min(after, int64(snap.Total))
 	last := min(after+int64(in.Limit), int64(snap.Total))
 	for n := after + 1; n <= last; n++ {
-		row, label := event.RowOf(int32(n))
+		at := layout.Place(int32(n))
 		state := realtime.StateAt(snap.Packed, int32(n))
-		out.Items = append(out.Items, Seat{SeatNumber: int32(n), Row: row, Label: label, State: stateWords[state]})
+		out.Items = append(out.Items, Seat{SeatNumber: int32(n), Section: at.Section, Row: at.Row, Label: at.Label, State: stateWords[state]})
 	}
 	if last < int64(snap.Total) && len(out.Items) > 0 {
 		out.NextCursor = orNull(numberCursor(last))

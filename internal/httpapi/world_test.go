@@ -144,12 +144,12 @@ func (s testSeats) Snapshot(ctx context.Context, live *booking.Live) (SeatSnapsh
 	if err != nil {
 		return SeatSnapshot{}, err
 	}
-	total, rows, e := live.Rows()
+	total, sold, blocked, e := live.Seats()
 	var held []int32
 	for seat := range views[0].Holders {
 		held = append(held, seat)
 	}
-	packed := realtime.PackRows(int(total), rows, held)
+	packed := realtime.PackSets(int(total), sold, blocked, held)
 	return SeatSnapshot{
 		Version: version.String(), Live: true, Total: total, Available: e.Available, Packed: packed,
 		ETag: fmt.Sprintf("%s.%d.%x", version, e.Version, packed),

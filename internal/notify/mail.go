@@ -134,14 +134,14 @@ func fromFact(d Delivery) (wording, []detail, error) {
 	if err != nil {
 		return wording{}, nil, err
 	}
-	return wordBooking(d.Fact, &change, d.Event), bookingDetails(d.Fact.Kind, &change), nil
+	return wordBooking(d.Fact, &change, d.Event), bookingDetails(d.Fact.Kind, &change, d.Event.Layout), nil
 }
 
-func bookingDetails(factKind string, c *bookingChange) []detail {
+func bookingDetails(factKind string, c *bookingChange, layout *event.Layout) []detail {
 	switch {
 	case factKind == BookingCancelled:
 		if len(c.From.SeatNumbers) > 0 {
-			return []detail{{"Seats given up", SeatLabels(c.From.SeatNumbers)}}
+			return []detail{{"Seats given up", SeatLabels(layout, c.From.SeatNumbers)}}
 		}
 		return nil
 	case c.To.Status == booking.Waiting:
@@ -151,7 +151,7 @@ func bookingDetails(factKind string, c *bookingChange) []detail {
 		}
 		return rows
 	default:
-		return []detail{{plural(len(c.To.SeatNumbers), "Your seat", "Your seats"), SeatLabels(c.To.SeatNumbers)}}
+		return []detail{{plural(len(c.To.SeatNumbers), "Your seat", "Your seats"), SeatLabels(layout, c.To.SeatNumbers)}}
 	}
 }
 

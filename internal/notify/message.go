@@ -46,6 +46,9 @@ type EventCard struct {
 	StartsAt time.Time
 	EndsAt   time.Time
 	TimeZone string // IANA
+	// Layout is how the seats lie, which gives them their names; nil: in the
+	// default rows.
+	Layout *event.Layout
 }
 
 // InviteCard is what a message says of an invitation.
@@ -117,6 +120,8 @@ func Messages(f Fact, known Known) ([]Message, error) {
 		return bookingMessages(f, known)
 	case event.KindUpdated:
 		return eventMessages(f, known)
+	case event.KindBlocked:
+		return nil, nil // nobody who booked has lost anything
 	case event.KindCancelled:
 		// Each booking of the event has a fact of its own that tells its person.
 		return nil, nil

@@ -271,11 +271,21 @@ func TestSeatLabels(t *testing.T) {
 		{[]int32{20, 21, 22, 23}, "Row A · Seat 20; Row B · Seats 21–23"},
 		{[]int32{520, 521, 541}, "Row Z · Seat 520; Row AA · Seat 521; Row AB · Seat 541"},
 	} {
-		if got := SeatLabels(c.seats); got != c.want {
+		if got := SeatLabels(nil, c.seats); got != c.want {
 			t.Errorf("%v: got %q, want %q", c.seats, got, c.want)
 		}
 	}
-	if got := SeatLabels(hall); !strings.HasSuffix(got, " and 120 more") {
+	house, err := event.NewLayout([]event.Section{
+		{Name: "Stalls", Rows: []event.Row{{Label: "A", Seats: 3}, {Label: "B", Seats: 3, First: 11}}},
+		{Name: "Box", Rows: []event.Row{{Label: "A", Seats: 4}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := SeatLabels(house, []int32{7, 4, 5, 6, 3}); got != "Stalls · Row A · Seat 3; Stalls · Row B · Seats 11–13; Box · Row A · Seat 1" {
+		t.Errorf("in a house that is laid out: %q", got)
+	}
+	if got := SeatLabels(nil, hall); !strings.HasSuffix(got, " and 120 more") {
 		t.Errorf("a large party is spelled out: %q", got)
 	}
 }

@@ -15,8 +15,9 @@ import (
 // of hundreds sees the rest on its booking's page.
 const maxSeatGroups = 12
 
-// SeatLabels spells seats out by row: "Row A · Seats 3–5, 8; Row B · Seat 21".
-func SeatLabels(seats []int32) string {
+// SeatLabels spells seats out by row: "Row A · Seats 3–5, 8; Row B · Seat 21",
+// after the section where the layout has names for them.
+func SeatLabels(layout *event.Layout, seats []int32) string {
 	if len(seats) == 0 {
 		return "no seats"
 	}
@@ -28,20 +29,23 @@ func SeatLabels(seats []int32) string {
 		if len(groups) == maxSeatGroups {
 			return fmt.Sprintf("%s and %d more", strings.Join(groups, "; "), len(sorted))
 		}
-		row, _ := event.RowOf(sorted[0])
-		n := 1
-		for n < len(sorted) && inRow(sorted[n], row) {
-			n++
+		at := layout.Place(sorted[0])
+		numbers := []int32{at.Number}
+		for n := 1; n < len(sorted); n++ {
+			next := layout.Place(sorted[n])
+			if next.Section != at.Section || next.Row != at.Row {
+				break
+			}
+			numbers = append(numbers, next.Number)
 		}
-		groups = append(groups, "Row "+row+" · "+plural(n, "Seat ", "Seats ")+ranges(sorted[:n]))
-		sorted = sorted[n:]
+		group := "Row " + at.Row + " · " + plural(len(numbers), "Seat ", "Seats ") + ranges(numbers)
+		if at.Section != "" {
+			group = at.Section + " · " + group
+		}
+		groups = append(groups, group)
+		sorted = sorted[len(numbers):]
 	}
 	return strings.Join(groups, "; ")
-}
-
-func inRow(seat int32, row string) bool {
-	its, _ := event.RowOf(seat)
-	return its == row
 }
 
 // ranges joins rising numbers, three and more in a run as first–last.

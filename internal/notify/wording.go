@@ -27,7 +27,7 @@ func wordBooking(f Fact, c *bookingChange, card EventCard) wording {
 	case BookingConfirmed:
 		return wording{
 			kind: TypeBookingConfirmed, title: "Booked: " + card.Name,
-			text: SeatLabels(c.To.SeatNumbers) + ", " + shortTime(card) + ".",
+			text: SeatLabels(card.Layout, c.To.SeatNumbers) + ", " + shortTime(card) + ".",
 			lead: "Your " + plural(c.To.Seats, "seat is", "seats are") + " booked. See you there!",
 		}
 	case BookingWaitlisted:
@@ -46,11 +46,11 @@ func wordBooking(f Fact, c *bookingChange, card EventCard) wording {
 		}
 		return wording{
 			kind: TypeWaitlistPromoted, title: "You are in: " + card.Name,
-			text: text + SeatLabels(c.To.SeatNumbers) + ".",
+			text: text + SeatLabels(card.Layout, c.To.SeatNumbers) + ".",
 			lead: "Good news: your wait is over. " + plural(c.To.Seats, "A seat became free and is", "Seats became free and are") + " booked for you.",
 		}
 	case BookingChanged:
-		text := changedText(f, c)
+		text := changedText(f, c, card)
 		return wording{kind: TypeBookingChanged, title: "Booking changed: " + card.Name, text: text, lead: text}
 	}
 	return wordCancellation(f, c, card)
@@ -66,7 +66,7 @@ func waitingText(c *bookingChange) string {
 
 // changedText says what became of a booking that goes on: fewer seats, other
 // seats, or a smaller party on the waitlist.
-func changedText(f Fact, c *bookingChange) string {
+func changedText(f Fact, c *bookingChange, card EventCard) string {
 	who, gave := "You", "gave back "
 	if c.by(f.UserID) != bySelf {
 		who, gave = "The organizer", "cancelled "
@@ -76,13 +76,13 @@ func changedText(f Fact, c *bookingChange) string {
 	case c.To.Status == booking.Waiting:
 		return fmt.Sprintf("Your party on the waitlist is now %d instead of %d. Your place in line stays.", c.To.Seats, c.From.Seats)
 	case len(released) > 0 && len(added) > 0 && c.by(f.UserID) == byOrganizer:
-		return "The organizer moved you: your seats are now " + SeatLabels(c.To.SeatNumbers) + ", instead of " + SeatLabels(c.From.SeatNumbers) + "."
+		return "The organizer moved you: your seats are now " + SeatLabels(card.Layout, c.To.SeatNumbers) + ", instead of " + SeatLabels(card.Layout, c.From.SeatNumbers) + "."
 	case len(released) > 0 && len(added) > 0:
-		return "Your seats are now " + SeatLabels(c.To.SeatNumbers) + ", instead of " + SeatLabels(c.From.SeatNumbers) + "."
+		return "Your seats are now " + SeatLabels(card.Layout, c.To.SeatNumbers) + ", instead of " + SeatLabels(card.Layout, c.From.SeatNumbers) + "."
 	case len(released) > 0:
-		return who + " " + gave + SeatLabels(released) + ". You keep " + SeatLabels(c.To.SeatNumbers) + "."
+		return who + " " + gave + SeatLabels(card.Layout, released) + ". You keep " + SeatLabels(card.Layout, c.To.SeatNumbers) + "."
 	default:
-		return "Your seats are now " + SeatLabels(c.To.SeatNumbers) + "."
+		return "Your seats are now " + SeatLabels(card.Layout, c.To.SeatNumbers) + "."
 	}
 }
 
@@ -90,7 +90,7 @@ func changedText(f Fact, c *bookingChange) string {
 func wordCancellation(f Fact, c *bookingChange, card EventCard) wording {
 	w := wording{kind: TypeBookingCancelled, title: "Booking cancelled: " + card.Name}
 	waited := c.From.Status == booking.Waiting
-	seats := SeatLabels(c.From.SeatNumbers)
+	seats := SeatLabels(card.Layout, c.From.SeatNumbers)
 	switch {
 	case c.Reason == booking.ReasonEventCancelled:
 		w.kind, w.title = TypeEventCancelled, "Cancelled: "+card.Name
@@ -135,6 +135,9 @@ func wordEventUpdate(c *event.Updated) wording {
 		default:
 			said = append(said, fmt.Sprintf("New place: %s (was %s).", after.Venue, before.Venue))
 		}
+	}
+	if slices.Contains(c.Changed, "layout") {
+		said = append(said, "The seats were laid out anew: yours may have another name, which your booking shows.")
 	}
 	text := strings.Join(said, " ")
 	return wording{

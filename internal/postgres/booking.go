@@ -55,7 +55,7 @@ func bookingColumnsAt(position string) string {
 	CASE WHEN t.status = 'confirmed' THEN
 	  ARRAY(SELECT s.seat_no FROM booking_seats s WHERE s.booking_id = b.id AND s.status = 'booked' ORDER BY s.seat_no)
 	ELSE '{}' END,` + position + `,
-	e.name, e.venue, e.visibility, e.starts_at, e.ends_at, e.time_zone, e.total_slots, e.cancelled_at`
+	e.name, e.venue, e.visibility, e.starts_at, e.ends_at, e.time_zone, e.total_slots, e.layout_revision, e.cancelled_at`
 }
 
 func scanBooking(row pgx.Row, more ...any) (booking.Entry, error) {
@@ -65,7 +65,7 @@ func scanBooking(row pgx.Row, more ...any) (booking.Entry, error) {
 		&b.ID, &b.OrgID, &b.EventID, &b.UserID, &b.Status, &b.Seats, &b.WaitingNumber,
 		&b.Reason, &b.CreatedAt, &b.UpdatedAt, &b.SeatNumbers, &b.Position,
 		&b.Event.Name, &b.Event.Venue, &b.Event.Visibility,
-		&b.Event.StartsAt, &b.Event.EndsAt, &b.Event.TimeZone, &b.Event.TotalSlots, &cancelledAt,
+		&b.Event.StartsAt, &b.Event.EndsAt, &b.Event.TimeZone, &b.Event.TotalSlots, &b.Event.LayoutRevision, &cancelledAt,
 	}, more...)...)
 	if err != nil {
 		return booking.Entry{}, err
@@ -186,7 +186,7 @@ func (s *BookingStore) DueClosings(ctx context.Context, now time.Time, after uui
 		  WHERE e.waiting_parties > 0 AND (e.starts_at <= $1 OR e.cancelled_at IS NOT NULL)
 		  UNION
 		  SELECT e.id FROM events e
-		  WHERE e.cancelled_at IS NOT NULL AND e.available_slots < e.total_slots
+		  WHERE e.cancelled_at IS NOT NULL
 		    AND EXISTS (SELECT FROM booking_seats s WHERE s.event_id = e.id AND s.status = 'booked')) due
 		WHERE id > $2 ORDER BY id LIMIT $3`, now, after, limit)
 }

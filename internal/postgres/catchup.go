@@ -177,7 +177,10 @@ func complete(ctx context.Context, conn *pgx.Conn, k booking.Known, fe *booking.
 	if applicable(k, fe, deltas) {
 		return nil
 	}
-	fe.Reload, fe.Changes = true, nil
+	fe.Reload, fe.Changes, fe.Blocks = true, nil, nil
+	if err = readSeats(ctx, conn, fe); err != nil {
+		return err
+	}
 	if fe.Parties, err = liveParties(ctx, conn, k.EventID); err != nil {
 		return err
 	}
@@ -196,6 +199,7 @@ func applicable(k booking.Known, fe *booking.FreshEvent, deltas [][]byte) bool {
 			return false
 		}
 		fe.Changes = append(fe.Changes, d.Changes...)
+		fe.Blocks = append(fe.Blocks, d.Blocks)
 		fe.Newest = max(fe.Newest, d.Newest)
 	}
 	return true

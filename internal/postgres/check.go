@@ -37,11 +37,27 @@ var breachQueries = []breachQuery{
 	{"C1", "sold seats that the event does not have", `
 		SELECT s.event_id || ' seat ' || s.seat_no FROM booking_seats s LEFT JOIN events e ON e.id = s.event_id
 		WHERE s.status = 'booked' AND (e.id IS NULL OR s.seat_no > e.total_slots)`},
-	{"C1", "events whose available_slots is not total − sold", `
-		SELECT e.id || ': ' || e.available_slots || ' of ' || e.total_slots || ', sold ' || coalesce(s.n, 0)
+	{"C1", "sold seats that are blocked", `
+		SELECT s.event_id || ' seat ' || s.seat_no FROM booking_seats s
+		JOIN event_blocks k ON k.event_id = s.event_id AND k.seat_no = s.seat_no
+		WHERE s.status = 'booked'`},
+	{"C1", "blocked seats that the event does not have", `
+		SELECT k.event_id || ' seat ' || k.seat_no FROM event_blocks k JOIN events e ON e.id = k.event_id
+		WHERE k.seat_no > e.total_slots`},
+	{"C1", "events whose available_slots is not total − sold − blocked", `
+		SELECT e.id || ': ' || e.available_slots || ' of ' || e.total_slots || ', sold ' || coalesce(s.n, 0) || ', blocked ' || coalesce(k.n, 0)
 		FROM events e
 		LEFT JOIN (SELECT event_id, count(*) n FROM booking_seats WHERE status = 'booked' GROUP BY 1) s ON s.event_id = e.id
-		WHERE e.available_slots <> e.total_slots - coalesce(s.n, 0)`},
+		LEFT JOIN (SELECT event_id, count(*) n FROM event_blocks GROUP BY 1) k ON k.event_id = e.id
+		WHERE e.available_slots <> e.total_slots - coalesce(s.n, 0) - coalesce(k.n, 0)`},
+	{"C1", "events whose seats are laid out otherwise than they say", `
+		SELECT e.id::text FROM events e
+		LEFT JOIN LATERAL (
+		  SELECT sum((r ->> 'seats')::int) AS seats
+		  FROM event_layouts l, jsonb_array_elements(l.sections) s, jsonb_array_elements(s -> 'rows') r
+		  WHERE l.event_id = e.id) laid ON e.layout_revision > 0
+		WHERE (e.layout_revision > 0) <> EXISTS (SELECT 1 FROM event_layouts l WHERE l.event_id = e.id)
+		   OR e.layout_revision > 0 AND laid.seats IS DISTINCT FROM e.total_slots`},
 	{"C1", "bookings whose live seats are not what they say", `
 		SELECT b.id || ' is ' || b.status || ' with ' || b.seats || ' seats, live ' || coalesce(s.n, 0)
 		FROM bookings b

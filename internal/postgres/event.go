@@ -24,7 +24,7 @@ const (
 		e.id, e.org_id, o.name, e.name, e.description, e.category, e.venue,
 		e.starts_at, e.ends_at, e.time_zone, e.total_slots, coalesce(e.max_seats_per_user, 0),
 		e.visibility, e.waitlist_policy, e.waitlist_limit, e.cancelled_at, o.suspended_at IS NOT NULL,
-		e.available_slots, e.waiting_parties, e.version, e.revision,
+		e.available_slots, e.waiting_parties, e.version, e.revision, e.layout_revision,
 		e.created_by, e.created_at, e.updated_at`
 	eventTables = `events e JOIN organizations o ON o.id = e.org_id`
 )
@@ -39,7 +39,7 @@ func scanEvent(row pgx.Row, more ...any) (event.Event, error) {
 		&e.ID, &e.OrgID, &e.OrgName, &e.Name, &e.Description, &e.Category, &e.Venue,
 		&e.StartsAt, &e.EndsAt, &e.TimeZone, &e.TotalSlots, &e.MaxSeatsPerUser,
 		&e.Visibility, &e.WaitlistPolicy, &waitlistLimit, &cancelledAt, &e.OrgSuspended,
-		&e.AvailableSlots, &e.WaitingParties, &e.Version, &e.Revision,
+		&e.AvailableSlots, &e.WaitingParties, &e.Version, &e.Revision, &e.LayoutRevision,
 		&e.CreatedBy, &e.CreatedAt, &e.UpdatedAt,
 	}, more...)...)
 	if err != nil {

@@ -15,10 +15,13 @@ import (
 
 // NotifyStore keeps facts, messages and the development mailbox. It
 // implements the ports of the rooms notify and mailbox.
-type NotifyStore struct{ db *DB }
+type NotifyStore struct {
+	db      *DB
+	layouts layouts
+}
 
 // NewNotifyStore makes the store.
-func NewNotifyStore(db *DB) *NotifyStore { return &NotifyStore{db: db} }
+func NewNotifyStore(db *DB) *NotifyStore { return &NotifyStore{db: db, layouts: newLayouts()} }
 
 // RelayFacts implements notify.RelayStore.
 func (s *NotifyStore) RelayFacts(ctx context.Context, now time.Time, after uuid.UUID, compose func(notify.Claimed) notify.Composed) (notify.Relayed, error) {
@@ -41,7 +44,7 @@ func (s *NotifyStore) RelayFacts(ctx context.Context, now time.Time, after uuid.
 		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 			return err
 		}
-		_, err = tellClaimed(ctx, tx, now, &c, compose, &relayed)
+		_, err = s.tellClaimed(ctx, tx, now, &c, compose, &relayed)
 		return err
 	})
 	if err != nil {
@@ -52,11 +55,11 @@ func (s *NotifyStore) RelayFacts(ctx context.Context, now time.Time, after uuid.
 
 // tellClaimed makes and keeps the messages of claimed facts and marks the
 // facts, in the transaction that claimed them.
-func tellClaimed(ctx context.Context, tx pgx.Tx, now time.Time, c *claim, compose func(notify.Claimed) notify.Composed, relayed *notify.Relayed) (notify.Composed, error) {
+func (s *NotifyStore) tellClaimed(ctx context.Context, tx pgx.Tx, now time.Time, c *claim, compose func(notify.Claimed) notify.Composed, relayed *notify.Relayed) (notify.Composed, error) {
 	if len(c.facts) == 0 {
 		return notify.Composed{}, nil
 	}
-	known, finished, err := lookUp(ctx, tx, c.facts, c.pages)
+	known, finished, err := s.lookUp(ctx, tx, c.facts, c.pages)
 	if err != nil {
 		return notify.Composed{}, err
 	}
@@ -191,7 +194,7 @@ func (c *claim) scan(rows pgx.Rows) error {
 }
 
 const eventCards = `
-SELECT id, name, venue, starts_at, ends_at, time_zone
+SELECT id, name, venue, starts_at, ends_at, time_zone, layout_revision
 FROM events
 WHERE id = ANY ($1)`
 
@@ -217,7 +220,7 @@ ORDER BY f.id, b.id`
 
 // lookUp reads what the facts refer to, each once a batch. The second result
 // are the facts of pages that hold the last of their audience.
-func lookUp(ctx context.Context, tx pgx.Tx, facts []notify.Fact, pages map[uuid.UUID]uuid.UUID) (notify.Known, map[uuid.UUID]bool, error) {
+func (s *NotifyStore) lookUp(ctx context.Context, tx pgx.Tx, facts []notify.Fact, pages map[uuid.UUID]uuid.UUID) (notify.Known, map[uuid.UUID]bool, error) {
 	known := notify.Known{
 		Events:   make(map[uuid.UUID]notify.EventCard),
 		Invites:  make(map[uuid.UUID]notify.InviteCard),
@@ -234,11 +237,13 @@ func lookUp(ctx context.Context, tx pgx.Tx, facts []notify.Fact, pages map[uuid.
 		}
 	}
 	batch := &pgx.Batch{}
+	revisions := make(map[uuid.UUID]int64, len(events))
 	if len(events) > 0 {
 		batch.Queue(eventCards, keys(events)).Query(func(rows pgx.Rows) error {
 			var e notify.EventCard
-			_, err := pgx.ForEachRow(rows, []any{&e.ID, &e.Name, &e.Venue, &e.StartsAt, &e.EndsAt, &e.TimeZone}, func() error {
-				known.Events[e.ID] = e
+			var revision int64
+			_, err := pgx.ForEachRow(rows, []any{&e.ID, &e.Name, &e.Venue, &e.StartsAt, &e.EndsAt, &e.TimeZone, &revision}, func() error {
+				known.Events[e.ID], revisions[e.ID] = e, revision
 				return nil
 			})
 			return err
@@ -263,6 +268,9 @@ func lookUp(ctx context.Context, tx pgx.Tx, facts []notify.Fact, pages map[uuid.
 		return known, nil, nil
 	}
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return notify.Known{}, nil, err
+	}
+	if err := s.layouts.fill(ctx, tx, known.Events, revisions); err != nil {
 		return notify.Known{}, nil, err
 	}
 	finished := make(map[uuid.UUID]bool, len(pages))

@@ -47,7 +47,7 @@ const readMails = `
 SELECT n.id, n.attempts, n.booking_id, n.user_id, n.type, n.title, n.message, n.link, n.org_id,
        coalesce(o.name, ''),
        f.id, coalesce(f.kind, ''), coalesce(f.payload, '{}'), f.created_at,
-       e.id, coalesce(e.name, ''), coalesce(e.venue, ''), e.starts_at, e.ends_at, coalesce(e.time_zone, ''),
+       e.id, coalesce(e.name, ''), coalesce(e.venue, ''), e.starts_at, e.ends_at, coalesce(e.time_zone, ''), coalesce(e.layout_revision, 0),
        coalesce(u.name, ''), coalesce(CASE WHEN u.email_verified THEN u.email END, '')
 FROM notifications n
 LEFT JOIN outbox f ON f.id = n.fact_id
@@ -85,8 +85,24 @@ func (s *NotifyStore) ClaimMails(ctx context.Context, now time.Time, lease time.
 		if err != nil {
 			return err
 		}
-		due, err = pgx.CollectRows(rows, scanDelivery)
-		return err
+		cards, revisions := make(map[uuid.UUID]notify.EventCard), make(map[uuid.UUID]int64)
+		due, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (notify.Delivery, error) {
+			d, revision, err := scanDelivery(row)
+			if revision > 0 {
+				cards[d.Event.ID], revisions[d.Event.ID] = d.Event, revision
+			}
+			return d, err
+		})
+		if err != nil || len(cards) == 0 {
+			return err
+		}
+		if err := s.layouts.fill(ctx, tx, cards, revisions); err != nil {
+			return err
+		}
+		for i := range due {
+			due[i].Event.Layout = cards[due[i].Event.ID].Layout
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, uuid.Nil, fmt.Errorf("postgres: claim mails: %w", err)
@@ -94,23 +110,22 @@ func (s *NotifyStore) ClaimMails(ctx context.Context, now time.Time, lease time.
 	return due, next, nil
 }
 
-func scanDelivery(row pgx.CollectableRow) (notify.Delivery, error) {
-	var d notify.Delivery
+func scanDelivery(row pgx.CollectableRow) (d notify.Delivery, layoutRevision int64, err error) {
 	var booking, user, org, fact, event pgtype.UUID
 	var factAt, startsAt, endsAt pgtype.Timestamptz
-	err := row.Scan(&d.ID, &d.Attempt, &booking, &user, &d.Type, &d.Title, &d.Text, &d.Link, &org,
+	err = row.Scan(&d.ID, &d.Attempt, &booking, &user, &d.Type, &d.Title, &d.Text, &d.Link, &org,
 		&d.OrgName,
 		&fact, &d.Fact.Kind, &d.Fact.Payload, &factAt,
-		&event, &d.Event.Name, &d.Event.Venue, &startsAt, &endsAt, &d.Event.TimeZone,
+		&event, &d.Event.Name, &d.Event.Venue, &startsAt, &endsAt, &d.Event.TimeZone, &layoutRevision,
 		&d.Name, &d.Address)
 	if err != nil {
-		return notify.Delivery{}, err
+		return notify.Delivery{}, 0, err
 	}
 	d.BookingID, d.UserID = booking.Bytes, user.Bytes
 	d.Event.ID, d.Event.StartsAt, d.Event.EndsAt = event.Bytes, startsAt.Time, endsAt.Time
 	d.Fact.ID, d.Fact.OrgID, d.Fact.CreatedAt = fact.Bytes, org.Bytes, factAt.Time
 	d.Fact.EventID, d.Fact.BookingID, d.Fact.UserID = event.Bytes, booking.Bytes, user.Bytes
-	return d, nil
+	return d, layoutRevision, nil
 }
 
 // Only the attempt that is still the current one may say anything but "sent",

@@ -151,7 +151,7 @@ func (s *NotifyStore) TellFacts(ctx context.Context, now time.Time, ids []uuid.U
 		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 			return err
 		}
-		composed, err := tellClaimed(ctx, tx, now, &c, compose, &told.Relayed)
+		composed, err := s.tellClaimed(ctx, tx, now, &c, compose, &told.Relayed)
 		if err != nil {
 			return err
 		}

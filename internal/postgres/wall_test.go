@@ -52,6 +52,8 @@ var openTables = map[string]string{
 	"goose_db_version":   "the schema's version; requests only read it",
 	"installation":       "the database's name; requests only read it",
 	"event_changes":      "read and written by the ledger; requests have no privilege",
+	"event_layouts":      "requests have no privilege",
+	"event_blocks":       "requests have no privilege",
 	"leases":             "requests have no privilege",
 	"replicas":           "requests have no privilege",
 	"signin_logouts":     "requests have no privilege",

@@ -12,22 +12,17 @@ const (
 	stateBits     = 2
 	stateMask     = 1<<stateBits - 1
 	statesPerByte = 8 / stateBits
-	// RowSeats is how many seats a mask of PackRows covers. Their states
-	// fill five bytes exactly.
-	RowSeats = 20
-
-	rowBytes = RowSeats / statesPerByte
-	halfRow  = RowSeats / 2
-	halfMask = 1<<halfRow - 1
+	wordSeats     = 64
+	// chunk is how many seats are spread at once: a byte of the set, two of the
+	// states.
+	chunk = 8
 )
 
-// bookedHalf spreads ten bits (a set one: sold) to ten states, free or booked.
-var bookedHalf = func() (t [1 << halfRow]uint32) {
+// spread gives each of eight bits the room of a state.
+var spread = func() (t [1 << chunk]uint16) {
 	for mask := range t {
-		for i := range halfRow {
-			if mask>>i&1 == 1 {
-				t[mask] |= uint32(Booked) << (stateBits * i)
-			}
+		for i := range chunk {
+			t[mask] |= uint16(mask>>i&1) << (stateBits * i)
 		}
 	}
 	return t
@@ -43,22 +38,21 @@ func Pack(total int, state func(seat int32) uint8) []byte {
 	return packed
 }
 
-// PackRows writes what Pack writes, from masks of sold seats in rows of
-// RowSeats (the lowest bit is the row's first seat; absent rows are free) and
-// the numbers of the held seats. A held seat that is sold counts as booked.
-func PackRows(total int, sold []uint32, held []int32) []byte {
-	rows := (total + RowSeats - 1) / RowSeats
-	packed := make([]byte, rows*rowBytes)
-	for row, mask := range sold[:min(rows, len(sold))] {
-		if over := (row+1)*RowSeats - total; over > 0 {
-			mask &= 1<<(RowSeats-over) - 1
-		}
-		if mask == 0 {
+// PackSets writes what Pack writes, from the sets of sold and of blocked seats
+// (seat n is bit (n−1) mod 64 of word (n−1) / 64; no seat is in both) and the
+// numbers of the held ones. A held seat that is sold or blocked counts as that.
+func PackSets(total int, sold, blocked []uint64, held []int32) []byte {
+	words := (total + wordSeats - 1) / wordSeats
+	packed := make([]byte, words*wordSeats/statesPerByte)
+	for w := range words {
+		if sold[w]|blocked[w] == 0 {
 			continue
 		}
-		states := uint64(bookedHalf[mask&halfMask]) | uint64(bookedHalf[mask>>halfRow&halfMask])<<(halfRow*stateBits)
-		out := packed[row*rowBytes : row*rowBytes+rowBytes]
-		out[0], out[1], out[2], out[3], out[4] = byte(states), byte(states>>8), byte(states>>16), byte(states>>24), byte(states>>32)
+		out := packed[w*wordSeats/statesPerByte:]
+		for i := range wordSeats / chunk {
+			states := spread[byte(sold[w]>>(i*chunk))]*uint16(Booked) | spread[byte(blocked[w]>>(i*chunk))]*uint16(Blocked)
+			out[2*i], out[2*i+1] = byte(states), byte(states>>chunk)
+		}
 	}
 	for _, seat := range held {
 		if seat < 1 || int(seat) > total {
@@ -72,7 +66,7 @@ func PackRows(total int, sold []uint32, held []int32) []byte {
 	return packed[:packedLen(total)]
 }
 
-// StateAt reads one seat's state from what Pack or PackRows wrote.
+// StateAt reads one seat's state from what Pack or PackSets wrote.
 func StateAt(packed []byte, seat int32) uint8 {
 	i := int(seat - 1)
 	return packed[i/statesPerByte] >> (i % statesPerByte * stateBits) & stateMask

@@ -25,13 +25,15 @@ func TestPackWritesSeatOneInTheLowestBits(t *testing.T) {
 	}
 }
 
-func TestPackRowsWritesWhatPackWrites(t *testing.T) {
+func TestPackSetsWritesWhatPackWrites(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
-	for _, total := range []int{1, 4, 19, 20, 21, 39, 40, 400, 1013} {
-		rows := make([]uint32, (total+realtime.RowSeats-1)/realtime.RowSeats)
-		for i := range rows {
-			rows[i] = random.Uint32() // also bits beyond the row and the event
+	for _, total := range []int{1, 4, 19, 20, 63, 64, 65, 127, 128, 400, 1013} {
+		sold, blocked := make([]uint64, (total+63)/64), make([]uint64, (total+63)/64)
+		has := func(set []uint64, seat int32) bool { return set[(seat-1)/64]>>((seat-1)%64)&1 == 1 }
+		for i := range sold {
+			sold[i] = random.Uint64() // also bits beyond the event
+			blocked[i] = random.Uint64() &^ sold[i]
 		}
 		held := map[int32]bool{}
 		numbers := []int32{0, -1, int32(total + 1)}
@@ -42,19 +44,24 @@ func TestPackRowsWritesWhatPackWrites(t *testing.T) {
 		}
 		want := realtime.Pack(total, func(seat int32) uint8 {
 			switch {
-			case rows[(seat-1)/realtime.RowSeats]>>((seat-1)%realtime.RowSeats)&1 == 1:
+			case has(sold, seat):
 				return realtime.Booked
+			case has(blocked, seat):
+				return realtime.Blocked
 			case held[seat]:
 				return realtime.Held
 			}
 			return realtime.Free
 		})
-		if got := realtime.PackRows(total, rows, numbers); !bytes.Equal(got, want) {
-			t.Fatalf("%d seats: rows pack to %x, want %x", total, got, want)
+		got := realtime.PackSets(total, sold, blocked, numbers)
+		for seat := int32(1); int(seat) <= total; seat++ {
+			if realtime.StateAt(got, seat) != realtime.StateAt(want, seat) {
+				t.Fatalf("%d seats: seat %d packs to %d, want %d", total, seat, realtime.StateAt(got, seat), realtime.StateAt(want, seat))
+			}
 		}
-	}
-	if got := realtime.PackRows(100, nil, []int32{100}); realtime.StateAt(got, 100) != realtime.Held {
-		t.Fatal("absent rows are not free")
+		if len(got) != len(want) {
+			t.Fatalf("%d seats pack to %d bytes, want %d", total, len(got), len(want))
+		}
 	}
 }
 
@@ -66,12 +73,13 @@ func BenchmarkPackMillion(b *testing.B) {
 	}
 }
 
-func BenchmarkPackRowsMillion(b *testing.B) {
-	rows := make([]uint32, million/realtime.RowSeats)
-	for i := range rows {
-		rows[i] = uint32(i) * 2654435761
+func BenchmarkPackSetsMillion(b *testing.B) {
+	sold := make([]uint64, million/64)
+	for i := range sold {
+		sold[i] = uint64(i) * 0x9e3779b97f4a7c15
 	}
+	blocked := make([]uint64, len(sold))
 	for b.Loop() {
-		realtime.PackRows(million, rows, nil)
+		realtime.PackSets(million, sold, blocked, nil)
 	}
 }

@@ -31,12 +31,10 @@ func (m *Model) WellChosen(person uuid.UUID, size int32, holds []Hold, seats []i
 		return fmt.Errorf("chose %v before the own holds %v", seats, own)
 	case len(own) > 0:
 		return m.besideOwn(person, holds, seats, own)
-	case size > rowLength:
-		return nil
 	}
 	beside, clean, oneRow := false, false, false
-	for first := int32(1); first <= m.Total; first += rowLength {
-		last := min(first+rowLength-1, m.Total)
+	for first := int32(1); first <= m.Total; {
+		_, last := m.RowOf(first)
 		room, run := int32(0), int32(0)
 		for seat := first; seat <= last+1; seat++ {
 			if seat <= last && m.open(seat, person, holds) {
@@ -48,11 +46,12 @@ func (m *Model) WellChosen(person uuid.UUID, size int32, holds []Hold, seats []i
 			run = 0
 		}
 		oneRow = oneRow || room >= size
+		first = last + 1
 	}
 	switch {
 	case beside && seats[len(seats)-1]-seats[0] != size-1:
 		return fmt.Errorf("%v are not side by side, and there is such a place", seats)
-	case oneRow && rowOf(seats[0]) != rowOf(seats[len(seats)-1]):
+	case oneRow && !m.sameRow(seats[0], seats[len(seats)-1]):
 		return fmt.Errorf("%v are in two rows, and one has room", seats)
 	case clean && m.orphans(person, holds, seats) > 0:
 		return fmt.Errorf("%v leave a single seat, and need not", seats)
@@ -64,12 +63,13 @@ func (m *Model) WellChosen(person uuid.UUID, size int32, holds []Hold, seats []i
 // can sit side by side there they do, without an orphan if there is such a
 // place; where the row has room for all, all are in it.
 func (m *Model) besideOwn(person uuid.UUID, holds []Hold, seats, own []int32) error {
-	row, size := rowOf(own[0]), int32(len(seats))
-	if int32(len(own)) >= size || rowOf(own[len(own)-1]) != row {
+	size := int32(len(seats))
+	if int32(len(own)) >= size || !m.sameRow(own[0], own[len(own)-1]) {
 		return nil
 	}
 	room, beside, clean := int32(0), false, false
-	for first := row*rowLength + 1; first <= min((row+1)*rowLength, m.Total); first++ {
+	from, to := m.RowOf(own[0])
+	for first := from; first <= to; first++ {
 		if m.open(first, person, holds) {
 			room++
 		}
@@ -83,7 +83,7 @@ func (m *Model) besideOwn(person uuid.UUID, holds []Hold, seats, own []int32) er
 		return fmt.Errorf("%v are not side by side with the own holds %v, and there is such a place", seats, own)
 	case clean && m.orphans(person, holds, seats) > 0:
 		return fmt.Errorf("%v leave a single seat beside the own holds %v, and need not", seats, own)
-	case room >= size && (rowOf(seats[0]) != row || rowOf(seats[size-1]) != row):
+	case room >= size && (seats[0] < from || seats[size-1] > to):
 		return fmt.Errorf("%v leave the row of the own holds %v, and it has room", seats, own)
 	}
 	return nil
@@ -94,7 +94,7 @@ func (m *Model) besideOwn(person uuid.UUID, holds []Hold, seats, own []int32) er
 func (m *Model) run(first, size int32, person uuid.UUID, holds []Hold) []int32 {
 	var seats []int32
 	for seat := first; seat < first+size; seat++ {
-		if rowOf(seat) != rowOf(first) || !m.open(seat, person, holds) {
+		if !m.open(seat, person, holds) || !m.sameRow(first, seat) {
 			return nil
 		}
 		seats = append(seats, seat)
@@ -102,20 +102,23 @@ func (m *Model) run(first, size int32, person uuid.UUID, holds []Hold) []int32 {
 	return seats
 }
 
-func rowOf(seat int32) int32 { return (seat - 1) / rowLength }
+// sameRow says whether two seats are in one row, the second not before the first.
+func (m *Model) sameRow(a, b int32) bool {
+	_, last := m.RowOf(a)
+	return b <= last
+}
 
 // orphans counts the single open seats, with none beside them in their row,
 // that are so because the seats are given away.
 func (m *Model) orphans(person uuid.UUID, holds []Hold, seats []int32) int {
-	open := func(seat, row int32) bool {
-		return seat >= 1 && rowOf(seat) == row && m.open(seat, person, holds)
-	}
-	left := func(seat, row int32) bool { return open(seat, row) && !slices.Contains(seats, seat) }
 	n := 0
 	for _, given := range seats {
-		row := rowOf(given)
+		first, last := m.RowOf(given)
+		left := func(seat int32) bool {
+			return seat >= first && seat <= last && m.open(seat, person, holds) && !slices.Contains(seats, seat)
+		}
 		for _, seat := range [2]int32{given - 1, given + 1} {
-			if left(seat, row) && !left(seat-1, row) && !left(seat+1, row) {
+			if left(seat) && !left(seat-1) && !left(seat+1) {
 				n++
 			}
 		}

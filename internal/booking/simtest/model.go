@@ -30,8 +30,10 @@ type Model struct {
 	Starts     time.Time
 	Cancelled  bool
 	Suspended  bool
-	Hidden     bool // for the organization's members alone
-	AtOnce     int  // parties promoted or closed by one order
+	Hidden     bool    // for the organization's members alone
+	Rows       []int32 // how many seats each has; nil: as many of 20 as it takes
+	Off        []int32 // blocked seats, rising
+	AtOnce     int     // parties promoted or closed by one order
 
 	seats   []uuid.UUID // whose booking; seat 1 at 0
 	parties []Party     // live; who waits, in order of joining
@@ -91,6 +93,7 @@ type Told struct {
 func (m *Model) Clone() *Model {
 	c := *m
 	c.seats, c.parties, c.asks = slices.Clone(m.seats), slices.Clone(m.parties), slices.Clone(m.asks)
+	c.Off = slices.Clone(m.Off)
 	return &c
 }
 
@@ -108,11 +111,16 @@ func (m *Model) Owner(seat int32) uuid.UUID {
 	return m.seats[seat-1]
 }
 
-// Free is how many seats are not sold.
+// Taken says whether a seat is sold or blocked.
+func (m *Model) Taken(seat int32) bool {
+	return m.Owner(seat) != uuid.Nil || slices.Contains(m.Off, seat)
+}
+
+// Free is how many seats are neither sold nor blocked.
 func (m *Model) Free() int32 {
 	free := int32(0)
 	for seat := int32(1); seat <= m.Total; seat++ {
-		if m.Owner(seat) == uuid.Nil {
+		if !m.Taken(seat) {
 			free++
 		}
 	}
@@ -166,7 +174,7 @@ func (m *Model) upcoming(now time.Time) bool { return !m.Cancelled && now.Before
 
 // heldBy gives who holds a seat that is free.
 func (m *Model) heldBy(seat int32, holds []Hold) uuid.UUID {
-	if m.Owner(seat) != uuid.Nil {
+	if m.Taken(seat) {
 		return uuid.Nil
 	}
 	for _, h := range holds {
@@ -181,7 +189,7 @@ func (m *Model) heldBy(seat int32, holds []Hold) uuid.UUID {
 func (m *Model) own(person uuid.UUID, holds []Hold) []int32 {
 	var own []int32
 	for _, h := range holds {
-		if h.Person == person && h.Seat <= m.Total && m.Owner(h.Seat) == uuid.Nil {
+		if h.Person == person && h.Seat <= m.Total && !m.Taken(h.Seat) {
 			own = append(own, h.Seat)
 		}
 	}
@@ -191,7 +199,7 @@ func (m *Model) own(person uuid.UUID, holds []Hold) []int32 {
 
 // open says whether a person may be given the seat.
 func (m *Model) open(seat int32, person uuid.UUID, holds []Hold) bool {
-	if seat < 1 || seat > m.Total || m.Owner(seat) != uuid.Nil {
+	if seat < 1 || seat > m.Total || m.Taken(seat) {
 		return false
 	}
 	holder := m.heldBy(seat, holds)
@@ -202,11 +210,27 @@ func (m *Model) open(seat int32, person uuid.UUID, holds []Hold) bool {
 func (m *Model) OpenTo(person uuid.UUID, holds []Hold) int32 {
 	n := m.Free()
 	for _, h := range holds {
-		if h.Person != person && h.Seat <= m.Total && m.Owner(h.Seat) == uuid.Nil {
+		if h.Person != person && h.Seat <= m.Total && !m.Taken(h.Seat) {
 			n--
 		}
 	}
 	return n
+}
+
+// RowOf gives the first and the last seat of the row of a seat that there is.
+func (m *Model) RowOf(seat int32) (first, last int32) {
+	if m.Rows == nil {
+		first = (seat-1)/rowLength*rowLength + 1
+		return first, min(first+rowLength-1, m.Total)
+	}
+	last = 0
+	for _, length := range m.Rows {
+		first, last = last+1, last+length
+		if seat <= last {
+			break
+		}
+	}
+	return first, last
 }
 
 // refused judges a refusal.

@@ -414,7 +414,8 @@ func (m *Model) Close(at Moment, told Told) error {
 	return told.nothing()
 }
 
-// Reconfigure judges changed settings; those of next count, its bookings don't.
+// Reconfigure judges changed settings, rows and blocks; those of next count, its
+// bookings don't.
 func (m *Model) Reconfigure(at Moment, next Model, told Told) error {
 	for seat := next.Total + 1; seat <= int32(len(m.seats)); seat++ {
 		if m.Owner(seat) != uuid.Nil {
@@ -424,11 +425,21 @@ func (m *Model) Reconfigure(at Moment, next Model, told Told) error {
 	if next.Total > m.Total && len(m.Overtaken()) > 0 {
 		return told.refused("too_large_left")
 	}
+	var sold []int32
+	for _, seat := range next.Off {
+		if m.Owner(seat) != uuid.Nil {
+			sold = append(sold, seat)
+		}
+	}
+	if sold != nil {
+		return told.refused("seats_unavailable", sold...)
+	}
 	if told.Refusal != "" {
 		return fmt.Errorf("refused with %s for no reason", told.Refusal)
 	}
 	next.seats, next.parties, next.numbers, next.asks, next.AtOnce = m.seats, m.parties, m.numbers, m.asks, m.AtOnce
 	*m = next
+	m.Off = slices.DeleteFunc(m.Off, func(seat int32) bool { return seat > m.Total })
 	tooLarge := m.Overtaken()
 	for _, p := range tooLarge[:min(len(tooLarge), m.AtOnce)] {
 		if err := m.ends(p, "capacity", &told); err != nil {
