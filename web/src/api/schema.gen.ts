@@ -264,6 +264,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/events/{id}/blocks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read which seats are off sale */
+        get: operations["get-blocks"];
+        /**
+         * Take seats off sale
+         * @description Exactly these are off sale from then on; all others are on sale, which serves the waitlist. A sold seat can't be taken off (`seats_unavailable`, with the list, and nothing changes); holds on the seats end.
+         */
+        put: operations["put-blocks"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/events/{id}/bookings": {
         parameters: {
             query?: never;
@@ -321,6 +342,30 @@ export interface paths {
         post?: never;
         /** Release your holds */
         delete: operations["delete-holds"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/events/{id}/layout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read how the seats lie
+         * @description `sections` is null where they lie in rows A, B, … of 20, their numbers running on.
+         */
+        get: operations["get-layout"];
+        /**
+         * Lay the seats out
+         * @description Seat 1 is the first of the first row, and the numbers run on from row to row and from section to section. The layout says how many seats there are (`capacity_below_sold` where a sold one would be gone); who has a seat keeps its number. null goes back to rows of 20.
+         */
+        put: operations["put-layout"];
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -891,7 +936,7 @@ export interface components {
         };
         AuditEntry: {
             /** @enum {string} */
-            action: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted" | "event.booking_cancelled" | "event.seats_cancelled" | "event.party_resized" | "event.booking_moved" | "event.booking_promoted";
+            action: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted" | "event.layout_changed" | "event.blocks_changed" | "event.booking_cancelled" | "event.seats_cancelled" | "event.party_resized" | "event.booking_moved" | "event.booking_promoted";
             /** @description null: the system or the operator did it. */
             actor: components["schemas"]["AuditActor"] | null;
             /** @description The settings after; null for what is gone. */
@@ -923,6 +968,12 @@ export interface components {
             kind: "event" | "member" | "invite" | "organization";
             /** @description The name of the event, person or organization, or the invite's address. */
             label: string;
+        };
+        Blocks: {
+            seat_numbers: number[];
+        };
+        BlocksPut: {
+            seat_numbers: number[];
         };
         Booking: {
             /** Format: date-time */
@@ -978,6 +1029,11 @@ export interface components {
             ends_at: string;
             /** Format: uuid */
             id: string;
+            /**
+             * Format: int64
+             * @description The revision at which the seats were laid out; 0: they lie in rows of 20.
+             */
+            layout_revision: number;
             name: string;
             /** Format: uuid */
             org_id: string;
@@ -1023,6 +1079,11 @@ export interface components {
             ends_at: string;
             /** Format: uuid */
             id: string;
+            /**
+             * Format: int64
+             * @description The revision at which the seats were laid out; 0: they lie in rows of 20.
+             */
+            layout_revision: number;
             /**
              * Format: int32
              * @description null: no limit.
@@ -1257,6 +1318,41 @@ export interface components {
         };
         InviteResults: {
             results: components["schemas"]["InviteResult"][];
+        };
+        Layout: {
+            /**
+             * Format: int64
+             * @description Also the ETag; 0: the default rows.
+             */
+            layout_revision: number;
+            /** @description null: rows A, B, … of 20, the numbers running on. */
+            sections: components["schemas"]["LayoutSection"][] | null;
+            /** Format: int32 */
+            total_slots: number;
+        };
+        LayoutPut: {
+            /** @description null: rows A, B, … of 20, the numbers running on. */
+            sections: components["schemas"]["LayoutSection"][] | null;
+        };
+        LayoutRow: {
+            /**
+             * Format: int64
+             * @description The number on its first seat.
+             * @default 1
+             */
+            first: number;
+            /** @description At most 12 characters, one of its kind in the section. */
+            label: string;
+            /**
+             * Format: int64
+             * @description Part a longer row at an aisle.
+             */
+            seats: number;
+        };
+        LayoutSection: {
+            /** @description At most 60 characters; empty only where there is one section. */
+            name: string;
+            rows: components["schemas"]["LayoutRow"][];
         };
         LinkedInvite: {
             /**
@@ -1513,10 +1609,13 @@ export interface components {
             [key: string]: unknown;
         };
         Seat: {
+            /** @description The row and the number that stands on the seat. */
             label: string;
             row: string;
             /** Format: int32 */
             seat_number: number;
+            /** @description Empty where the house has no sections. */
+            section: string;
             /** @enum {string} */
             state: "free" | "held" | "booked" | "blocked";
         };
@@ -3094,6 +3193,216 @@ export interface operations {
             };
         };
     };
+    "get-blocks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Blocks"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-blocks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BlocksPut"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Blocks"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-event-bookings": {
         parameters: {
             query?: {
@@ -3520,6 +3829,221 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-layout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Layout"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-layout": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the layout that you saw; a stale one is 412. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LayoutPut"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Layout"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5451,7 +5975,7 @@ export interface operations {
     "list-audit": {
         parameters: {
             query?: {
-                action?: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted" | "event.booking_cancelled" | "event.seats_cancelled" | "event.party_resized" | "event.booking_moved" | "event.booking_promoted";
+                action?: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted" | "event.layout_changed" | "event.blocks_changed" | "event.booking_cancelled" | "event.seats_cancelled" | "event.party_resized" | "event.booking_moved" | "event.booking_promoted";
                 /** @description Only what this person did. */
                 actor_id?: string;
                 /** @description next_cursor of the page before; leave it out for the first. */
@@ -5550,7 +6074,7 @@ export interface operations {
     "export-audit": {
         parameters: {
             query?: {
-                action?: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted" | "event.booking_cancelled" | "event.seats_cancelled" | "event.party_resized" | "event.booking_moved" | "event.booking_promoted";
+                action?: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted" | "event.layout_changed" | "event.blocks_changed" | "event.booking_cancelled" | "event.seats_cancelled" | "event.party_resized" | "event.booking_moved" | "event.booking_promoted";
                 /** @description Only what this person did. */
                 actor_id?: string;
                 format?: "csv" | "json";
