@@ -12,8 +12,9 @@ const (
 	// what a killed process left.
 	PollInterval = time.Second
 	// BusyRest is how many times as long as it worked the background rests
-	// while a sale is on, which leaves the sale its machine.
-	BusyRest = 3
+	// while a sale is on, which leaves the sale its machine: an eighth of the
+	// time is theirs.
+	BusyRest = 7
 	// minBusyRest lets facts gather while a sale is on: a transaction for a
 	// handful of them costs nearly as much as one for hundreds.
 	minBusyRest = 50 * time.Millisecond
