@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -290,8 +291,10 @@ func (a *App) serve() error {
 	for _, s := range []struct {
 		ln      net.Listener
 		handler http.Handler
+		most    int64 // connections
 	}{
-		{a.listeners.client, api.Client()}, {a.listeners.api, api.API()}, {a.listeners.ops, api.Ops()},
+		{a.listeners.client, api.Client(), maxConnections}, {a.listeners.api, api.API(), maxConnections},
+		{a.listeners.ops, api.Ops(), math.MaxInt64}, // operators come through when nobody else does
 	} {
 		if s.ln == nil {
 			continue
@@ -299,7 +302,7 @@ func (a *App) serve() error {
 		server := newServer(s.handler, a.Log)
 		a.servers = append(a.servers, server)
 		go func() {
-			if err := server.Serve(s.ln); !errors.Is(err, http.ErrServerClosed) {
+			if err := server.Serve(&bounded{Listener: s.ln, most: s.most}); !errors.Is(err, http.ErrServerClosed) {
 				a.fail(fmt.Errorf("serve %s: %w", s.ln.Addr(), err))
 			}
 		}()
@@ -311,7 +314,7 @@ func (a *App) serve() error {
 func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
 

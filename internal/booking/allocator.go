@@ -18,8 +18,6 @@ import (
 const (
 	// BatchMax bounds the orders decided and written at once.
 	BatchMax = 512
-	// QueueMax bounds the orders that wait; beyond it ErrBusy is answered.
-	QueueMax = 20_000
 	// linger is how long a batch waits for company once its first order is
 	// there: a durable commit costs several times as much.
 	linger = 200 * time.Microsecond
@@ -90,13 +88,16 @@ type Allocator struct {
 	shared    bool // other processes sell at the same events
 	complaint sparse
 
-	mu      sync.Mutex
-	queue   []*request
-	patient []*request // taken when nobody else asks, or when they have waited for long
-	stopped bool
-	wake    chan struct{}
-	done    chan struct{}
-	rushed  atomic.Int64 // when the last large batch was taken, in nanoseconds since 1970
+	mu       sync.Mutex
+	queue    []*request
+	patient  []*request // taken when nobody else asks, or when they have waited for long
+	insides  []*request // before all orders: reading goes on while they wait
+	stopped  bool
+	pace     pace
+	mostWait time.Duration // queuePatience; a field for the test that takes it away
+	wake     chan struct{}
+	done     chan struct{}
+	rushed   atomic.Int64 // when the last large batch was taken, in nanoseconds since 1970
 
 	entriesMu sync.RWMutex
 	entries   map[uuid.UUID]*entry
@@ -194,7 +195,7 @@ func NewAllocator(ledger Ledger, holds HoldStore, now func() time.Time, log *slo
 		ledger: ledger, holds: holds, now: now, log: log, committed: committed,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 		entries: make(map[uuid.UUID]*entry), inFlight: make(map[KeyOf]struct{}), recent: recent,
-		refusing: newRefusing(),
+		refusing: newRefusing(), mostWait: queuePatience,
 	}
 	for _, option := range options {
 		option(a)
@@ -313,13 +314,13 @@ func (a *Allocator) submit(ctx context.Context, r *request) Answer {
 
 func (a *Allocator) enqueue(r *request) error {
 	a.mu.Lock()
+	if err := a.admit(r); err != nil {
+		a.mu.Unlock()
+		return err
+	}
 	switch {
-	case a.stopped:
-		a.mu.Unlock()
-		return ErrAway.After(time.Second)
-	case len(a.queue)+len(a.patient) >= QueueMax:
-		a.mu.Unlock()
-		return ErrBusy.After(time.Second)
+	case r.inside != nil:
+		a.insides = append(a.insides, r)
 	case r.patient:
 		a.patient = append(a.patient, r)
 	default:

@@ -41,7 +41,7 @@ func (q *refusing) ask(r *request) error {
 		return ErrAway.After(time.Second)
 	case len(q.orders) >= QueueMax:
 		q.mu.Unlock()
-		return ErrBusy.After(time.Second)
+		return ErrBusy.After(queuePatience)
 	}
 	q.orders = append(q.orders, r)
 	q.mu.Unlock()

@@ -37,7 +37,7 @@ func (a *Allocator) Run() {
 				if len(batch) >= busyBatch {
 					a.rushed.Store(time.Now().UnixNano())
 				}
-				a.process(batch)
+				a.pace.batch(func() { a.process(batch) })
 			}
 			if left == 0 && stopped {
 				return
@@ -56,17 +56,19 @@ func (a *Allocator) Run() {
 }
 
 // take removes up to BatchMax orders from the queue, without those whose
-// callers gave up, and tells how many are left. One patient order is taken where
-// there is no other, or where it has waited for long.
+// callers gave up, and all that is to be done inside, and tells how many are
+// left. One patient order is taken where there is no other, or where it has
+// waited for long.
 func (a *Allocator) take() (batch []*request, left int, stopped bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	n := min(len(a.queue), BatchMax)
-	for _, r := range a.queue[:n] {
+	for _, r := range slices.Concat(a.insides, a.queue[:n]) {
 		if r.state.CompareAndSwap(queued, taken) {
 			batch = append(batch, r)
 		}
 	}
+	a.insides = nil
 	left = copy(a.queue, a.queue[n:])
 	clear(a.queue[left:])
 	a.queue = a.queue[:left]

@@ -1,0 +1,77 @@
+package booking
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Limits of the queue.
+const (
+	// QueueMax bounds the orders that wait, whatever their wait.
+	QueueMax = 20_000
+	// queuePatience bounds the wait that an order may have to expect: who would
+	// wait longer is told ErrBusy at once, while the answer still means
+	// something to them.
+	queuePatience = 2 * time.Second
+	// queueFloor orders are let in however long a batch takes: so few, in four
+	// batches, are no crowd, and an estimate that comes from one slow write must
+	// not turn people away from an idle process.
+	queueFloor = 4 * BatchMax
+	// paceWeight is the weight of one batch, as a part of 1/paceWeight, in what
+	// a batch is taken to last.
+	paceWeight = 2
+)
+
+// pace is how fast the worker works batches off.
+type pace struct {
+	last  atomic.Int64 // how long a batch lasts, in nanoseconds; the newest count most
+	since atomic.Int64 // when the batch under way was begun, in nanoseconds since 1970; 0: none is
+}
+
+// batch notes how long work on one takes.
+func (p *pace) batch(work func()) {
+	began := time.Now()
+	p.since.Store(began.UnixNano())
+	work()
+	p.since.Store(0)
+	last := p.last.Load()
+	p.last.Store(last + (int64(time.Since(began))-last)/paceWeight)
+}
+
+// wait is what an order has to expect behind so many: the batches before its
+// own, and as long as the one under way has taken already. A database that
+// does not answer is noticed by that, while nothing ends.
+func (p *pace) wait(queued int, now time.Time) time.Duration {
+	wait := time.Duration(queued/BatchMax+1) * time.Duration(p.last.Load())
+	if since := p.since.Load(); since != 0 {
+		wait += now.Sub(time.Unix(0, since))
+	}
+	return wait
+}
+
+// admit says why a request can't be queued, nil where it can. It is called
+// with the queue locked. What the system asks for is not turned away: it is
+// little, and what stands still without it would be the waitlist. Neither are
+// moments inside the worker (inside), which all that reads may need.
+func (a *Allocator) admit(r *request) error {
+	switch {
+	case a.stopped:
+		return ErrAway.After(time.Second)
+	case r.inside != nil:
+		return nil
+	case len(a.queue)+len(a.patient) >= QueueMax:
+		return ErrBusy.After(queuePatience)
+	case r.actor == uuid.Nil || len(a.queue) < queueFloor:
+		return nil
+	}
+	if wait := a.pace.wait(len(a.queue), time.Now()); wait > a.mostWait {
+		return ErrBusy.After(min(wait, longestBusy).Round(time.Second))
+	}
+	return nil
+}
+
+// longestBusy bounds when those who were turned away are told to come back: by
+// then the queue may be empty.
+const longestBusy = 10 * time.Second
