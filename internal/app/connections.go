@@ -3,6 +3,7 @@ package app
 import (
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,7 +13,8 @@ import (
 // Limits of connections.
 const (
 	// maxConnections bounds the open connections of each public port, and with
-	// them the requests in flight and what they take of the memory.
+	// them the requests in flight and what they take of the memory. Websockets
+	// have a bound of their own.
 	maxConnections = 8192
 	// maxHeader bounds the headers of one request, in bytes: tokens and cookies
 	// take a few thousand.
@@ -80,7 +82,8 @@ func (l *bounded) turnAway(conn net.Conn) {
 	}()
 }
 
-// counted is a connection that is counted until it is closed, whoever has it.
+// counted is a connection that is counted until it is closed, or is no longer
+// HTTP's.
 type counted struct {
 	net.Conn
 	closed func()
@@ -90,4 +93,11 @@ type counted struct {
 func (c *counted) Close() error {
 	defer c.closed()
 	return c.Conn.Close()
+}
+
+// left stops counting connections that have become something else.
+func left(conn net.Conn, now http.ConnState) {
+	if c, ok := conn.(*counted); ok && now == http.StateHijacked {
+		c.closed()
+	}
 }

@@ -46,6 +46,9 @@
 // worker itself refuses has its keys looked up by the same reads, and the worker
 // goes on meanwhile. See docs/adr/0021-refused-before-the-queue.md.
 //
+// Who would have to wait for long in the queue is not let in (admit.go): beyond
+// capacity the answer is ErrBusy, at once, and those inside are served in time.
+//
 // # What makes it right
 //
 // Three walls stand one behind the other: the inventory is decided on by one

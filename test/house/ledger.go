@@ -30,6 +30,10 @@ type Order struct {
 	Refused string
 	// Unknown says that no answer came, or one that leaves it open.
 	Unknown bool
+	// Status and RetryAfter are those of the last answer; 0: there was none.
+	Status     int
+	RetryAfter string
+	code       string // the last answer's, where it was a problem
 
 	// eventID and named are of an order for seats by number, gone which of them
 	// a refusal said were not to be had.
@@ -108,6 +112,9 @@ func (l *Ledger) Place(c *Client, o *Order) {
 	if o.Told == nil { // told once more is told the same, and happened before
 		o.answered = told
 	}
+	if o.Status, o.RetryAfter, o.code = 0, "", ""; err == nil {
+		o.Status, o.RetryAfter, o.code = a.Status, a.Header.Get("Retry-After"), a.Code()
+	}
 	switch {
 	case err != nil, a.Status >= http.StatusInternalServerError:
 		o.Unknown = true
@@ -129,6 +136,17 @@ func (l *Ledger) Place(c *Client, o *Order) {
 	default:
 		o.Refused, o.Unknown = a.Code(), false
 		o.gone = a.gone()
+	}
+}
+
+// Busy says that the order was turned away before anything could happen.
+func (o *Order) Busy() bool { return o.Status == http.StatusServiceUnavailable && o.code == "busy" }
+
+// TurnedAway takes an order that was sent once and turned away for refused: its
+// outcome is no secret. Who sends it again keeps it open.
+func (o *Order) TurnedAway() {
+	if o.Busy() {
+		o.Refused, o.Unknown = o.code, false
 	}
 }
 
