@@ -165,10 +165,10 @@ const (
 
 // Answer is what an order came to.
 type Answer struct {
-	Booking Booking // where the order made or changed one
-	Event   event.Event
-	More    bool // promotions or closings are left
-	Changed int  // how many bookings changed
+	Booking Booking      // where the order made or changed one
+	Event   *event.Event // as an edit left it
+	More    bool         // promotions or closings are left
+	Changed int          // how many bookings changed
 	Err     error
 }
 

@@ -96,7 +96,7 @@ func (s *Service) edit(ctx context.Context, eventID uuid.UUID, who access.Princi
 		s.Close(eventID)
 		s.Promote(eventID)
 	}
-	e := answer.Event
+	e := *answer.Event
 	if live, err := s.alloc.Live(ctx, eventID); err == nil {
 		now := live.Event()
 		e.AvailableSlots, e.WaitingParties, e.Version = now.Available, now.WaitingParties, now.Version

@@ -332,7 +332,7 @@ func (a *Allocator) decide(batch []*request, entries []*entry, now time.Time, ke
 				r.answer.Err = err
 				continue
 			}
-			r.answer.Event = changed
+			r.answer.Event = &changed
 			if edit == nil { // nothing differs
 				continue
 			}
