@@ -284,8 +284,8 @@ func (a *Allocator) decide(batch []*request, entries []*entry, now time.Time, ke
 	byID := make(map[uuid.UUID]int, len(entries))
 	for i, e := range entries {
 		ids[i], byID[e.id] = e.id, i
-		e.changed, e.edited, e.arranged, e.blocks = e.changed[:0:0], false, false, Blocks{}
 		e.mu.Lock()
+		e.changed, e.edited, e.arranged, e.blocks = e.changed[:0:0], false, false, Blocks{}
 	}
 	defer func() {
 		for _, e := range entries {

@@ -132,7 +132,8 @@ func (s *letters) told(t *testing.T, limit time.Duration) (took time.Duration) {
 // again. The sale goes on, and when it is back everything was told, once.
 func TestBrokerAway(t *testing.T) {
 	const rate = saleRate
-	orders := brokerKills * int((brokerAway + 4*time.Second).Seconds()) * rate
+	// More than are sold however long the broker takes to start.
+	orders := brokerKills * int((brokerAway + toldLimit).Seconds()) * rate
 	s := newLetters(t, orders)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -158,6 +159,7 @@ func TestBrokerAway(t *testing.T) {
 			t.Errorf("nobody was answered for %v", silence)
 		}
 	}
+	cancel()
 	<-done
 	t.Logf("all were told %v after the sale", s.told(t, toldLimit).Round(time.Millisecond))
 	s.r.House.Judge(s.l)
