@@ -69,6 +69,7 @@ const (
 	EventRead      Action = "event.read"     // public: all; members-only: members
 	EventWrite     Action = "event.write"    // change, delete, cancel
 	EventBook      Action = "event.book"     // book and hold
+	EventBookFor   Action = "event.book_for" // for somebody else, by their address
 	EventSales     Action = "event.sales"    // see bookings and waitlist
 	BookingRead    Action = "booking.read"   // the booker, and who runs the event
 	BookingChange  Action = "booking.change" // cancel, cancel seats
@@ -108,6 +109,7 @@ var table = map[Action]rule{
 	EventRead:     {visitor: true, signedIn: true, roles: anyMember, hidden: true},
 	EventWrite:    {roles: runners},
 	EventBook:     {signedIn: true, roles: anyMember},
+	EventBookFor:  {roles: runners},
 	EventSales:    {roles: runners},
 	BookingRead:   {owner: true, roles: runners, hidden: true},
 	BookingChange: {owner: true, roles: runners, hidden: true},

@@ -50,6 +50,8 @@ var expected = []struct {
 	{access.EventWrite, "members", "nnfyy"},
 	{access.EventBook, "public", "uyyyy"},
 	{access.EventBook, "members", "nnyyy"},
+	{access.EventBookFor, "public", "uffyy"},
+	{access.EventBookFor, "members", "nnfyy"},
 	{access.EventSales, "public", "uffyy"},
 	{access.EventSales, "members", "nnfyy"},
 	{access.BookingRead, "public", "nnnyy"},

@@ -248,7 +248,8 @@ func (a *App) rooms(ctx context.Context) error {
 	a.alloc = booking.NewAllocator(a.ledger, a.holds, now, a.Log, a.committed, several...)
 	a.Orgs = org.NewService(postgres.NewOrgStore(a.db), a.PublicURL, now)
 	a.Events = event.NewService(postgres.NewEventStore(a.db), now)
-	a.Bookings = booking.NewService(a.alloc, a.holds, postgres.NewBookingStore(a.db), a.Orgs, now, a.Log, a.sharedBookings()...)
+	a.Bookings = booking.NewService(a.alloc, a.holds, postgres.NewBookingStore(a.db), a.Orgs, now, a.Log,
+		append(a.sharedBookings(), booking.WithGuests(postgres.NewGuests(a.db)))...)
 	a.Events.OnDelete(a.eventDeleted)
 	a.Orgs.OnRoleChange(a.roleChanged)
 	a.people = user.NewService(postgres.NewUsers(a.db), now)

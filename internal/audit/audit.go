@@ -43,6 +43,7 @@ const (
 
 	// What those who run an event did to a booking there. The subject is the
 	// event; the booking is named by its id.
+	BookedFor        Action = "event.booked_for" // for somebody, by their address
 	BookingCancelled Action = "event.booking_cancelled"
 	SeatsCancelled   Action = "event.seats_cancelled"
 	PartyResized     Action = "event.party_resized"
@@ -56,7 +57,7 @@ var actions = []Action{
 	InviteCreated, InviteResent, InviteRevoked, InviteRejected,
 	MemberJoined, RoleChanged, MemberRemoved, MemberLeft, MemberErased,
 	EventCreated, EventUpdated, EventCancelled, EventDeleted, LayoutChanged, BlocksChanged,
-	BookingCancelled, SeatsCancelled, PartyResized, BookingMoved, BookingPromoted,
+	BookedFor, BookingCancelled, SeatsCancelled, PartyResized, BookingMoved, BookingPromoted,
 }
 
 // Actions lists what is recorded.

@@ -74,7 +74,8 @@ type Booking struct {
 	EventID uuid.UUID
 	UserID  uuid.UUID
 	State
-	Position  int32 // place in the waitlist from 1; 0 unless waiting
+	Position  int32     // place in the waitlist from 1; 0 unless waiting
+	BookedBy  uuid.UUID // who booked for the person; Nil: they did themselves
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
@@ -100,6 +101,15 @@ type Change struct {
 	// Asked tells identical requests apart: what was asked for, not what was
 	// given.
 	Asked uint64
+	// BookedFor is the address by which Actor books for somebody else. It
+	// stands with the booking alone: history and facts hold ids.
+	BookedFor string
+}
+
+// ForSomebody says whether the change is a booking that somebody made for
+// another person.
+func (c *Change) ForSomebody() bool {
+	return c.Before.Status == "" && c.Actor != uuid.Nil && c.Actor != c.UserID
 }
 
 // Blocks is a change of which seats are off sale. A seat that is off sale is

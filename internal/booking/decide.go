@@ -87,7 +87,9 @@ func (d *decision) answer(c Change) {
 	d.change(c)
 }
 
-// Book asks for seats: those named, or the best of what there is.
+// Book asks for seats: those named, or the best of what there is. Where
+// somebody else than the person asks, what they hold is free to this booking,
+// too; all other rules of seats are those of the person.
 type Book struct {
 	UserID      uuid.UUID
 	Seats       int32
@@ -97,6 +99,8 @@ type Book struct {
 	// Open says that the person was let in because the event was one for
 	// everybody. Where it is not any more, access is to be checked anew.
 	Open bool
+	// For is the address by which somebody else books for the person.
+	For string
 }
 
 // errAccess says that an order's access was checked on settings that have
@@ -122,15 +126,16 @@ func (o Book) decide(d *decision) error {
 	if o.Seats > inv.seats.total { // fewer than when the request was checked
 		return tooManySeats(inv.seats.total)
 	}
-	held := d.holds.seenBy(o.UserID)
+	held := d.holds.seenByBoth(o.UserID, d.actor)
 	strictQueue := inv.WaitlistPolicy == event.Strict && len(inv.waitlist) > 0
 	// Who holds enough seats already is served with them, as if they were
 	// named: the queue formed behind them.
 	waits := len(o.SeatNumbers) == 0 && (inv.Available() < o.Seats || strictQueue && len(held.own) < int(o.Seats))
 	if inv.MaxSeatsPerUser > 0 {
-		counted := inv.persons[o.UserID] + o.Seats + int32(len(held.own))
+		mine := d.holds.byUser[o.UserID]
+		counted := inv.persons[o.UserID] + o.Seats + int32(len(mine))
 		if !waits {
-			counted -= o.ownUsed(&held)
+			counted -= o.ownUsed(mine, &held)
 		}
 		if counted > inv.MaxSeatsPerUser {
 			return ErrSeatLimit
@@ -148,7 +153,7 @@ func (o Book) decide(d *decision) error {
 			return err
 		}
 		d.answer(Change{
-			BookingID: d.newID(), UserID: o.UserID, Action: ActWaitlisted, CreatedAt: d.now, Asked: o.Asked,
+			BookingID: d.newID(), UserID: o.UserID, Action: ActWaitlisted, CreatedAt: d.now, Asked: o.Asked, BookedFor: o.For,
 			After: State{Status: Waiting, Seats: o.Seats, WaitingNumber: inv.LastWaiting + 1},
 		})
 		return nil
@@ -158,7 +163,7 @@ func (o Book) decide(d *decision) error {
 		}
 	}
 	d.answer(Change{
-		BookingID: d.newID(), UserID: o.UserID, Action: ActConfirmed, CreatedAt: d.now, Asked: o.Asked,
+		BookingID: d.newID(), UserID: o.UserID, Action: ActConfirmed, CreatedAt: d.now, Asked: o.Asked, BookedFor: o.For,
 		After: State{Status: Confirmed, Seats: o.Seats, SeatNumbers: seats},
 	})
 	return nil
@@ -181,13 +186,14 @@ const heldRetry = 10 * time.Second
 
 // ownUsed is how many of the person's holds the booking will use: those count
 // once against the limit.
-func (o Book) ownUsed(held *heldSeats) int32 {
-	if len(o.SeatNumbers) == 0 {
-		return min(int32(len(held.own)), o.Seats)
+func (o Book) ownUsed(mine []int32, held *heldSeats) int32 {
+	chosen := o.SeatNumbers
+	if len(chosen) == 0 {
+		chosen = held.own[:min(len(held.own), int(o.Seats))]
 	}
 	used := int32(0)
-	for _, s := range o.SeatNumbers {
-		if contains(held.own, s) {
+	for _, s := range chosen {
+		if contains(mine, s) {
 			used++
 		}
 	}

@@ -13,6 +13,8 @@ import (
 // event does, also to a booking of their own.
 var (
 	recorded = map[Action]audit.Action{
+		ActConfirmed:      audit.BookedFor,
+		ActWaitlisted:     audit.BookedFor,
 		ActCancelled:      audit.BookingCancelled,
 		ActSeatsCancelled: audit.SeatsCancelled,
 		ActResized:        audit.PartyResized,
@@ -40,8 +42,8 @@ func (c *Change) Recorded() (audit.Action, bool) {
 	return action, ok
 }
 
-// Record gives how the booking stood before the change and stands after it, as
-// JSON for the record.
+// Record gives how the booking stood before the change, nil for a new one, and
+// stands after it, as JSON for the record.
 func (c *Change) Record() (before, after []byte, err error) {
 	side := func(s *State) ([]byte, error) {
 		d := audit.Details{"booking_id": c.BookingID, "status": s.Status, "seats": s.Seats}
@@ -50,8 +52,10 @@ func (c *Change) Record() (before, after []byte, err error) {
 		}
 		return json.Marshal(d)
 	}
-	if before, err = side(&c.Before); err != nil {
-		return nil, nil, err
+	if c.Before.Status != "" {
+		if before, err = side(&c.Before); err != nil {
+			return nil, nil, err
+		}
 	}
 	after, err = side(&c.After)
 	return before, after, err

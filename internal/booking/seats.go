@@ -244,6 +244,18 @@ func (c *Choices) seenBy(user uuid.UUID) heldSeats {
 	return heldSeats{all: c, own: own, free: c.count - int32(len(own))}
 }
 
+// seenByBoth gives the choices as somebody sees them who books for another
+// person: what either of them holds is their own.
+func (c *Choices) seenByBoth(user, actor uuid.UUID) heldSeats {
+	held := c.seenBy(user)
+	if theirs := c.byUser[actor]; actor != user && len(theirs) > 0 {
+		held.own = slices.Concat(held.own, theirs)
+		slices.Sort(held.own)
+		held.free -= int32(len(theirs))
+	}
+	return held
+}
+
 // other gives the mask of a row's seats that others hold.
 func (h *heldSeats) other(row int32) uint64 {
 	mask := h.all.rows[row]

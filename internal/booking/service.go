@@ -16,6 +16,7 @@ import (
 	"happening/internal/access"
 	"happening/internal/event"
 	"happening/internal/fault"
+	"happening/internal/user"
 )
 
 // Store reads what was booked. What it answers is true at now: bookings of a
@@ -119,6 +120,7 @@ type Service struct {
 	log    *slog.Logger
 	lock   SubmitLock // nil: there is one process, which notices by itself
 	mirror Mirror     // nil: nobody else reads counter and waitlist
+	guests user.GuestStore
 	newest func(ctx context.Context, eventID uuid.UUID) (int64, error)
 	chores chores
 	// lookedWide is when a sweep looked everywhere last, in nanoseconds since 1970.
@@ -448,7 +450,9 @@ func (s *Service) changed(b Entry, answer Answer) (Entry, error) {
 	if answer.Err != nil {
 		return Entry{}, answer.Err
 	}
+	by := b.BookedBy // is no part of what changes
 	b.Booking = answer.Booking
+	b.BookedBy = by
 	if answer.More {
 		s.Promote(b.EventID)
 	}

@@ -137,7 +137,7 @@ func (w *simWorld) judge(run *simRun, order Order, actor uuid.UUID, now time.Tim
 	switch o := order.(type) {
 	case Book:
 		return run.model.Book(at, simtest.Wish{
-			Person: o.UserID, Size: o.Seats, Named: o.SeatNumbers, Refuse: o.Refuse, What: o.Asked, Keyed: keyed, Public: o.Open,
+			Person: o.UserID, By: actor, Size: o.Seats, Named: o.SeatNumbers, Refuse: o.Refuse, What: o.Asked, Keyed: keyed, Public: o.Open,
 		}, told)
 	case Cancel:
 		return run.model.Cancel(at, o.BookingID, told)

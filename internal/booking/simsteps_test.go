@@ -126,9 +126,11 @@ func (w *simWorld) order(q *simRequest, b *simBook) {
 	switch {
 	case n < 430:
 		q.order = Book{UserID: q.actor, Seats: size, Refuse: w.given.plain || w.chance(150), Open: open, Asked: simAsked(size, nil)}
+		w.forSomebody(q)
 	case n < 590:
 		named := w.seats(b, size)
 		q.order = Book{UserID: q.actor, Seats: int32(len(named)), SeatNumbers: named, Open: open, Asked: simAsked(size, named)}
+		w.forSomebody(q)
 	case n < 720:
 		q.order = Cancel{BookingID: w.booking(b)}
 	case n < 790:
@@ -156,6 +158,22 @@ func (w *simWorld) order(q *simRequest, b *simBook) {
 			return e
 		}
 	}
+}
+
+// forSomebody makes a booking at times one that somebody else makes for the
+// person, asking with what they themselves hold.
+func (w *simWorld) forSomebody(q *simRequest) {
+	if w.given.plain || !w.chance(200) {
+		return
+	}
+	book := q.order.(Book)
+	if book.UserID = pick(w, w.people); book.UserID == q.actor {
+		return
+	}
+	book.For, book.Open = "somebody@people.test", false
+	book.Asked = asksForOther(book.Asked, q.actor)
+	q.order = book
+	w.meet("booked for somebody")
 }
 
 // change draws changed settings.
@@ -290,7 +308,7 @@ func (w *simWorld) again(r *simReplica) *simRequest {
 		q.key = Key{}
 	case w.chance(50):
 		q.actor = pick(w, w.people) // somebody else's key
-		if isBook {
+		if isBook && book.For == "" {
 			book.UserID = q.actor
 			q.order = book
 		}

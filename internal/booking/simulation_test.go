@@ -88,7 +88,7 @@ func TestSimulation(t *testing.T) {
 
 // simMustMeet is what seeds have to lead to.
 var simMustMeet = append([]string{
-	"interleaved", "decided on an old version", "given up while queued", "sent again", "resolved by its key", "caught up", "database away",
+	"interleaved", "decided on an old version", "given up while queued", "sent again", "booked for somebody", "resolved by its key", "caught up", "database away",
 	"written late", "too late to be written", "answered from a key",
 	"decided early", "not to be refused early", "given up before it was refused", "decided beside a refusal", "another sold before an early refusal",
 	"answered ", "answered access", "answered booking_cancelled", "answered booking_not_confirmed", "answered booking_not_waiting", "answered capacity_below_sold", "answered duplicate_request",

@@ -403,10 +403,14 @@ func (a *Allocator) holdsContext() (context.Context, context.CancelFunc) {
 
 // booking is what a caller is told after a change.
 func (c *Change) booking(inv *Inventory) Booking {
-	return Booking{
+	b := Booking{
 		ID: c.BookingID, OrgID: inv.OrgID, EventID: inv.EventID, UserID: c.UserID,
 		State: c.After, Position: c.Position, CreatedAt: c.CreatedAt, UpdatedAt: c.At,
 	}
+	if c.ForSomebody() {
+		b.BookedBy = c.Actor
+	}
+	return b
 }
 
 // tidy forgets double submits that are over and inventories that nobody used

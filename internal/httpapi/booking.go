@@ -21,6 +21,8 @@ func (s *Server) bookingRoutes() []route {
 			more: "The newest first, for those who run the event."}, s.listEventBookings),
 		on(get, "/events/{id}/waitlist", access.EventSales, about{id: "list-waitlist", tag: tagBookings, summary: "List an event's waitlist",
 			more: "In order, for those who run the event."}, s.listWaitlist),
+		on(post, "/events/{id}/bookings", access.EventBookFor, about{id: "book-for-somebody", tag: tagBookings, summary: "Book for somebody, by their address", status: created,
+			more: bookForDoc, errors: []int{conflict}}, s.bookFor),
 		on(post, "/bookings", access.EventBook, about{id: "create-booking", tag: tagBookings, summary: "Book seats, or join the waitlist", status: created,
 			more: bookDoc, errors: []int{conflict}}, s.createBooking),
 		on(get, "/bookings/user/{userId}", access.BookingRead, about{id: "list-user-bookings", tag: tagBookings, summary: "List a person's bookings",
@@ -46,6 +48,11 @@ const bookDoc = "All or nothing. With `seat_numbers` exactly these seats, or 409
 	"with `on_full` = `refuse`, 409 `sold_out` instead. " +
 	"Send an `Idempotency-Key`, and the same key with a retry: it answers what the first answered and books once."
 
+const bookForDoc = "For those who run the event. A booking of the person who has the address, by the same rules as their own; " +
+	"seats that you hold are free to it. They are told by mail, and have it as their own once they sign in with the address. " +
+	"Nothing that is answered depends on whether the address has an account. " +
+	"An `Idempotency-Key` is yours. 429 `too_many_for_others` after 500 such bookings of yours within a day, or 10 for one address."
+
 // Booking is a party of one or more seats of one person at one event.
 type Booking struct {
 	ID            uuid.UUID     `json:"id" format:"uuid"`
@@ -57,10 +64,12 @@ type Booking struct {
 	WaitingNumber *int64        `json:"waiting_number" doc:"Given once on joining the waitlist, and kept."`
 	Position      *int32        `json:"position" doc:"Place in the waitlist from 1; null unless waiting."`
 	Reason        *string       `json:"reason" doc:"Why it was cancelled, where nobody asked for it: event_cancelled, event_started, capacity, person_erased."`
+	OnBehalf      bool          `json:"on_behalf" doc:"Whether somebody who runs the event booked for the person."`
+	BookedBy      *uuid.UUID    `json:"booked_by" format:"uuid" doc:"Who did, for those who run the event."`
 	CreatedAt     time.Time     `json:"created_at"`
 	UpdatedAt     time.Time     `json:"updated_at"`
 	Event         *BookingEvent `json:"event,omitempty"`
-	User          *BookingUser  `json:"user,omitempty" doc:"Who booked; only in the lists of those who run the event."`
+	User          *BookingUser  `json:"user,omitempty" doc:"Whose booking it is; only in the lists of those who run the event."`
 }
 
 // BookingEvent is the event of a booking in short.
@@ -77,23 +86,33 @@ type BookingEvent struct {
 	LayoutRevision int64 `json:"layout_revision" doc:"The revision at which the seats were laid out; 0: they lie in rows of 20."`
 }
 
-// BookingUser is who booked.
+// BookingUser is whose booking it is.
 type BookingUser struct {
 	ID    uuid.UUID `json:"id" format:"uuid"`
-	Name  string    `json:"name"`
-	Email string    `json:"email"`
+	Name  string    `json:"name" doc:"Empty where the organization booked for them, unless they are a member or booked there themselves."`
+	Email string    `json:"email" doc:"Of a booking that the organization made for somebody, the address as it was entered."`
 }
 
 func showBooking(b *booking.Booking) Booking {
 	return Booking{
 		ID: b.ID, EventID: b.EventID, UserID: b.UserID, Status: string(b.Status), Seats: b.Seats,
 		SeatNumbers: orEmpty(b.SeatNumbers), WaitingNumber: orNull(b.WaitingNumber), Position: orNull(b.Position),
-		Reason: orNull(b.Reason), CreatedAt: b.CreatedAt.UTC(), UpdatedAt: b.UpdatedAt.UTC(),
+		Reason: orNull(b.Reason), OnBehalf: b.BookedBy != uuid.Nil, CreatedAt: b.CreatedAt.UTC(), UpdatedAt: b.UpdatedAt.UTC(),
 	}
 }
 
-func (s *Server) showEntry(e booking.Entry) Booking {
-	b := showBooking(&e.Booking)
+// showTo is a booking for a reader: to its person, those who run the event have
+// no names.
+func showTo(reader uuid.UUID, b *booking.Booking) Booking {
+	shown := showBooking(b)
+	if reader != b.UserID {
+		shown.BookedBy = orNull(b.BookedBy)
+	}
+	return shown
+}
+
+func (s *Server) showEntry(ctx context.Context, e booking.Entry) Booking {
+	b := showTo(principal(ctx).UserID, &e.Booking)
 	b.Event = &BookingEvent{
 		ID: e.Event.ID, Name: e.Event.Name, StartsAt: e.Event.StartsAt.UTC(), EndsAt: e.Event.EndsAt.UTC(),
 		TimeZone: e.Event.TimeZone, Venue: e.Event.Venue, Status: string(e.Event.StatusAt(s.deps.Now())), OrgID: e.Event.OrgID,
@@ -200,6 +219,31 @@ func (s *Server) bookAs(ctx context.Context, who access.Principal, in *BookingCr
 
 func bookingLocation(id uuid.UUID) string { return "bookings/" + id.String() }
 
+// BookingForCreate asks for seats for somebody else.
+type BookingForCreate struct {
+	Email       string  `json:"email" minLength:"1" maxLength:"254" doc:"The person's address."`
+	Seats       whole   `json:"seats" minimum:"1" maximum:"1000"`
+	SeatNumbers []whole `json:"seat_numbers,omitempty" nullable:"true" minimum:"1" maximum:"1000000" maxItems:"1000" doc:"Exactly as many as seats says, each once; leave it out to be given the best."`
+	OnFull      string  `json:"on_full,omitempty" enum:"wait,refuse" doc:"What to do where the request would have to wait: join the waitlist (which is the default), or be refused (sold_out)."`
+}
+
+func (s *Server) bookFor(ctx context.Context, in *struct {
+	EventPath
+	Idempotent
+	Body BookingForCreate
+}) (*createBookingAnswer, error) {
+	who := principal(ctx)
+	b, err := s.deps.Bookings.BookFor(ctx, who, booking.RequestFor{Address: in.Body.Email, Request: booking.Request{
+		EventID: in.ID, Seats: int32(in.Body.Seats), SeatNumbers: numbers(in.Body.SeatNumbers),
+		Refuse: in.Body.OnFull == refuse, Key: keyFor(ctx, in.Key, "POST", "/events/"+in.ID.String()+"/bookings"),
+	}})
+	s.metrics.booked(b.Status, err)
+	if err != nil {
+		return nil, err
+	}
+	return &createBookingAnswer{Location: "../../" + bookingLocation(b.ID), Body: showTo(who.UserID, &b)}, nil
+}
+
 func numbers(seats []whole) []int32 {
 	if len(seats) == 0 {
 		return nil
@@ -227,7 +271,7 @@ func (s *Server) listEventBookings(ctx context.Context, in *struct {
 		return nil, err
 	}
 	found, next := cut(found, in.Limit, entryCursor)
-	return listed(found, next, s.showEntry), nil
+	return listed(found, next, func(e booking.Entry) Booking { return s.showEntry(ctx, e) }), nil
 }
 
 func entryCursor(e booking.Entry) string { return idCursor(e.ID) }
@@ -247,7 +291,7 @@ func (s *Server) listWaitlist(ctx context.Context, in *struct {
 		return nil, err
 	}
 	found, next := cut(found, in.Limit, func(e booking.Entry) string { return numberCursor(e.WaitingNumber) })
-	return listed(found, next, s.showEntry), nil
+	return listed(found, next, func(e booking.Entry) Booking { return s.showEntry(ctx, e) }), nil
 }
 
 func (s *Server) listUserBookings(ctx context.Context, in *struct {
@@ -267,7 +311,7 @@ func (s *Server) listUserBookings(ctx context.Context, in *struct {
 		return nil, err
 	}
 	found, next := cut(found, in.Limit, entryCursor)
-	return listed(found, next, s.showEntry), nil
+	return listed(found, next, func(e booking.Entry) Booking { return s.showEntry(ctx, e) }), nil
 }
 
 // BookingPath names a booking.
@@ -280,7 +324,7 @@ func (s *Server) getBooking(ctx context.Context, in *BookingPath) (*answer[Booki
 	if err != nil {
 		return nil, err
 	}
-	return answered(s.showEntry(e)), nil
+	return answered(s.showEntry(ctx, e)), nil
 }
 
 func (s *Server) getHistory(ctx context.Context, in *BookingPath) (*answer[List[HistoryEntry]], error) {
@@ -323,7 +367,7 @@ func (s *Server) cancelBooking(ctx context.Context, in *struct {
 	Idempotent
 }) (*answer[Booking], error) {
 	e, err := s.deps.Bookings.Cancel(ctx, principal(ctx), in.ID, keyFor(ctx, in.Key, "POST", "/bookings/"+in.ID.String()+"/cancel"))
-	return s.changed(e, err)
+	return s.changed(ctx)(e, err)
 }
 
 func (s *Server) promoteBooking(ctx context.Context, in *struct {
@@ -331,7 +375,7 @@ func (s *Server) promoteBooking(ctx context.Context, in *struct {
 	Idempotent
 }) (*answer[Booking], error) {
 	key := keyFor(ctx, in.Key, "POST", "/bookings/"+in.ID.String()+"/promote")
-	return s.changed(s.deps.Bookings.PromoteByHand(ctx, principal(ctx), in.ID, key))
+	return s.changed(ctx)(s.deps.Bookings.PromoteByHand(ctx, principal(ctx), in.ID, key))
 }
 
 // MoveBooking names the seats that a party shall have instead of its own.
@@ -345,7 +389,7 @@ func (s *Server) moveBooking(ctx context.Context, in *struct {
 	Body MoveBooking
 }) (*answer[Booking], error) {
 	key := keyFor(ctx, in.Key, "POST", "/bookings/"+in.ID.String()+"/move")
-	return s.changed(s.deps.Bookings.Move(ctx, principal(ctx), in.ID, numbers(in.Body.SeatNumbers), key))
+	return s.changed(ctx)(s.deps.Bookings.Move(ctx, principal(ctx), in.ID, numbers(in.Body.SeatNumbers), key))
 }
 
 // CancelSeats names the seats of a confirmed booking to give back, or says how
@@ -373,16 +417,19 @@ func (s *Server) cancelSeats(ctx context.Context, in *struct {
 }) (*answer[Booking], error) {
 	who, key := principal(ctx), keyFor(ctx, in.Key, "POST", "/bookings/"+in.ID.String()+"/cancel-seats")
 	if in.Body.Seats != nil {
-		return s.changed(s.deps.Bookings.Shrink(ctx, who, in.ID, int32(*in.Body.Seats), key))
+		return s.changed(ctx)(s.deps.Bookings.Shrink(ctx, who, in.ID, int32(*in.Body.Seats), key))
 	}
-	return s.changed(s.deps.Bookings.CancelSeats(ctx, who, in.ID, numbers(in.Body.SeatNumbers), key))
+	return s.changed(ctx)(s.deps.Bookings.CancelSeats(ctx, who, in.ID, numbers(in.Body.SeatNumbers), key))
 }
 
-func (s *Server) changed(e booking.Entry, err error) (*answer[Booking], error) {
-	if err != nil {
-		return nil, err
+// changed shows what became of a booking to whoever changed it.
+func (s *Server) changed(ctx context.Context) func(booking.Entry, error) (*answer[Booking], error) {
+	return func(e booking.Entry, err error) (*answer[Booking], error) {
+		if err != nil {
+			return nil, err
+		}
+		return answered(s.showEntry(ctx, e)), nil
 	}
-	return answered(s.showEntry(e)), nil
 }
 
 // outcome words what became of a request to book, for the metrics: few words,

@@ -197,6 +197,12 @@ func eventRows() []matrixRow {
 		{route: "POST /events/{id}/cancel", records: string(audit.EventCancelled), want: runners("200"), ask: at("/events/%s/cancel", (*cell).event)},
 		{route: "GET /events/{id}/audit", want: closedRunners, ask: at("/events/%s/audit", (*cell).event)},
 		{route: "GET /events/{id}/bookings", want: closedRunners, ask: at("/events/%s/bookings", (*cell).event)},
+		{
+			route: "POST /events/{id}/bookings", records: string(audit.BookedFor), want: alsoClosed(runners("201"), "404 404 403 409 409 404 404 404"),
+			ask: func(c *cell) question {
+				return question{path: "/events/" + c.unchanged().event() + "/bookings", body: map[string]any{"email": c.address(), "seats": 1}}
+			},
+		},
 		{route: "GET /events/{id}/waitlist", want: closedRunners, ask: at("/events/%s/waitlist", (*cell).event)},
 		{route: "GET /events/{id}/seats", want: readers, ask: at("/events/%s/seats", (*cell).event)},
 		{route: "GET /events/{id}/seats", what: "as a list", want: readers, ask: at("/events/%s/seats?format=list", (*cell).event)},

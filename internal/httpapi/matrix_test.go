@@ -158,7 +158,7 @@ const freeSeats = 500
 // name gives everybody a name that must be found nowhere else.
 func (m *matrix) name() {
 	m.t.Helper()
-	m.sql(`UPDATE users SET name = $1 || ' ' || id WHERE name NOT LIKE $1 || '%' AND erased_at IS NULL`, nameMarker)
+	m.sql(`UPDATE users SET name = $1 || ' ' || id WHERE name NOT LIKE $1 || '%' AND erased_at IS NULL AND NOT guest`, nameMarker)
 }
 
 func (m *matrix) sql(statement string, args ...any) {

@@ -237,6 +237,8 @@ func appendBooking(to []byte, b *booking.Booking) []byte {
 	} else {
 		to = strconv.AppendQuote(to, b.Reason) // a word of ours
 	}
+	// Who books for somebody else does it elsewhere.
+	to = append(to, `,"on_behalf":false,"booked_by":null`...)
 	to = b.CreatedAt.UTC().AppendFormat(append(to, `,"created_at":"`...), time.RFC3339Nano)
 	to = b.UpdatedAt.UTC().AppendFormat(append(to, `","updated_at":"`...), time.RFC3339Nano)
 	return append(to, "\"}\n"...)

@@ -109,7 +109,7 @@ func (rt route) commonErrors(hasBody bool) []int {
 		codes = append(codes, http.StatusForbidden) // from another site, if for nothing else
 	}
 	switch rt.action {
-	case access.EventCreate, access.EventWrite, access.EventSales, access.EventAudit,
+	case access.EventCreate, access.EventWrite, access.EventBookFor, access.EventSales, access.EventAudit,
 		access.OrgWrite, access.MembersRead, access.MembersManage, access.MemberRemove, access.InvitesManage, access.AuditRead:
 		codes = append(codes, http.StatusForbidden)
 	}

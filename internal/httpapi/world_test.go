@@ -75,7 +75,8 @@ func newWorld(t *testing.T, change ...func(*Deps)) *world {
 	})
 	orgs := org.NewService(postgres.NewOrgStore(w.db.DB), publicURL, now)
 	people := user.NewService(postgres.NewUsers(w.db.DB), now)
-	w.bookings = booking.NewService(alloc, shared.holds, postgres.NewBookingStore(w.db.DB), orgs, now, log, shared.service...)
+	w.bookings = booking.NewService(alloc, shared.holds, postgres.NewBookingStore(w.db.DB), orgs, now, log,
+		append(shared.service, booking.WithGuests(postgres.NewGuests(w.db.DB)))...)
 	w.provider, err = idp.New(ctx, idp.Config{PublicURL: publicURL, Now: now, Logger: log}, postgres.NewProvider(w.db.DB))
 	must(t, err)
 	auth, err := signin.New(signin.Config{

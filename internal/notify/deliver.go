@@ -33,6 +33,11 @@ const (
 	MailBatch = 64
 	// MailWorkers is how many mails are sent at the same time.
 	MailWorkers = 8
+	// MaxOnBehalfMails is how many mails about bookings that others made for
+	// somebody are sent to them within OnBehalfWindow. Whoever books for an
+	// address can also move the booking any number of times. The bell tells all.
+	MaxOnBehalfMails = 30
+	OnBehalfWindow   = 24 * time.Hour
 	// UpdateSettle is how long the mail about a change of an event waits for
 	// the next change: an organizer who corrects place and time one after the
 	// other should fill nobody's mailbox. The bell tells each at once.
@@ -266,6 +271,7 @@ var (
 	errNoAddress    = errors.New("no verified address")
 	errFactGone     = errors.New("the fact that the mail tells of is gone")
 	errNothingToSay = errors.New("there is nothing to send any more")
+	errTooManyMails = fmt.Errorf("%w: too many mails today about bookings that others made", errNothingToSay)
 	errSuperseded   = fmt.Errorf("%w: the event changed again, and the newer change's mail tells it", errNothingToSay)
 )
 
@@ -322,6 +328,9 @@ func (d *Deliverer) compose(ctx context.Context, m Delivery) (mail Mail, retry b
 	}
 	if superseded(m) {
 		return Mail{}, false, errSuperseded
+	}
+	if m.OnBehalf && m.OnBehalfBefore >= MaxOnBehalfMails {
+		return Mail{}, false, errTooManyMails
 	}
 	mail, err = compose(m, d.cfg.PublicURL)
 	return mail, false, err

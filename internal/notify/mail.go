@@ -15,6 +15,7 @@ import (
 	"happening/internal/booking"
 	"happening/internal/event"
 	"happening/internal/org"
+	"happening/internal/user"
 )
 
 // Mail is a rendered e-mail to one person.
@@ -54,6 +55,14 @@ type Delivery struct {
 	// person has a verified one.
 	Name    string
 	Address string
+	// Guest says that nobody has signed in with the address yet, which is then
+	// not verified either.
+	Guest bool
+	// OnBehalf says that the message is about a booking that others made for
+	// the person, and OnBehalfBefore how many such messages were told to them
+	// within OnBehalfWindow before it, MaxOnBehalfMails at most.
+	OnBehalf       bool
+	OnBehalfBefore int
 }
 
 //go:embed templates/mail.html templates/mail.txt
@@ -117,7 +126,30 @@ func compose(d Delivery, publicURL string) (Mail, error) {
 		}
 	}
 	l.Details = append(l.Details, seats...)
+	if d.OnBehalf {
+		l.unasked(d)
+	}
 	return l.render(d.ID, d.Address)
+}
+
+// unasked makes a letter fit for somebody who did not ask for it: what others
+// wrote leads nowhere, and it says what there is to do.
+func (l *letter) unasked(d Delivery) {
+	org := d.OrgName
+	if org == "" {
+		org = "the organizer"
+	}
+	l.Footer = "You get this mail because somebody at " + org + " entered your address to book for you. If you don't know them, you can leave it at that, or cancel."
+	if d.Guest {
+		l.After = "To see, change or cancel the booking, sign in with this address; if you have no account yet, you can make one on the way."
+		l.Settings = action{}
+	}
+	for _, text := range []*string{&l.Subject, &l.Lead, &l.Footer} {
+		*text = user.WithoutLinks(*text)
+	}
+	for i := range l.Details {
+		l.Details[i].Value = user.WithoutLinks(l.Details[i].Value)
+	}
 }
 
 // fromFact gives the words of the fact, and what the mail lists of the

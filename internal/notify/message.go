@@ -46,6 +46,7 @@ type EventCard struct {
 	StartsAt time.Time
 	EndsAt   time.Time
 	TimeZone string // IANA
+	OrgName  string
 	// Layout is how the seats lie, which gives them their names; nil: in the
 	// default rows.
 	Layout *event.Layout

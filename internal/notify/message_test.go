@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -33,7 +34,7 @@ var (
 var jazz = EventCard{
 	ID: theEvent, Name: "Jazz & <Blues> Night", Venue: "Blue Hall, Wien",
 	StartsAt: time.Date(2026, 12, 4, 18, 30, 0, 0, time.UTC), EndsAt: time.Date(2026, 12, 4, 21, 0, 0, 0, time.UTC),
-	TimeZone: "Europe/Vienna",
+	TimeZone: "Europe/Vienna", OrgName: "Blue Hall",
 }
 
 func known(fact uuid.UUID) Known {
@@ -72,6 +73,8 @@ func examples() []example {
 		{"confirmed", BookingConfirmed, `{"action":"confirmed","from":null,"to":` + seats + `,` + by(person) + `}`},
 		{"confirmed one", BookingConfirmed, `{"action":"confirmed","from":null,"to":` + one + `,` + by(person) + `}`},
 		{"waitlisted", BookingWaitlisted, `{"action":"waitlisted","from":null,"to":` + party + `,` + by(person) + `,"position":4}`},
+		{"booked for", BookingConfirmed, `{"action":"confirmed","from":null,"to":` + seats + `,` + by(boss) + `}`},
+		{"waitlisted for", BookingWaitlisted, `{"action":"waitlisted","from":null,"to":` + party + `,` + by(boss) + `,"position":4}`},
 		{"promoted", BookingPromoted, `{"action":"promoted","from":` + party + `,"to":` + fewer + `,"actor":null}`},
 		{"seats given back", BookingChanged, `{"action":"seats_cancelled","from":` + seats + `,"to":` + fewer + `,` + by(person) + `}`},
 		{"seats taken", BookingChanged, `{"action":"seats_cancelled","from":` + seats + `,"to":` + fewer + `,` + by(boss) + `}`},
@@ -181,6 +184,9 @@ func TestEveryMailReadsWell(t *testing.T) {
 			ID: m.ID(Email), OrgName: "Blue Hall", BookingID: m.BookingID, UserID: m.UserID, Type: m.Type,
 			Title: m.Title, Text: m.Text, Link: m.Link, Fact: f, Event: jazz, Name: "Ada Lovelace", Address: "ada@example.org",
 		}
+		if strings.HasSuffix(e.name, " for") {
+			delivery.OnBehalf, delivery.Guest, delivery.Name = true, e.name == "booked for", ""
+		}
 		mail, _, err := d.compose(t.Context(), delivery)
 		if err != nil {
 			t.Fatalf("%s: %v", e.name, err)
@@ -199,6 +205,48 @@ func TestEveryMailReadsWell(t *testing.T) {
 			plain, _, err := d.compose(t.Context(), delivery)
 			if err != nil || !strings.Contains(plain.Text, m.Text) {
 				t.Errorf("%s without its fact: %v\n%s", e.name, err, plain.Text)
+			}
+		}
+	}
+}
+
+// Whatever an organization is called and writes, a mail about what it booked
+// for somebody leads nowhere but to us, and there are only so many of them.
+func TestAMailThatNobodyAskedForLeadsNowhere(t *testing.T) {
+	d := NewDeliverer(DelivererConfig{PublicURL: "https://tickets.example.org"})
+	spoof := jazz
+	spoof.Name, spoof.Venue, spoof.OrgName = "Win at https://evil.example.net", "www.evil.example.com", "evil.example.com"
+	for _, e := range examples() {
+		if e.kind != event.KindUpdated && !strings.HasPrefix(e.kind, "booking.") {
+			continue
+		}
+		f := e.fact()
+		f.Payload = json.RawMessage(strings.ReplaceAll(e.payload, "Blue Hall, Wien", "evil.example.com"))
+		all := known(f.ID)
+		all.Events[theEvent] = spoof
+		messages, err := Messages(f, all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := messages[0]
+		delivery := Delivery{
+			ID: m.ID(Email), OrgName: spoof.OrgName, UserID: m.UserID, Type: m.Type, Title: m.Title, Text: m.Text, Link: m.Link,
+			Event: spoof, Address: "ada@example.org", OnBehalf: true,
+		}
+		for _, fact := range []Fact{f, {}} {
+			delivery.Fact, delivery.OnBehalfBefore = fact, MaxOnBehalfMails-1
+			if fact.Kind == event.KindUpdated { // what it says is how the event stands
+				delivery.Event = cardOf(&event.Notable{Name: "Jazz & <Blues> Night", Venue: "evil.example.com",
+					StartsAt: jazz.StartsAt, EndsAt: jazz.EndsAt, TimeZone: jazz.TimeZone})
+				delivery.Event.ID = theEvent
+			}
+			mail, _, err := d.compose(t.Context(), delivery)
+			if err != nil || strings.Contains(mail.Subject+mail.Text+mail.HTML, "evil.example") || !strings.Contains(mail.Text, "evil. example") {
+				t.Errorf("%s: %v\n%s\n%s", e.name, err, mail.Subject, mail.Text)
+			}
+			delivery.OnBehalfBefore++
+			if _, retry, err := d.compose(t.Context(), delivery); retry || !errors.Is(err, errNothingToSay) {
+				t.Errorf("%s: one mail more than there may be: %v", e.name, err)
 			}
 		}
 	}

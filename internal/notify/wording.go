@@ -23,6 +23,9 @@ type wording struct {
 
 // wordBooking words a change of one person's booking.
 func wordBooking(f Fact, c *bookingChange, card EventCard) wording {
+	if c.by(f.UserID) == byOrganizer && (f.Kind == BookingConfirmed || f.Kind == BookingWaitlisted) {
+		return wordBookedFor(f, c, card)
+	}
 	switch f.Kind {
 	case BookingConfirmed:
 		return wording{
@@ -54,6 +57,24 @@ func wordBooking(f Fact, c *bookingChange, card EventCard) wording {
 		return wording{kind: TypeBookingChanged, title: "Booking changed: " + card.Name, text: text, lead: text}
 	}
 	return wordCancellation(f, c, card)
+}
+
+// wordBookedFor words a booking that somebody at an organization made for the
+// person. Who did is not named, as nowhere in what organizers do.
+func wordBookedFor(f Fact, c *bookingChange, card EventCard) wording {
+	who := card.OrgName
+	if who == "" {
+		who = "The organizer"
+	}
+	if f.Kind == BookingWaitlisted {
+		text := who + " put you on the waitlist. " + waitingText(c)
+		return wording{kind: TypeBookingWaitlisted, title: "On the waitlist: " + card.Name, text: text, lead: text}
+	}
+	return wording{
+		kind: TypeBookingConfirmed, title: "Booked for you: " + card.Name,
+		text: who + " booked for you: " + SeatLabels(card.Layout, c.To.SeatNumbers) + ", " + shortTime(card) + ".",
+		lead: who + " booked " + plural(c.To.Seats, "a seat", strconv.Itoa(int(c.To.Seats))+" seats") + " for you.",
+	}
 }
 
 func waitingText(c *bookingChange) string {

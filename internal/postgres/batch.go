@@ -21,6 +21,7 @@ type batchArrays struct {
 	oKind                                                                            *array
 	eID, eVersion, eAvailable, eLastWaiting, eWaiting, eDelta                        *array
 	rID, rOrg, rEvent, rActor, rAction, rBefore, rAfter, rAt                         *array
+	fID, fBy, fFor                                                                   *array
 
 	all     []*array
 	details []byte
@@ -35,10 +36,10 @@ func newBatchArrays() batchArrays {
 	}{
 		{oidUUID, []**array{&a.checkIDs, &a.updID, &a.dropEvent, &a.dropBooking, &a.bID, &a.bOrg, &a.bEvent, &a.bUser,
 			&a.sOrg, &a.sEvent, &a.sBooking, &a.sUser, &a.hID, &a.hOrg, &a.hEvent, &a.hBooking, &a.hUser, &a.hActor, &a.eID,
-			&a.rID, &a.rOrg, &a.rEvent, &a.rActor}},
+			&a.rID, &a.rOrg, &a.rEvent, &a.rActor, &a.fID, &a.fBy}},
 		{oidInt8, []**array{&a.checkVersions, &a.updWaiting, &a.bWaiting, &a.eVersion, &a.eLastWaiting}},
 		{oidInt4, []**array{&a.updSeats, &a.dropSeat, &a.bSeats, &a.sSeat, &a.eAvailable, &a.eWaiting}},
-		{oidText, []**array{&a.updStatus, &a.updReason, &a.bStatus, &a.bReason, &a.hAction, &a.hKey, &a.oKind, &a.rAction}},
+		{oidText, []**array{&a.updStatus, &a.updReason, &a.bStatus, &a.bReason, &a.hAction, &a.hKey, &a.oKind, &a.rAction, &a.fFor}},
 		{oidTimestamptz, []**array{&a.updAt, &a.bCreated, &a.bUpdated, &a.hAt, &a.rAt}},
 		{oidJSONB, []**array{&a.hDetails, &a.rBefore, &a.rAfter}},
 		{oidBytea, []**array{&a.hHash, &a.eDelta}},
@@ -130,7 +131,11 @@ func (a *batchArrays) record(c *booking.Change, org, event uuid.UUID) error {
 	a.rEvent.uuid(event)
 	a.rActor.uuid(c.Actor)
 	a.rAction.text(string(action))
-	a.rBefore.jsonb(before)
+	if before == nil {
+		a.rBefore.null()
+	} else {
+		a.rBefore.jsonb(before)
+	}
 	a.rAfter.jsonb(after)
 	a.rAt.time(c.At)
 	return nil
@@ -170,6 +175,11 @@ func (a *batchArrays) booking(n *netChange) {
 		a.bReason.text(after.Reason)
 		a.bCreated.time(n.first.CreatedAt)
 		a.bUpdated.time(n.last.At)
+		if n.first.ForSomebody() {
+			a.fID.uuid(n.first.BookingID)
+			a.fBy.uuid(n.first.Actor)
+			a.fFor.text(n.first.BookedFor)
+		}
 	} else {
 		a.updID.uuid(n.first.BookingID)
 		a.updStatus.text(string(after.Status))

@@ -51,6 +51,7 @@ var waitlistColumns = bookingColumnsAt(`
 func bookingColumnsAt(position string) string {
 	return `
 	b.id, b.org_id, b.event_id, b.user_id, t.status, b.seats, coalesce(b.waiting_number, 0),
+	coalesce(b.booked_by, '00000000-0000-0000-0000-000000000000'),
 	coalesce(o.overtaken, b.reason), b.created_at, b.updated_at,
 	CASE WHEN t.status = 'confirmed' THEN
 	  ARRAY(SELECT s.seat_no FROM booking_seats s WHERE s.booking_id = b.id AND s.status = 'booked' ORDER BY s.seat_no)
@@ -63,7 +64,7 @@ func scanBooking(row pgx.Row, more ...any) (booking.Entry, error) {
 	var cancelledAt *time.Time
 	err := row.Scan(append([]any{
 		&b.ID, &b.OrgID, &b.EventID, &b.UserID, &b.Status, &b.Seats, &b.WaitingNumber,
-		&b.Reason, &b.CreatedAt, &b.UpdatedAt, &b.SeatNumbers, &b.Position,
+		&b.BookedBy, &b.Reason, &b.CreatedAt, &b.UpdatedAt, &b.SeatNumbers, &b.Position,
 		&b.Event.Name, &b.Event.Venue, &b.Event.Visibility,
 		&b.Event.StartsAt, &b.Event.EndsAt, &b.Event.TimeZone, &b.Event.TotalSlots, &b.Event.LayoutRevision, &cancelledAt,
 	}, more...)...)
@@ -82,7 +83,7 @@ func scanBooking(row pgx.Row, more ...any) (booking.Entry, error) {
 
 func scanEntry(row pgx.CollectableRow) (booking.Entry, error) { return scanBooking(row) }
 
-// scanEntryOfPerson reads a booking and who booked.
+// scanEntryOfPerson reads a booking and whose it is.
 func scanEntryOfPerson(row pgx.CollectableRow) (booking.Entry, error) {
 	var who booking.PersonBrief
 	b, err := scanBooking(row, &who.Name, &who.Email)
@@ -121,7 +122,9 @@ func (s *BookingStore) ListByUser(ctx context.Context, q booking.UserQuery, now 
 	return found, nil
 }
 
-// ListByEvent implements booking.Store.
+// ListByEvent implements booking.Store. Of whom the organization booked for it
+// is told the address that it typed; their name is not there for it, unless they
+// are a member or booked there themselves.
 func (s *BookingStore) ListByEvent(ctx context.Context, q booking.EventQuery, now time.Time) ([]booking.Entry, error) {
 	page := `
 		  AND ($3::text = '' OR t.status = $3)
@@ -137,7 +140,7 @@ func (s *BookingStore) ListByEvent(ctx context.Context, q booking.EventQuery, no
 		args, columns = []any{now, q.EventID, q.After, q.Limit}, waitlistColumns
 	}
 	found, err := read(ctx, s.db, tenant(q.Viewer, q.OrgID, access.EventSales), scanEntryOfPerson, `
-		SELECT `+columns+`, coalesce(u.name, ''), coalesce(u.email, '')`+bookingRows+`
+		SELECT `+columns+`, coalesce(u.name, ''), coalesce(b.booked_for, u.email, '')`+bookingRows+`
 		LEFT JOIN users u ON u.id = b.user_id
 		WHERE b.event_id = $2`+page, args...)
 	if err != nil {

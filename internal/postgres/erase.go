@@ -345,6 +345,9 @@ func eraseAccounts(ctx context.Context, tx pgx.Tx, e user.Erasure, t *traces) er
 	return nil
 }
 
+// forgetAddresses removes by which addresses others booked for somebody.
+const forgetAddresses = `UPDATE bookings SET booked_for = '' WHERE user_id = $1 AND booked_for <> ''`
+
 // erasePerson leaves the id.
 func erasePerson(ctx context.Context, tx pgx.Tx, e user.Erasure, _ *traces) error {
 	entry, err := uuid.NewV7()
@@ -361,6 +364,8 @@ func erasePerson(ctx context.Context, tx pgx.Tx, e user.Erasure, _ *traces) erro
 		INSERT INTO user_audit (id, user_id, action, issuer, rule, created_at) VALUES ($1, $2, 'person.erased', '', '', $3)`,
 		entry, e.UserID, e.At)
 	batch.Queue(`SELECT forget_keys($1)`, e.UserID)
+	batch.Queue(forgetAddresses, e.UserID)
+	batch.Queue(`DELETE FROM bookings_for_others WHERE $1 IN (actor_id, user_id)`, e.UserID)
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("erase person: %w", err)
 	}
@@ -391,6 +396,7 @@ func (s *Erasures) Clear(ctx context.Context, userID uuid.UUID) error {
 		batch := &pgx.Batch{}
 		batch.Queue(forgetMessages, userID)
 		batch.Queue(`SELECT forget_keys($1)`, userID)
+		batch.Queue(forgetAddresses, userID)
 		batch.Queue(`
 			DELETE FROM mailbox_mails m
 			USING users u

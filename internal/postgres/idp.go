@@ -300,7 +300,8 @@ func ensureAccounts(ctx context.Context, tx pgx.Tx, issuer string, accounts []id
 		return nil, fmt.Errorf("insert accounts: %w", err)
 	}
 	// People for accounts that have none yet; an address that somebody else
-	// holds verified stays unverified here, as at any sign-in.
+	// holds verified stays unverified here, as at any sign-in, and a guest of
+	// the address becomes the person.
 	if _, err := tx.Exec(ctx, `
 		WITH missing AS (
 			SELECT DISTINCT ON (a.id) a.id AS account_id, n.user_id, a.name, a.email
@@ -308,16 +309,26 @@ func ensureAccounts(ctx context.Context, tx pgx.Tx, issuer string, accounts []id
 			JOIN idp_accounts a ON lower(a.email) = lower(n.email) AND a.email_verified
 			WHERE NOT EXISTS (SELECT 1 FROM user_identities i WHERE i.issuer = $3 AND i.subject = a.id::text)
 			ORDER BY a.id
+		), guests AS (
+			UPDATE users u
+			SET guest = false, name = m.name, email = m.email, email_verified = true, created_at = $4::timestamptz, updated_at = $4
+			FROM missing m
+			WHERE u.guest AND lower(u.email) = lower(m.email)
+			  AND NOT EXISTS (SELECT 1 FROM users o WHERE lower(o.email) = lower(m.email) AND o.email_verified)
+			RETURNING u.id, m.account_id
 		), people AS (
 			INSERT INTO users (id, name, email, email_verified, created_at, updated_at)
 			SELECT m.user_id, m.name, m.email,
 			       NOT EXISTS (SELECT 1 FROM users o WHERE lower(o.email) = lower(m.email) AND o.email_verified),
 			       $4::timestamptz, $4
 			FROM missing m
+			WHERE m.account_id NOT IN (SELECT account_id FROM guests)
 			RETURNING id
 		)
 		INSERT INTO user_identities (issuer, subject, user_id, created_at)
-		SELECT $3, m.account_id::text, m.user_id, $4 FROM missing m JOIN people p ON p.id = m.user_id`,
+		SELECT $3, m.account_id::text, m.user_id, $4 FROM missing m JOIN people p ON p.id = m.user_id
+		UNION ALL
+		SELECT $3, account_id::text, id, $4 FROM guests`,
 		userIDs, emails, issuer, now); err != nil {
 		return nil, fmt.Errorf("insert people: %w", err)
 	}

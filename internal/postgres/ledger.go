@@ -85,6 +85,14 @@ var ledgerStatements = map[string]string{
 		FROM unnest($28::uuid[], $29::int8[], $30::int4[], $31::int8[], $32::int4[]) n(id, version, available, last_waiting, waiting)
 		WHERE e.id = n.id`,
 
+	"booked_for": `
+		WITH u AS (
+		  UPDATE bookings b SET booked_by = n.by_id, booked_for = n.address
+		  FROM unnest($1::uuid[], $2::uuid[], $3::text[]) n(id, by_id, address)
+		  WHERE b.id = n.id
+		  RETURNING 1)
+		SELECT 1 / (count(*) = cardinality($1::uuid[]))::int FROM u`,
+
 	"record": `
 		INSERT INTO audit_log (id, org_id, subject_id, actor_id, action, before, after, created_at)
 		SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::jsonb[], $7::jsonb[], $8::timestamptz[])`,
@@ -212,6 +220,9 @@ func (l *Ledger) write(ctx context.Context, pc *pgconn.PgConn, b *booking.Batch,
 		l.send(p, "cancel_seats", a.dropEvent, a.dropBooking, a.dropSeat)
 	}
 	l.send(p, "write", a.write()...)
+	if a.fID.n > 0 {
+		l.send(p, "booked_for", a.fID, a.fBy, a.fFor)
+	}
 	if a.rID.n > 0 {
 		l.send(p, "record", a.rID, a.rOrg, a.rEvent, a.rActor, a.rAction, a.rBefore, a.rAfter, a.rAt)
 	}
@@ -475,7 +486,7 @@ func keysQuery(keys []booking.KeyOf) (sql string, args []any) {
 	}
 	return `
 		SELECT h.actor_id, h.idempotency_key, h.request_hash, h.org_id, h.event_id, h.booking_id, h.user_id,
-		       h.details, h.created_at, b.created_at
+		       h.details, h.created_at, b.created_at, coalesce(b.booked_by, '00000000-0000-0000-0000-000000000000')
 		FROM unnest($1::uuid[], $2::text[]) k(user_id, value)
 		JOIN booking_history h ON h.actor_id = k.user_id AND h.idempotency_key = k.value
 		JOIN bookings b ON b.id = h.booking_id`, []any{users, values}
@@ -487,7 +498,7 @@ func scanKeys(rows pgx.Rows, found map[booking.KeyOf]booking.Stored) error {
 	var b booking.Booking
 	var hash, details []byte
 	_, err := pgx.ForEachRow(rows, []any{&k.UserID, &k.Value, &hash, &b.OrgID, &b.EventID, &b.ID, &b.UserID,
-		&details, &b.UpdatedAt, &b.CreatedAt}, func() error {
+		&details, &b.UpdatedAt, &b.CreatedAt, &b.BookedBy}, func() error {
 		d, err := booking.ParseDetails(details)
 		if err != nil {
 			return err

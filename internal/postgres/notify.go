@@ -194,9 +194,10 @@ func (c *claim) scan(rows pgx.Rows) error {
 }
 
 const eventCards = `
-SELECT id, name, venue, starts_at, ends_at, time_zone, layout_revision
-FROM events
-WHERE id = ANY ($1)`
+SELECT e.id, e.name, e.venue, e.starts_at, e.ends_at, e.time_zone, e.layout_revision, coalesce(o.name, '')
+FROM events e
+LEFT JOIN organizations o ON o.id = e.org_id
+WHERE e.id = ANY ($1)`
 
 const inviteCards = `
 SELECT i.id, o.name, i.role
@@ -242,7 +243,7 @@ func (s *NotifyStore) lookUp(ctx context.Context, tx pgx.Tx, facts []notify.Fact
 		batch.Queue(eventCards, keys(events)).Query(func(rows pgx.Rows) error {
 			var e notify.EventCard
 			var revision int64
-			_, err := pgx.ForEachRow(rows, []any{&e.ID, &e.Name, &e.Venue, &e.StartsAt, &e.EndsAt, &e.TimeZone, &revision}, func() error {
+			_, err := pgx.ForEachRow(rows, []any{&e.ID, &e.Name, &e.Venue, &e.StartsAt, &e.EndsAt, &e.TimeZone, &revision, &e.OrgName}, func() error {
 				known.Events[e.ID], revisions[e.ID] = e, revision
 				return nil
 			})

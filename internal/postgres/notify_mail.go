@@ -42,18 +42,29 @@ WHERE n.id = due.id
 RETURNING n.id`
 
 // What a mail says of person and event is read when it is sent: an address
-// may be verified, an event moved, between the fact and the mail.
+// may be verified, an event moved, between the fact and the mail. Of what is
+// told of bookings that others made, the messages of the day before it are
+// counted; those in the application have an index by person, and rise with time.
 const readMails = `
 SELECT n.id, n.attempts, n.booking_id, n.user_id, n.type, n.title, n.message, n.link, n.org_id,
        coalesce(o.name, ''),
        f.id, coalesce(f.kind, ''), coalesce(f.payload, '{}'), f.created_at,
        e.id, coalesce(e.name, ''), coalesce(e.venue, ''), e.starts_at, e.ends_at, coalesce(e.time_zone, ''), coalesce(e.layout_revision, 0),
-       coalesce(u.name, ''), coalesce(CASE WHEN u.email_verified THEN u.email END, '')
+       coalesce(u.name, ''), coalesce(CASE WHEN u.email_verified OR u.guest THEN u.email END, ''),
+       coalesce(u.guest, false), b.id IS NOT NULL,
+       CASE WHEN b.id IS NULL THEN 0 ELSE (
+         SELECT count(*) FROM (
+           SELECT FROM notifications told
+           JOIN bookings made ON made.id = told.booking_id AND made.booked_by IS NOT NULL
+           WHERE told.user_id = n.user_id AND told.channel = 'app' AND told.fact_id < n.fact_id
+             AND told.created_at > n.created_at - $2::interval
+           ORDER BY told.id DESC LIMIT $3) earlier) END
 FROM notifications n
 LEFT JOIN outbox f ON f.id = n.fact_id
 LEFT JOIN organizations o ON o.id = n.org_id
 LEFT JOIN events e ON e.id = n.event_id
 LEFT JOIN users u ON u.id = n.user_id
+LEFT JOIN bookings b ON b.id = n.booking_id AND b.booked_by IS NOT NULL
 WHERE n.id = ANY ($1)`
 
 // ClaimMails implements notify.MailStore.
@@ -81,7 +92,7 @@ func (s *NotifyStore) ClaimMails(ctx context.Context, now time.Time, lease time.
 		if err != nil || len(ids) == 0 {
 			return err
 		}
-		rows, err = tx.Query(ctx, readMails, ids)
+		rows, err = tx.Query(ctx, readMails, ids, notify.OnBehalfWindow, notify.MaxOnBehalfMails)
 		if err != nil {
 			return err
 		}
@@ -117,11 +128,12 @@ func scanDelivery(row pgx.CollectableRow) (d notify.Delivery, layoutRevision int
 		&d.OrgName,
 		&fact, &d.Fact.Kind, &d.Fact.Payload, &factAt,
 		&event, &d.Event.Name, &d.Event.Venue, &startsAt, &endsAt, &d.Event.TimeZone, &layoutRevision,
-		&d.Name, &d.Address)
+		&d.Name, &d.Address,
+		&d.Guest, &d.OnBehalf, &d.OnBehalfBefore)
 	if err != nil {
 		return notify.Delivery{}, 0, err
 	}
-	d.BookingID, d.UserID = booking.Bytes, user.Bytes
+	d.BookingID, d.UserID, d.Event.OrgName = booking.Bytes, user.Bytes, d.OrgName
 	d.Event.ID, d.Event.StartsAt, d.Event.EndsAt = event.Bytes, startsAt.Time, endsAt.Time
 	d.Fact.ID, d.Fact.OrgID, d.Fact.CreatedAt = fact.Bytes, org.Bytes, factAt.Time
 	d.Fact.EventID, d.Fact.BookingID, d.Fact.UserID = event.Bytes, booking.Bytes, user.Bytes

@@ -66,6 +66,7 @@ var exportQueries = map[user.ExportPart]exportQuery{
 		  'seat_numbers', ARRAY(
 		    SELECT s.seat_no FROM booking_seats s WHERE s.booking_id = b.id AND s.user_id = $1 AND s.status = 'booked' ORDER BY s.seat_no),
 		  'waiting_number', b.waiting_number, 'created_at', b.created_at, 'updated_at', b.updated_at,
+		  'booked_for_address', nullif(b.booked_for, ''),
 		  'event', ` + exportedEvent + `,
 		  'history', coalesce((
 		    SELECT json_agg(json_build_object(

@@ -120,23 +120,29 @@ func (s *OrgStore) MoveEvents(ctx context.Context, orgID uuid.UUID, now time.Tim
 			return nil
 		}
 		last = ids[moved-1]
-		deltas, err := reloads(ctx, tx, ids, versions)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `
-			WITH told AS (
-			  INSERT INTO event_changes (event_id, version, changes, created_at)
-			  SELECT id, version + 1, changes, now() FROM unnest($1::uuid[], $2::int8[], $3::bytea[]) n(id, version, changes))
-			UPDATE events e
-			SET version = n.version + 1
-			FROM unnest($1::uuid[], $2::int8[]) n(id, version)
-			WHERE e.id = n.id`, ids, versions, deltas); err != nil {
-			return fmt.Errorf("postgres: move events on: %w", err)
-		}
-		return nil
+		return moveOn(ctx, tx, ids, versions)
 	})
 	return last, moved, err
+}
+
+// moveOn gives locked events, which are at these versions, new ones, at which
+// whoever has them in memory reads them anew.
+func moveOn(ctx context.Context, tx pgx.Tx, ids []uuid.UUID, versions []int64) error {
+	deltas, err := reloads(ctx, tx, ids, versions)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `
+		WITH told AS (
+		  INSERT INTO event_changes (event_id, version, changes, created_at)
+		  SELECT id, version + 1, changes, now() FROM unnest($1::uuid[], $2::int8[], $3::bytea[]) n(id, version, changes))
+		UPDATE events e
+		SET version = n.version + 1
+		FROM unnest($1::uuid[], $2::int8[]) n(id, version)
+		WHERE e.id = n.id`, ids, versions, deltas); err != nil {
+		return fmt.Errorf("postgres: move events on: %w", err)
+	}
+	return nil
 }
 
 // reloads makes the change of each event that says that it is to be read

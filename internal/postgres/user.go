@@ -50,6 +50,11 @@ func (s *Users) LinkPerson(ctx context.Context, sight user.Sighting) (user.Perso
 }
 
 func linkPerson(ctx context.Context, tx pgx.Tx, s user.Sighting) (user.Person, error) {
+	if s.Claims.EmailVerified {
+		if err := lockAddress(ctx, tx, s.Claims.Email); err != nil {
+			return user.Person{}, err
+		}
+	}
 	var id uuid.UUID
 	err := tx.QueryRow(ctx, `
 		SELECT user_id FROM user_identities WHERE issuer = $1 AND subject = $2`,
@@ -124,25 +129,41 @@ func followClaims(ctx context.Context, tx pgx.Tx, id uuid.UUID, s user.Sighting)
 	if err != nil {
 		return user.Person{}, fmt.Errorf("update person: %w", err)
 	}
+	if p.EmailVerified {
+		err = inheritFromGuests(ctx, tx, p, s)
+	}
+	return p, err
+}
+
+// insertPerson makes somebody of an identity that was never seen, of a guest
+// where there is one of their verified address.
+func insertPerson(ctx context.Context, tx pgx.Tx, s user.Sighting) (p user.Person, err error) {
+	err = pgx.ErrNoRows
+	if s.Claims.EmailVerified {
+		p, err = becomeGuest(ctx, tx, s)
+	}
+	if errors.Is(err, pgx.ErrNoRows) {
+		p, err = newPerson(ctx, tx, s)
+	}
+	if err != nil {
+		return user.Person{}, fmt.Errorf("insert person: %w", err)
+	}
+	if _, err := tx.Exec(ctx, `
+		INSERT INTO user_identities (issuer, subject, user_id, created_at) VALUES ($1, $2, $3, $4)`,
+		s.Issuer, s.Subject, p.ID, s.At); err != nil {
+		return user.Person{}, fmt.Errorf("insert identity: %w", err)
+	}
 	return p, nil
 }
 
-func insertPerson(ctx context.Context, tx pgx.Tx, s user.Sighting) (p user.Person, err error) {
+func newPerson(ctx context.Context, tx pgx.Tx, s user.Sighting) (p user.Person, err error) {
 	err = tx.QueryRow(ctx, `
 		INSERT INTO users (id, name, email, email_verified, created_at, updated_at)
 		SELECT $1::uuid, $2::text, $3::text, `+verifiedAddress+`, $5::timestamptz, $5
 		RETURNING id, name, email, email_verified`,
 		s.NewID, s.Claims.Name, s.Claims.Email, s.Claims.EmailVerified, s.At,
 	).Scan(&p.ID, &p.Name, &p.Email, &p.EmailVerified)
-	if err != nil {
-		return user.Person{}, fmt.Errorf("insert person: %w", err)
-	}
-	if _, err := tx.Exec(ctx, `
-		INSERT INTO user_identities (issuer, subject, user_id, created_at) VALUES ($1, $2, $3, $4)`,
-		s.Issuer, s.Subject, s.NewID, s.At); err != nil {
-		return user.Person{}, fmt.Errorf("insert identity: %w", err)
-	}
-	return p, nil
+	return p, err
 }
 
 // holderToLink finds who holds the claims' verified address and was brought by
@@ -175,24 +196,17 @@ func holderToLink(ctx context.Context, tx pgx.Tx, s user.Sighting) (uuid.UUID, e
 	return id, nil
 }
 
+// verifiedEmailRule is by what two were found to be one.
+const verifiedEmailRule = "verified_email"
+
 // linkIdentity gives a person one more identity and records by which rule.
 func linkIdentity(ctx context.Context, tx pgx.Tx, id uuid.UUID, s user.Sighting) error {
-	const rule = "verified_email"
 	if _, err := tx.Exec(ctx, `
 		INSERT INTO user_identities (issuer, subject, user_id, created_at, linked_by) VALUES ($1, $2, $3, $4, $5)`,
-		s.Issuer, s.Subject, id, s.At, rule); err != nil {
+		s.Issuer, s.Subject, id, s.At, verifiedEmailRule); err != nil {
 		return fmt.Errorf("link identity: %w", err)
 	}
-	entry, err := uuid.NewV7()
-	if err != nil {
-		return fmt.Errorf("link identity: %w", err)
-	}
-	if _, err := tx.Exec(ctx, `
-		INSERT INTO user_audit (id, user_id, action, issuer, rule, created_at) VALUES ($1, $2, 'identity.linked', $3, $4, $5)`,
-		entry, id, s.Issuer, rule, s.At); err != nil {
-		return fmt.Errorf("record link: %w", err)
-	}
-	return nil
+	return recordPerson(ctx, tx, id, "identity.linked", s)
 }
 
 // Person implements user.Store.

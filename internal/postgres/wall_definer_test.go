@@ -18,6 +18,7 @@ import (
 var ownersFunctions = map[string][]string{
 	"refuse_erased()":               nil, // a trigger calls it for everybody
 	"forget_keys(uuid)":             {postgres.SystemRole},
+	"inherit_history(uuid)":         {postgres.SystemRole},
 	"waiting_position(uuid,bigint)": {postgres.AppRole},
 	"app_role()":                    {postgres.AppRole},
 	"events_found(tsquery,integer)": {postgres.AppRole},

@@ -45,6 +45,7 @@ var walledTables = map[string]string{
 	"booking_history":          "id::text",
 	"outbox":                   "id::text",
 	"audit_log":                "id::text",
+	"bookings_for_others":      "id::text",
 }
 
 // openTables have no wall, and why.

@@ -30,13 +30,14 @@ const hiddenText = "not-for-others"
 func idOf(name string) uuid.UUID { return uuid.NewSHA1(uuid.NameSpaceURL, []byte(name)) }
 
 // walledPeople are those of each tenant: a member of each role, who booked,
-// who left after booking something that only members see, and who waits.
-var walledPeople = []string{"admin", "organizer", "user", "booker", "left", "waiter"}
+// who left after booking something that only members see, who waits, and a
+// guest for whom the organizer booked.
+var walledPeople = []string{"admin", "organizer", "user", "booker", "left", "waiter", "expected"}
 
 // walledThings are the other things of each tenant.
 var walledThings = []string{
 	"org", "public", "members", "empty", "booked", "once", "waits", "booked.history", "once.history", "waits.history",
-	"told", "record", "invite", "session", "account-record", "notice",
+	"told", "record", "invite", "session", "account-record", "notice", "made", "made.history", "counted",
 }
 
 // outsiders belong to no tenant: guest is invited by A and B, unverified has
@@ -79,6 +80,7 @@ func (w *walled) tenant(x string) {
 		w.exec(`INSERT INTO users (id, name, email, email_verified) VALUES ($1, $2, $3, true)`,
 			id(name), hidden+" "+name, fmt.Sprintf("%s-%s@%s.test", x, name, hiddenText))
 	}
+	w.exec(`UPDATE users SET name = '', email_verified = false, guest = true WHERE id = $1`, id("expected"))
 	for role, name := range map[string]string{"orgAdmin": "admin", "organizer": "organizer", "user": "user"} {
 		w.exec(`INSERT INTO organization_users (org_id, user_id, role) VALUES ($1, $2, $3)`, id("org"), id(name), role)
 	}
@@ -94,6 +96,7 @@ func (w *walled) tenant(x string) {
 	}
 	for _, b := range []struct{ booking, event, person, status string }{
 		{"booked", "public", "booker", "confirmed"}, {"once", "members", "left", "cancelled"}, {"waits", "public", "waiter", "waiting"},
+		{"made", "members", "expected", "confirmed"},
 	} {
 		w.exec(`INSERT INTO bookings (id, org_id, event_id, user_id, seats, status, waiting_number, reason, created_at, updated_at)
 			VALUES ($1, $2, $3, $4, 1, $5, 1, $6, now(), now())`, id(b.booking), id("org"), id(b.event), id(b.person), b.status, hidden)
@@ -103,6 +106,8 @@ func (w *walled) tenant(x string) {
 		w.exec(`INSERT INTO booking_history (id, org_id, event_id, booking_id, user_id, actor_id, action, details, created_at)
 			SELECT $2, org_id, event_id, id, user_id, user_id, 'confirmed', '{}', now() FROM bookings WHERE id = $1`, id(b.booking), id(b.booking+".history"))
 	}
+	w.exec(`UPDATE bookings SET booked_by = $2, booked_for = $3 WHERE id = $1`, id("made"), id("organizer"), hidden)
+	w.exec(`INSERT INTO bookings_for_others (id, actor_id, user_id, created_at) VALUES ($1, $2, $3, now())`, id("counted"), id("organizer"), id("expected"))
 	w.exec(`INSERT INTO outbox (id, org_id, kind, payload, created_at) VALUES ($1, $2, 'test', '{}', now())`, id("told"), id("org"))
 	w.exec(`INSERT INTO audit_log (id, org_id, action, subject_id, after) VALUES ($1, $2, 'org.updated', $2, jsonb_build_object('x', $3::text))`,
 		id("record"), id("org"), hidden)

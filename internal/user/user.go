@@ -99,7 +99,8 @@ type Store interface {
 	// PersonByIdentity gives the person behind an identity.
 	PersonByIdentity(ctx context.Context, issuer, subject string) (uuid.UUID, error)
 	// LinkPerson gives the person behind an identity, with name and address
-	// brought up to the claims; a new one gets NewID. It may be called by
+	// brought up to the claims; a new one gets NewID, unless they are the guest
+	// of their verified address. Somebody known inherits what such a guest has. It may be called by
 	// many at once with one identity and makes one person. For an unknown
 	// identity whose verified address a person holds verified who has no
 	// identity of the issuer yet, and for one without a verified address,

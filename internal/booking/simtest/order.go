@@ -12,6 +12,7 @@ import (
 // Wish is an order of seats.
 type Wish struct {
 	Person uuid.UUID
+	By     uuid.UUID // who asks; what they hold is free to the wish, too
 	Size   int32
 	Named  []int32
 	Refuse bool // rather than wait
@@ -22,9 +23,10 @@ type Wish struct {
 
 // Book judges the answer to a wish.
 func (m *Model) Book(at Moment, w Wish, told Told) error {
-	own := m.own(w.Person, at.Holds)
+	own, holds := m.own(w.Person, at.Holds), w.sees(at.Holds)
+	both := m.own(w.Person, holds)
 	queue := m.Strict && m.waits() > 0
-	waits := len(w.Named) == 0 && (m.Free() < w.Size || queue && len(own) < int(w.Size))
+	waits := len(w.Named) == 0 && (m.Free() < w.Size || queue && len(both) < int(w.Size))
 	switch {
 	case w.Public && (m.Hidden || m.Suspended):
 		return told.refused("access")
@@ -36,17 +38,17 @@ func (m *Model) Book(at Moment, w Wish, told Told) error {
 		return told.refused("duplicate_request")
 	case w.Size > m.Total:
 		return told.refused("invalid")
-	case m.PerPerson > 0 && m.Of(w.Person)+w.Size+m.holdsBeside(w, own, waits) > m.PerPerson:
+	case m.PerPerson > 0 && m.Of(w.Person)+w.Size+m.holdsBeside(w, own, both, waits) > m.PerPerson:
 		return told.refused("seat_limit")
 	}
 	if len(w.Named) > 0 {
 		var gone []int32
 		mine := true
 		for _, seat := range w.Named {
-			if !m.open(seat, w.Person, at.Holds) {
+			if !m.open(seat, w.Person, holds) {
 				gone = append(gone, seat)
 			}
-			mine = mine && slices.Contains(own, seat)
+			mine = mine && slices.Contains(both, seat)
 		}
 		if gone != nil {
 			return told.refused("seats_unavailable", gone...)
@@ -60,7 +62,7 @@ func (m *Model) Book(at Moment, w Wish, told Told) error {
 		return told.refused("sold_out")
 	case waits && m.WaitAtMost > 0 && m.waits() >= m.WaitAtMost:
 		return told.refused("waitlist_full")
-	case !waits && m.OpenTo(w.Person, at.Holds) < w.Size:
+	case !waits && m.OpenTo(w.Person, holds) < w.Size:
 		return told.refused("seats_held")
 	case told.Refusal != "":
 		return fmt.Errorf("refused with %s for no reason", told.Refusal)
@@ -80,7 +82,7 @@ func (m *Model) Book(at Moment, w Wish, told Told) error {
 	case len(w.Named) > 0 && !slices.Equal(s.Party.Seats, w.Named):
 		return fmt.Errorf("named were seats %v, booked were %v", w.Named, s.Party.Seats)
 	case !waits && len(w.Named) == 0:
-		if err := m.WellChosen(w.Person, w.Size, at.Holds, s.Party.Seats); err != nil {
+		if err := m.WellChosen(w.Person, w.Size, holds, s.Party.Seats); err != nil {
 			return err
 		}
 	}
@@ -92,16 +94,30 @@ func (m *Model) Book(at Moment, w Wish, told Told) error {
 	return nil
 }
 
-// holdsBeside counts a person's holds that the wish would not use.
-func (m *Model) holdsBeside(w Wish, own []int32, waits bool) int32 {
-	beside := int32(0)
-	for _, seat := range own {
-		if !slices.Contains(w.Named, seat) {
-			beside++
+// sees gives the holds as they are for the wish: what its asker holds is the
+// person's.
+func (w *Wish) sees(holds []Hold) []Hold {
+	seen := slices.Clone(holds)
+	for i := range seen {
+		if seen[i].Person == w.By {
+			seen[i].Person = w.Person
 		}
 	}
-	if !waits && len(w.Named) == 0 {
-		beside = max(0, beside-w.Size)
+	return seen
+}
+
+// holdsBeside counts a person's holds that the wish would not use. Of what they
+// and the asker hold, both, the frontmost are used where none are named.
+func (m *Model) holdsBeside(w Wish, own, both []int32, waits bool) int32 {
+	used := w.Named
+	if !waits && len(used) == 0 {
+		used = both[:min(len(both), int(w.Size))]
+	}
+	beside := int32(0)
+	for _, seat := range own {
+		if !slices.Contains(used, seat) {
+			beside++
+		}
 	}
 	return beside
 }
