@@ -119,10 +119,11 @@
 // shrink and keeps its number. No more join than the event's limit lets, and
 // who waits stays when it is lowered.
 //
-// Those who run the event may serve a party out of its turn (PromoteByHand) and
-// put one on other seats (Move). The rules of seats hold for them, too; what
-// they do to the bookings of others stands in the organization's record, in the
-// transaction of the change. See docs/adr/0018-by-hand.md.
+// Those who run the event may serve a party out of its turn (PromoteByHand),
+// put one on other seats (Move), and book for somebody else by their address
+// (BookFor). The rules of seats hold for them, too; what they do for and to
+// others stands in the organization's record, in the transaction of the change.
+// See docs/adr/0018-by-hand.md and 0020-booked-for-somebody.md.
 //
 // They also take seats off sale and lay the house out anew (Block, Arrange), as
 // edits of the event: alone, under the lock. How the seats lie decides which are

@@ -211,6 +211,7 @@ var whoMay = map[access.Action]string{
 	access.EventRead:     "everybody; members-only events: members",
 	access.EventWrite:    "organizers and orgAdmins of the event's organization",
 	access.EventBook:     "whoever is signed in; members-only events: members",
+	access.EventBookFor:  "organizers and orgAdmins of the event's organization",
 	access.EventSales:    "organizers and orgAdmins of the event's organization",
 	access.BookingRead:   "the booker, and organizers and orgAdmins of the event",
 	access.BookingChange: "the booker, and organizers and orgAdmins of the event",

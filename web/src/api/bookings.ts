@@ -64,6 +64,32 @@ export function useBook() {
   });
 }
 
+export interface BookingForWish {
+  readonly email: string;
+  readonly seats: number;
+  readonly seatNumbers?: readonly number[] | undefined;
+  readonly idempotencyKey: string;
+}
+
+/** Books for somebody by their address, for those who run the event. */
+export function useBookFor(eventId: string) {
+  const cache = useQueryClient();
+  return useMutation({
+    mutationFn: (wish: BookingForWish) =>
+      answer(
+        api.POST('/events/{id}/bookings', {
+          params: { path: { id: eventId }, header: { 'Idempotency-Key': wish.idempotencyKey } },
+          body: {
+            email: wish.email,
+            seats: wish.seats,
+            ...(wish.seatNumbers ? { seat_numbers: [...wish.seatNumbers] } : {}),
+          },
+        }),
+      ),
+    onSuccess: (booking) => forget(cache, booking),
+  });
+}
+
 export function useCancelBooking() {
   const cache = useQueryClient();
   return useMutation({

@@ -298,7 +298,11 @@ export interface paths {
          */
         get: operations["list-event-bookings"];
         put?: never;
-        post?: never;
+        /**
+         * Book for somebody, by their address
+         * @description For those who run the event. A booking of the person who has the address, by the same rules as their own; seats that you hold are free to it. They are told by mail, and have it as their own once they sign in with the address. Nothing that is answered depends on whether the address has an account. An `Idempotency-Key` is yours. 429 `too_many_for_others` after 500 such bookings of yours within a day, or 10 for one address.
+         */
+        post: operations["book-for-somebody"];
         delete?: never;
         options?: never;
         head?: never;
@@ -936,7 +940,7 @@ export interface components {
         };
         AuditEntry: {
             /** @enum {string} */
-            action: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted" | "event.layout_changed" | "event.blocks_changed" | "event.booking_cancelled" | "event.seats_cancelled" | "event.party_resized" | "event.booking_moved" | "event.booking_promoted";
+            action: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted" | "event.layout_changed" | "event.blocks_changed" | "event.booked_for" | "event.booking_cancelled" | "event.seats_cancelled" | "event.party_resized" | "event.booking_moved" | "event.booking_promoted";
             /** @description null: the system or the operator did it. */
             actor: components["schemas"]["AuditActor"] | null;
             /** @description The settings after; null for what is gone. */
@@ -976,6 +980,11 @@ export interface components {
             seat_numbers: number[];
         };
         Booking: {
+            /**
+             * Format: uuid
+             * @description Who did, for those who run the event.
+             */
+            booked_by: string;
             /** Format: date-time */
             created_at: string;
             event?: components["schemas"]["BookingEvent"];
@@ -983,6 +992,8 @@ export interface components {
             event_id: string;
             /** Format: uuid */
             id: string;
+            /** @description Whether somebody who runs the event booked for the person. */
+            on_behalf: boolean;
             /**
              * Format: int32
              * @description Place in the waitlist from 1; null unless waiting.
@@ -1001,7 +1012,7 @@ export interface components {
             status: "confirmed" | "waiting" | "cancelled";
             /** Format: date-time */
             updated_at: string;
-            /** @description Who booked; only in the lists of those who run the event. */
+            /** @description Whose booking it is; only in the lists of those who run the event. */
             user?: components["schemas"]["BookingUser"];
             /** Format: uuid */
             user_id: string;
@@ -1044,10 +1055,25 @@ export interface components {
             time_zone: string;
             venue: string;
         };
+        BookingForCreate: {
+            /** @description The person's address. */
+            email: string;
+            /**
+             * @description What to do where the request would have to wait: join the waitlist (which is the default), or be refused (sold_out).
+             * @enum {string}
+             */
+            on_full?: "wait" | "refuse";
+            /** @description Exactly as many as seats says, each once; leave it out to be given the best. */
+            seat_numbers?: number[] | null;
+            /** Format: int64 */
+            seats: number;
+        };
         BookingUser: {
+            /** @description Of a booking that the organization made for somebody, the address as it was entered. */
             email: string;
             /** Format: uuid */
             id: string;
+            /** @description Empty where the organization booked for them, unless they are a member or booked there themselves. */
             name: string;
         };
         CancelSeats: {
@@ -3449,6 +3475,135 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "book-for-somebody": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Yours to choose, at most 200 visible ASCII characters. The same key with the same call is answered as the first time, for at least 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BookingForCreate"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Booking"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5975,7 +6130,7 @@ export interface operations {
     "list-audit": {
         parameters: {
             query?: {
-                action?: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted" | "event.layout_changed" | "event.blocks_changed" | "event.booking_cancelled" | "event.seats_cancelled" | "event.party_resized" | "event.booking_moved" | "event.booking_promoted";
+                action?: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted" | "event.layout_changed" | "event.blocks_changed" | "event.booked_for" | "event.booking_cancelled" | "event.seats_cancelled" | "event.party_resized" | "event.booking_moved" | "event.booking_promoted";
                 /** @description Only what this person did. */
                 actor_id?: string;
                 /** @description next_cursor of the page before; leave it out for the first. */
@@ -6074,7 +6229,7 @@ export interface operations {
     "export-audit": {
         parameters: {
             query?: {
-                action?: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted" | "event.layout_changed" | "event.blocks_changed" | "event.booking_cancelled" | "event.seats_cancelled" | "event.party_resized" | "event.booking_moved" | "event.booking_promoted";
+                action?: "org.created" | "org.updated" | "org.deleted" | "org.suspended" | "org.resumed" | "invite.created" | "invite.resent" | "invite.revoked" | "invite.rejected" | "member.joined" | "member.role_changed" | "member.removed" | "member.left" | "member.erased" | "event.created" | "event.updated" | "event.cancelled" | "event.deleted" | "event.layout_changed" | "event.blocks_changed" | "event.booked_for" | "event.booking_cancelled" | "event.seats_cancelled" | "event.party_resized" | "event.booking_moved" | "event.booking_promoted";
                 /** @description Only what this person did. */
                 actor_id?: string;
                 format?: "csv" | "json";

@@ -54,6 +54,8 @@ export function explain(error: unknown): string {
       return error.status === 429
         ? t`You or others sent too many invitations today. Please try again tomorrow.`
         : t`Too many invitations of this organization are not answered yet.`;
+    case 'too_many_for_others':
+      return t`Too many bookings for others were made today, by you or for this address. Please try again tomorrow.`;
     case 'too_many_sends':
       return t`It was mailed as often as it may be. Withdraw it and invite the address anew.`;
     case 'organization_not_empty':

@@ -60,6 +60,9 @@ function Details({ id, viewerId }: { id: string; viewerId: string }) {
       <div className="grid gap-6 lg:grid-cols-[1fr_22rem]">
         <div className="space-y-6">
           {reason ? <Notice tone="neutral">{reason}</Notice> : null}
+          {own && booking.on_behalf && booking.status !== 'cancelled' ? (
+            <Notice tone="neutral">{t`The organizer booked this for you. It is yours to change or cancel.`}</Notice>
+          ) : null}
           <TicketCard booking={booking} />
           <ChangeBooking booking={booking} />
         </div>

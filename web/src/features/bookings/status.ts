@@ -36,8 +36,11 @@ export function isCurrent(booking: Booking): boolean {
   return booking.status !== 'cancelled' && (status === 'upcoming' || status === 'ongoing');
 }
 
-/** Who booked, for those who may know; whoever had their account erased has no name any more. */
+/**
+ * Whose booking it is, for those who may know. Of whom the organization booked
+ * for it has the address; whoever had their account erased has neither.
+ */
 export function bookerName(booking: Booking): string {
   if (!booking.user) return t`Somebody`;
-  return booking.user.name || t`Deleted account`;
+  return booking.user.name || booking.user.email || t`Deleted account`;
 }

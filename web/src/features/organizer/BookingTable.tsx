@@ -8,6 +8,7 @@ import { bookerName, cancelReason } from '@/features/bookings/status';
 import { moment } from '@/lib/format';
 import { seatSummary } from '@/lib/seatNames';
 import { Avatar } from '@/ui/Avatar';
+import { Badge } from '@/ui/Badge';
 import { Button } from '@/ui/Button';
 import { Card } from '@/ui/Card';
 import { EmptyState } from '@/ui/EmptyState';
@@ -70,7 +71,10 @@ function Row({ booking, kind, position }: { booking: Booking; kind: Kind; positi
         >
           {name}
         </Link>
-        <span className="block text-sm wrap-anywhere text-muted">{booking.user?.email}</span>
+        <span className="block text-sm wrap-anywhere text-muted">
+          {name === booking.user?.email ? null : booking.user?.email}
+        </span>
+        {booking.on_behalf ? <Badge className="mt-1">{t`Booked for them`}</Badge> : null}
       </div>
       <p className="col-start-2 row-start-2 text-sm md:col-start-3 md:row-start-1">
         <span className="font-medium">{plural(booking.seats, { one: '# seat', other: '# seats' })}</span>

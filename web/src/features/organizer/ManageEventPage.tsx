@@ -22,6 +22,7 @@ import { Notice } from '@/ui/Notice';
 import { BackLink, PageHeader } from '@/ui/PageHeader';
 import { Tabs } from '@/ui/Tabs';
 import { AuditList } from './AuditList';
+import { BookForSomebody } from './BookForSomebody';
 import { BookingTable } from './BookingTable';
 import { EventActions } from './EventActions';
 
@@ -118,6 +119,7 @@ function Manage({ event }: { event: Event }) {
                 {t`Edit`}
               </ButtonLink>
             )}
+            <BookForSomebody event={event} />
             <EventActions event={event} />
           </>
         }

@@ -104,6 +104,8 @@ export function sentenceOf(entry: AuditEntry): string {
       return t`${who} cancelled the event ${event}`;
     case 'event.deleted':
       return t`${who} deleted the event ${event}`;
+    case 'event.booked_for':
+      return t`${who} booked for somebody at ${event}`;
     case 'event.booking_cancelled':
       return t`${who} cancelled somebody's booking at ${event}`;
     case 'event.seats_cancelled':
@@ -149,6 +151,7 @@ export function actionGroups(): { label: string; actions: { value: string; label
     {
       label: t`Bookings, by who runs the event`,
       actions: [
+        { value: 'event.booked_for', label: t`Booked for somebody` },
         { value: 'event.booking_cancelled', label: t`Booking cancelled` },
         { value: 'event.seats_cancelled', label: t`Seats given up` },
         { value: 'event.party_resized', label: t`Waiting party made smaller` },

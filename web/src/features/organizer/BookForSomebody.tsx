@@ -1,0 +1,251 @@
+import { plural, t } from '@lingui/core/macro';
+import { Check, Hourglass, UserPlus } from 'lucide-react';
+import { type FormEvent, useId, useState } from 'react';
+import { useBookFor } from '@/api/bookings';
+import { ApiError, hasCode } from '@/api/problem';
+import type { Booking, Event } from '@/api/types';
+import { explain } from '@/app/explain';
+import { useIntents } from '@/lib/intent';
+import { seatSummary } from '@/lib/seatNames';
+import { Button, ButtonLink } from '@/ui/Button';
+import { Dialog } from '@/ui/Dialog';
+import { Field, Input } from '@/ui/Field';
+import { Notice } from '@/ui/Notice';
+import { Segmented } from '@/ui/Segmented';
+import { Stepper } from '@/ui/Stepper';
+import { useOnce } from '@/ui/useOnce';
+import { addressIn } from './inviteLines';
+import { seatNumbersIn } from './seatNumbers';
+
+/** The most seats that one booking can have. */
+const MOST = 1000;
+
+/** Books for somebody by their address, as a box office does on the phone. */
+export function BookForSomebody({ event }: { event: Event }) {
+  const [open, setOpen] = useState(false);
+  if (event.status !== 'upcoming') return null;
+  return (
+    <>
+      <Button
+        look="secondary"
+        icon={<UserPlus aria-hidden="true" className="size-4" />}
+        onClick={() => setOpen(true)}
+      >
+        {t`Book for somebody`}
+      </Button>
+      {open ? <BookForDialog event={event} onClose={() => setOpen(false)} /> : null}
+    </>
+  );
+}
+
+function BookForDialog({ event, onClose }: { event: Event; onClose: () => void }) {
+  const [made, setMade] = useState<{ booking: Booking; address: string } | null>(null);
+  const form = useId();
+  const book = useBookFor(event.id);
+  if (made) return <Made {...made} onAnother={() => setMade(null)} onClose={onClose} />;
+  return (
+    <Dialog
+      open
+      onOpenChange={(open) => !open && onClose()}
+      title={t`Book for somebody`}
+      description={t`They are told by mail. Whoever signs in with the address has the booking as their own.`}
+      footer={
+        <>
+          <Button look="secondary" onClick={onClose}>{t`Close`}</Button>
+          <Button type="submit" form={form} busy={book.isPending}>{t`Book`}</Button>
+        </>
+      }
+    >
+      <BookForForm
+        id={form}
+        event={event}
+        book={book}
+        onMade={(booking, address) => setMade({ booking, address })}
+      />
+    </Dialog>
+  );
+}
+
+type Choice = 'best' | 'named';
+
+function BookForForm({
+  id,
+  event,
+  book,
+  onMade,
+}: {
+  id: string;
+  event: Event;
+  book: ReturnType<typeof useBookFor>;
+  onMade: (booking: Booking, address: string) => void;
+}) {
+  const [email, setEmail] = useState('');
+  const [choice, setChoice] = useState<Choice>('best');
+  const [size, setSize] = useState(1);
+  const [numbers, setNumbers] = useState('');
+  const [wrong, setWrong] = useState<{ email?: string; numbers?: string }>({});
+  const intents = useIntents();
+  const once = useOnce();
+  const most = Math.min(event.max_seats_per_user ?? MOST, event.total_slots, MOST);
+  const submit = (e: FormEvent) => {
+    e.preventDefault();
+    const address = addressIn(email.trim());
+    const named = choice === 'named' ? seatNumbersIn(numbers) : undefined;
+    const bad: typeof wrong = {};
+    if (!address) bad.email = t`That is no e-mail address.`;
+    if (named === null || named?.length === 0) bad.numbers = t`Enter seat numbers such as 3-5, 8.`;
+    setWrong(bad);
+    if (!address || bad.numbers) {
+      book.reset();
+      return;
+    }
+    const wish = { email: address, seats: named?.length ?? size, seatNumbers: named ?? undefined };
+    once(async () => {
+      try {
+        const booking = await book.mutateAsync({ ...wish, idempotencyKey: intents.keyFor(wish) });
+        intents.settle();
+        onMade(booking, address);
+      } catch (failure) {
+        if (failure instanceof ApiError && failure.status < 500 && failure.status >= 400) intents.settle();
+        const of = (field: string) =>
+          failure instanceof ApiError
+            ? failure.errors.find((f) => f.field.startsWith(field))?.message
+            : undefined;
+        setWrong({
+          ...(of('email') ? { email: of('email') ?? '' } : {}),
+          ...(of('seat_numbers') ? { numbers: of('seat_numbers') ?? '' } : {}),
+        });
+      }
+    });
+  };
+  return (
+    <form id={id} onSubmit={submit} noValidate className="space-y-4">
+      <Field label={t`E-mail address`} error={wrong.email}>
+        {(control) => (
+          <Input
+            {...control}
+            type="text"
+            inputMode="email"
+            autoCapitalize="none"
+            autoComplete="off"
+            spellCheck={false}
+            value={email}
+            onChange={(e) => setEmail(e.target.value)}
+          />
+        )}
+      </Field>
+      <Segmented
+        label={t`Which seats`}
+        value={choice}
+        onChange={setChoice}
+        className="flex w-full"
+        options={[
+          { value: 'best', label: t`The best there are` },
+          { value: 'named', label: t`By number` },
+        ]}
+      />
+      {choice === 'best' ? (
+        <div className="flex items-center justify-between gap-4">
+          <span aria-hidden="true" className="text-sm font-medium">{t`Seats`}</span>
+          <Stepper label={t`Seats`} value={size} min={1} max={most} onChange={setSize} />
+        </div>
+      ) : (
+        <Field
+          label={t`Seat numbers`}
+          hint={t`Such as 3-5, 8. Seats that you hold on the map are free to this booking.`}
+          error={wrong.numbers}
+        >
+          {(control) => (
+            <Input
+              {...control}
+              type="text"
+              autoComplete="off"
+              spellCheck={false}
+              value={numbers}
+              onChange={(e) => setNumbers(e.target.value)}
+            />
+          )}
+        </Field>
+      )}
+      {book.error && !book.isPending && !wrong.email && !wrong.numbers ? (
+        <Refused error={book.error} />
+      ) : null}
+    </form>
+  );
+}
+
+function Refused({ error }: { error: unknown }) {
+  const gone = hasCode(error, 'seats_unavailable') ? error.seats('seat_numbers') : [];
+  const booking = hasCode(error, 'duplicate_request') ? error.text('booking_id') : null;
+  return (
+    <Notice
+      tone={hasCode(error, 'seats_held') ? 'warn' : 'bad'}
+      live
+      title={t`Not booked`}
+      action={
+        booking ? (
+          <ButtonLink to="/bookings/$bookingId" params={{ bookingId: booking }} size="sm" look="secondary">
+            {t`See that booking`}
+          </ButtonLink>
+        ) : null
+      }
+    >
+      {hasCode(error, 'seat_limit')
+        ? t`With these they would have more seats than one person may have at this event.`
+        : explain(error)}
+      {gone.length > 0 ? <span className="block font-semibold">{seatSummary(gone)}</span> : null}
+    </Notice>
+  );
+}
+
+function Made({
+  booking,
+  address,
+  onAnother,
+  onClose,
+}: {
+  booking: Booking;
+  address: string;
+  onAnother: () => void;
+  onClose: () => void;
+}) {
+  const confirmed = booking.status === 'confirmed';
+  const position = booking.position ?? 0;
+  return (
+    <Dialog
+      open
+      onOpenChange={(open) => !open && onClose()}
+      title={confirmed ? t`Booked` : t`On the waitlist`}
+      description={address}
+      footer={
+        <>
+          <ButtonLink to="/bookings/$bookingId" params={{ bookingId: booking.id }} look="secondary">
+            {t`See booking`}
+          </ButtonLink>
+          <Button look="secondary" onClick={onAnother}>{t`Book another`}</Button>
+          <Button onClick={onClose}>{t`Done`}</Button>
+        </>
+      }
+    >
+      <div role="status" className="flex items-center gap-4">
+        {confirmed ? (
+          <span className="grid size-12 shrink-0 place-items-center rounded-full bg-good-soft text-good">
+            <Check aria-hidden="true" className="size-6" strokeWidth={2.5} />
+          </span>
+        ) : (
+          <span className="grid size-12 shrink-0 place-items-center rounded-full bg-warn-soft text-warn">
+            <Hourglass aria-hidden="true" className="size-6" />
+          </span>
+        )}
+        <div>
+          <p className="font-semibold">
+            {confirmed
+              ? plural(booking.seats, { one: '# seat booked', other: '# seats booked' })
+              : t`Number ${position} on the waitlist`}
+          </p>
+          {confirmed ? <p className="text-sm text-muted">{seatSummary(booking.seat_numbers)}</p> : null}
+        </div>
+      </div>
+    </Dialog>
+  );
+}
