@@ -248,20 +248,24 @@ func (r *runner) lists(ctx context.Context, readers, bookers []person, events in
 	if pages, err = r.cursors(ctx, bookers[0], "/bookings/user/"+bookers[0].id+"?limit=50"); err != nil {
 		return err
 	}
+	own := []string{}
 	for i := range deepPages {
 		mine = append(mine, []string{"?limit=50", "?limit=50&status=confirmed", "?limit=50&cursor=" + pages[i%len(pages)]}[i%3])
+		own = append(own, "/bookings/user/"+bookers[0].id+mine[i])
 	}
 	for _, c := range []struct {
-		kind string
-		asks *reads
+		kind  string
+		who   person
+		paths []string // each asked alone, too
+		asks  *reads
 	}{
-		{kind: "listed", asks: &reads{people: readers, host: addr, path: func(buf []byte, turn uint64, _ *person) []byte {
+		{kind: "listed", who: readers[0], paths: kinds, asks: &reads{people: readers, host: addr, path: func(buf []byte, turn uint64, _ *person) []byte {
 			return append(buf, kinds[turn%uint64(len(kinds))]...)
 		}}},
-		{kind: "searched", asks: &reads{people: readers, host: addr, path: func(buf []byte, turn uint64, _ *person) []byte {
+		{kind: "searched", who: readers[0], paths: searched, asks: &reads{people: readers, host: addr, path: func(buf []byte, turn uint64, _ *person) []byte {
 			return append(buf, searched[turn%uint64(len(searched))]...)
 		}}},
-		{kind: "a person's 10,000 bookings", asks: &reads{people: bookers, host: addr, path: func(buf []byte, turn uint64, who *person) []byte {
+		{kind: "a person's 10,000 bookings", who: bookers[0], paths: own, asks: &reads{people: bookers, host: addr, path: func(buf []byte, turn uint64, who *person) []byte {
 			buf = append(append(buf, "/bookings/user/"...), who.id...)
 			return append(buf, mine[turn/uint64(len(bookers))%uint64(len(mine))]...)
 		}}},
@@ -274,26 +278,73 @@ func (r *runner) lists(ctx context.Context, readers, bookers []person, events in
 			return err
 		}
 		w.Kind, w.Among = c.kind, events
+		if w.Slowest, w.SlowestTook, err = r.slowest(ctx, c.who, c.paths); err != nil {
+			return err
+		}
 		r.report.Rows = append(r.report.Rows, w)
 	}
 	return nil
 }
 
+// slowest asks for each of the pages alone, a few times, and gives the one that
+// takes longest, by the median.
+func (r *runner) slowest(ctx context.Context, who person, paths []string) (slowest string, took time.Duration, err error) {
+	const times = 3
+	seen := map[string]bool{}
+	for _, path := range paths {
+		if seen[path] {
+			continue
+		}
+		seen[path] = true
+		var all latencies
+		for range times {
+			_, alone, err := r.page(ctx, who, path)
+			if err != nil {
+				return "", 0, err
+			}
+			all = append(all, alone)
+		}
+		if median := all.sorted().percentile(50); median > took {
+			slowest, took = path, median
+		}
+	}
+	return slowest, took, nil
+}
+
+// page reads a page as one person, who comes again when told to, and says how
+// long the answer took.
+func (r *runner) page(ctx context.Context, who person, path string) (text []byte, took time.Duration, err error) {
+	for range retriesMax {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.world.first().apiAddr+path, nil)
+		if err != nil {
+			return nil, 0, err
+		}
+		request.Header.Set("Authorization", "Bearer "+who.token)
+		began := time.Now()
+		status, _, text, err := fetch(request)
+		switch {
+		case err != nil:
+			return nil, 0, err
+		case status == http.StatusOK:
+			return text, time.Since(began), nil
+		case status != http.StatusTooManyRequests:
+			return nil, 0, fmt.Errorf("GET %s: %d %.200s", path, status, text)
+		}
+		wait(ctx, time.Second)
+	}
+	return nil, 0, fmt.Errorf("GET %s: always told to come later", path)
+}
+
 // cursors walks a list and gives where each page ends.
 func (r *runner) cursors(ctx context.Context, who person, path string) (cursors []string, err error) {
 	for next := ""; len(cursors) < deepPages; {
-		address := "http://" + r.world.first().apiAddr + path
+		address := path
 		if next != "" {
 			address += "&cursor=" + url.QueryEscape(next)
 		}
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+		text, _, err := r.page(ctx, who, address)
 		if err != nil {
 			return nil, err
-		}
-		request.Header.Set("Authorization", "Bearer "+who.token)
-		status, _, text, err := fetch(request)
-		if err != nil || status != http.StatusOK {
-			return nil, errors.Join(err, fmt.Errorf("GET %s: %d %.200s", path, status, text))
 		}
 		var page struct {
 			Next *string `json:"next_cursor"`

@@ -78,9 +78,13 @@ type row struct {
 	Kind      string        `json:"kind,omitempty"`  // of a list
 	Among     int           `json:"among,omitempty"` // events
 	Beside    *beside       `json:"beside,omitempty"`
-	Problems  string        `json:"-"`
-	Usage     usage         `json:"usage"`
-	Settled   *settled      `json:"settled,omitempty"`
+	// Slowest is the page of a list that takes longest when it is asked for
+	// alone, and SlowestTook how long.
+	Slowest     string        `json:"slowest,omitempty"`
+	SlowestTook time.Duration `json:"slowest_ns,omitempty"`
+	Problems    string        `json:"-"`
+	Usage       usage         `json:"usage"`
+	Settled     *settled      `json:"settled,omitempty"`
 }
 
 // settled is what a sale cost from its beginning until everybody was told of
@@ -253,6 +257,9 @@ func (w row) remarks() (text string) {
 	}
 	if w.Part == partSeats {
 		text += fmt.Sprintf("; %.0f bytes on the wire", w.WireEach)
+	}
+	if w.Slowest != "" {
+		text += fmt.Sprintf("; slowest alone %.60s: %s", w.Slowest, milliseconds(w.SlowestTook))
 	}
 	if b := w.Beside; b != nil {
 		text += fmt.Sprintf("; %.0f bookings a second beside it, p99 %s", b.Rate, milliseconds(b.P99))
