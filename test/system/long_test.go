@@ -2,8 +2,6 @@
 
 package system
 
-import "time"
-
 // The full lengths of docs/reliability.md.
 const (
 	killRounds           = 50
@@ -12,7 +10,5 @@ const (
 	wireCuts             = 1000
 	waitForRefusals      = true
 	startWithoutProvider = true
+	jumpBack             = true
 )
-
-// clockJumps are how far the clocks move apart while Happening runs.
-var clockJumps = []time.Duration{24 * time.Hour, -24 * time.Hour}

@@ -2,8 +2,6 @@
 
 package system
 
-import "time"
-
 // The short lengths, for every push; long_test.go has the full ones.
 const (
 	killRounds      = 5 // of the server
@@ -15,7 +13,6 @@ const (
 	waitForRefusals = false
 	// startWithoutProvider takes as long as keys are not asked for again.
 	startWithoutProvider = false
+	// jumpBack lets the clocks move apart the other way, too.
+	jumpBack = false
 )
-
-// clockJumps are how far the clocks move apart while Happening runs.
-var clockJumps = []time.Duration{24 * time.Hour}
