@@ -53,6 +53,9 @@ const (
 	// drainPatience is how long requests in flight may take to finish; who is
 	// still sending after it is cut off.
 	drainPatience = 3 * time.Second
+	// drainLook is the time between two looks whether anybody still waits for
+	// the answer to an order.
+	drainLook = 200 * time.Millisecond
 	// burst is how many seconds' worth of the rate limit may come at once.
 	burst = 2
 )
@@ -367,10 +370,31 @@ func (a *App) takesBookings(ctx context.Context) error {
 	return a.ledger.Closed()
 }
 
-// drain lets requests in flight finish.
+// drain lets requests in flight finish. Who dawdles is cut off after a while,
+// but nobody whose order is queued or being written: it would happen, and its
+// person would not be told. They are waited for as long as a step of stopping
+// takes.
 func (a *App) drain(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, drainPatience)
-	defer cancel()
+	ctx, cutOff := context.WithCancel(ctx)
+	defer cutOff()
+	go func() {
+		look := time.NewTimer(drainPatience)
+		defer look.Stop()
+		for idle := false; ; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-look.C:
+			}
+			if idle {
+				cutOff()
+				return
+			}
+			// One look more, in which the last answers are written.
+			idle = a.alloc.Waiting() == 0
+			look.Reset(drainLook)
+		}
+	}()
 	return drainServers(ctx, a.servers...)
 }
 

@@ -99,6 +99,7 @@ type Allocator struct {
 	done     chan struct{}
 	rushed   atomic.Int64 // when the last large batch was taken, in nanoseconds since 1970
 
+	waiting   atomic.Int64 // callers in submit
 	entriesMu sync.RWMutex
 	entries   map[uuid.UUID]*entry
 
@@ -306,11 +307,16 @@ func (a *Allocator) serve(ctx context.Context, r *request) Answer {
 // submit queues a request for the worker and waits for its answer.
 func (a *Allocator) submit(ctx context.Context, r *request) Answer {
 	r.done, r.at = make(chan struct{}), time.Now()
+	a.waiting.Add(1)
+	defer a.waiting.Add(-1)
 	if err := a.enqueue(r); err != nil {
 		return Answer{Err: err}
 	}
 	return r.await(ctx)
 }
+
+// Waiting is how many callers wait for what is queued or being written.
+func (a *Allocator) Waiting() int64 { return a.waiting.Load() }
 
 func (a *Allocator) enqueue(r *request) error {
 	a.mu.Lock()
