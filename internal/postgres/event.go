@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -154,82 +153,35 @@ func scanFound(row pgx.CollectableRow) (e event.Found, err error) {
 // viewer's own organizations.
 func (s *EventStore) ListEvents(ctx context.Context, viewer uuid.UUID, f event.Filter, now time.Time, after event.Cursor, limit int) ([]event.Found, error) {
 	where, args := eventConditions(viewer, f, now, after)
-	list := func(where string, args ...any) ([]event.Found, error) {
-		found, err := read(ctx, s.db, person(viewer), scanFound, `
-			SELECT `+eventColumns+`, coalesce(m.role, '')
-			FROM `+listTables+`
-			WHERE `+where+`
-			ORDER BY e.starts_at, e.id
-			LIMIT $2`,
-			args...)
-		if err != nil {
-			return nil, fmt.Errorf("postgres: list events: %w", err)
-		}
-		return found, nil
-	}
 	args[1] = limit
-	query := prefixQuery(f.Query)
-	if query == "" {
-		return list(where, args...)
+	if prefixQuery(f.Query) == "" {
+		return s.list(ctx, viewer, where, args)
 	}
-	all := where
-	// In a SELECT the query is made once, and not for every event.
-	args = append(args, query)
-	where += " AND e.search @@ (SELECT to_tsquery('simple', $" + strconv.Itoa(len(args)) + "))"
-	// What is common fills a page nearby.
-	found, err := list(where+` AND (e.starts_at, e.id) <= (
-		SELECT e.starts_at, e.id FROM `+listTables+` WHERE `+all+`
-		ORDER BY e.starts_at, e.id OFFSET `+strconv.Itoa(nearby)+` LIMIT 1)`, args...)
-	if err != nil || len(found) == limit {
-		return found, err
+	return s.search(ctx, viewer, f, now, after, limit)
+}
+
+// list reads events in order; $1 of the conditions is the viewer, $2 the limit.
+func (s *EventStore) list(ctx context.Context, viewer uuid.UUID, where string, args []any) ([]event.Found, error) {
+	found, err := read(ctx, s.db, person(viewer), scanFound, `
+		SELECT `+eventColumns+`, coalesce(m.role, '')
+		FROM `+listTables+`
+		WHERE `+where+`
+		ORDER BY e.starts_at, e.id
+		LIMIT $2`,
+		args...)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: list events: %w", err)
 	}
-	ids, few, err := s.matching(ctx, viewer, query)
-	if err != nil || few && len(ids) == 0 {
-		return nil, err
-	}
-	// The condition itself stays, and is cheap for so few.
-	if few {
-		args = append(args, ids)
-		where += " AND e.id = ANY ($" + strconv.Itoa(len(args)) + ")"
-	}
-	return list(where, args...)
+	return found, nil
 }
 
 // listTables has the viewer's role beside each event; $1 is the viewer.
 const listTables = eventTables + ` LEFT JOIN organization_users m ON m.org_id = e.org_id AND m.user_id = $1`
 
-// nearby is how many events, in the order of the list, are looked at for a text
-// before the index of texts is asked: to find a common word there costs more
-// than to find a page of it here.
-const nearby = 500
-
-// maxMatching is up to how many events that match a text are looked up by their
-// ids. Of more, a walk in the order of the list soon finds a page.
-const maxMatching = 1000
-
-// matching gives the ids of all events that match a text search, whoever may
-// see them, where they are few. Behind the wall a search has no index; see
-// migration 18.
-func (s *EventStore) matching(ctx context.Context, viewer uuid.UUID, query string) (ids []uuid.UUID, few bool, err error) {
-	type found struct {
-		ids []uuid.UUID
-		few bool
-	}
-	f, err := readOne(ctx, s.db, person(viewer), func(row pgx.CollectableRow) (f found, err error) {
-		err = row.Scan(&f.ids, &f.few)
-		return f, err
-	}, `
-		SELECT ids, ids IS NOT NULL FROM events_found(to_tsquery('simple', $1), $2) ids`,
-		query, maxMatching)
-	if err != nil {
-		return nil, false, fmt.Errorf("postgres: search events: %w", err)
-	}
-	return f.ids, f.few, nil
-}
-
 // eventConditions spells only the conditions that filter, so that each kind of
 // list gets a plan of its own, but for the text; $1 is the viewer, and $2 is
-// left for the list's limit.
+// left for the list's limit. Some say what follows from others or, as the stored
+// status, what is true besides: by those an index finds where to look.
 func eventConditions(viewer uuid.UUID, f event.Filter, now time.Time, after event.Cursor) (where string, args []any) {
 	args = []any{viewer, nil}
 	conditions := []string{"(m.role IS NOT NULL OR e.visibility = 'public' AND o.suspended_at IS NULL)"}
@@ -240,19 +192,27 @@ func eventConditions(viewer uuid.UUID, f event.Filter, now time.Time, after even
 		}
 		conditions = append(conditions, condition)
 	}
+	org, category := "e.org_id = ?", "e.category = ?"
+	if f.Status == event.Ongoing {
+		// Few are, and they are found by that. The planner takes them for a good
+		// part of all and would walk the past of an organization or category, so
+		// it is kept from their indexes.
+		org, category = "e.org_id::text = ?::uuid::text", "e.category || '' = ?"
+	}
 	if f.OrgID != uuid.Nil {
-		add("e.org_id = ?", f.OrgID)
+		add(org, f.OrgID)
 	}
 	if f.Category != "" {
-		add("e.category = ?", f.Category)
+		add(category, f.Category)
 	}
 	switch f.Status {
 	case event.Upcoming:
 		add("e.cancelled_at IS NULL AND e.starts_at > ?", now)
 	case event.Ongoing:
-		add("e.cancelled_at IS NULL AND e.starts_at <= ? AND e.ends_at > ?", now, now)
+		// The sweep calls nothing over that isn't.
+		add("e.status IN ('upcoming', 'ongoing') AND e.cancelled_at IS NULL AND e.starts_at <= ? AND e.ends_at > ?", now, now)
 	case event.Completed:
-		add("e.cancelled_at IS NULL AND e.ends_at <= ?", now)
+		add("e.cancelled_at IS NULL AND e.ends_at <= ? AND e.starts_at < ?", now, now)
 	case event.Cancelled:
 		add("e.cancelled_at IS NOT NULL")
 	}
@@ -266,44 +226,6 @@ func eventConditions(viewer uuid.UUID, f event.Filter, now time.Time, after even
 		add("(e.starts_at, e.id) > (?, ?)", after.StartsAt, after.ID)
 	}
 	return strings.Join(conditions, " AND "), args
-}
-
-// What of a typed text is searched for. A search costs by its words, and by
-// what PostgreSQL takes a word like "back-to-back" apart into. The rest is left
-// out, which finds more and loses nothing: who pastes a whole title still finds
-// the event.
-const (
-	maxSearchWords = 8
-	maxSearchParts = 4 // of each word
-)
-
-// prefixQuery makes a text search of what a person typed: every word must
-// begin a word that is there. Each is quoted, so that none of its characters
-// is an operator and PostgreSQL takes it apart as it did the stored text.
-func prefixQuery(typed string) string {
-	words := strings.Fields(typed)
-	words = words[:min(len(words), maxSearchWords)]
-	for i, w := range words {
-		w = strings.ReplaceAll(firstParts(w), `\`, `\\`)
-		words[i] = "'" + strings.ReplaceAll(w, `'`, `''`) + "':*"
-	}
-	return strings.Join(words, " & ")
-}
-
-// firstParts cuts a word where its parts, of letters and digits, are too many.
-func firstParts(word string) string {
-	parts, inside := 0, false
-	for at, r := range word {
-		is := unicode.IsLetter(r) || unicode.IsDigit(r)
-		if is && !inside {
-			if parts == maxSearchParts {
-				return word[:at]
-			}
-			parts++
-		}
-		inside = is
-	}
-	return word
 }
 
 // DeleteEvent removes an event while nobody ever booked, as the actor of the

@@ -14,6 +14,9 @@ import (
 	"happening/internal/access"
 )
 
+// PrefixQuery is how a typed text is searched for.
+var PrefixQuery = prefixQuery
+
 // MigrateTo brings the schema up to a version, for tests of what the next
 // migration makes of what stands in it.
 func MigrateTo(ctx context.Context, ownerConnString string, version int64) error {

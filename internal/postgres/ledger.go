@@ -533,7 +533,9 @@ func writeEdit(ctx context.Context, conn *pgx.Conn, b *booking.Batch) error {
 		    total_slots = $9, available_slots = $10, max_seats_per_user = nullif($11, 0), visibility = $12,
 		    waitlist_policy = $13, cancelled_at = $14::timestamptz, revision = $15, updated_at = $16,
 		    waitlist_limit = $17, layout_revision = $18,
-		    status = CASE WHEN $14::timestamptz IS NULL THEN status ELSE 'cancelled' END
+		    status = CASE WHEN $14::timestamptz IS NOT NULL THEN 'cancelled'
+		                  WHEN status = 'completed' AND $7::timestamptz > $16::timestamptz THEN 'ongoing' -- it was given a later end
+		                  ELSE status END
 		WHERE id = $1`,
 		e.ID, e.Name, e.Description, e.Category, e.Venue, e.StartsAt, e.EndsAt, e.TimeZone,
 		e.TotalSlots, available, e.MaxSeatsPerUser, e.Visibility, e.WaitlistPolicy, cancelledAt, e.Revision, ed.At,

@@ -22,6 +22,7 @@ var ownersFunctions = map[string][]string{
 	"waiting_position(uuid,bigint)": {postgres.AppRole},
 	"app_role()":                    {postgres.AppRole},
 	"events_found(tsquery,integer)": {postgres.AppRole},
+	"events_matching(text[],uuid,text,timestamp with time zone,uuid,timestamp with time zone,integer)": {postgres.AppRole},
 }
 
 // TestOwnersFunctionsAreFewAndFixed looks at the catalogue, so that whoever
