@@ -86,6 +86,7 @@ type App struct {
 	provider     *idp.Provider // nil: outside
 	auth         *signin.Authenticator
 	feed         *realtime.Feed
+	seats        *seats
 	node         *socket.Node
 	mails        *notify.Deliverer
 	queue        *rabbitmq.Queue       // nil: facts are claimed from the outbox
@@ -273,8 +274,9 @@ func (a *App) rooms(ctx context.Context) error {
 	}
 	a.auth.OnSignOut(a.signOutEverywhere)
 	a.node.OnTold(a.told)
+	a.seats = &seats{a.alloc, a.holds, a.holds, newSnapshots()}
 	a.feed = realtime.NewFeed(realtime.Options{
-		Versions: a.holds, Seats: &seats{a.alloc, a.holds, a.holds}, Publisher: a.node, Audience: a.node, Shared: a.shared(), Log: a.Log,
+		Versions: a.holds, Seats: a.seats, Publisher: a.node, Audience: a.node, Shared: a.shared(), Log: a.Log,
 	})
 	a.watchRedis()
 	return a.messages()
@@ -326,7 +328,7 @@ func (a *App) apiDeps() httpapi.Deps {
 	store := postgres.NewNotifyStore(a.db)
 	deps := httpapi.Deps{
 		Bookings: a.Bookings, Events: a.Events, Orgs: a.Orgs, People: a.people, Erasures: a.erasures, Audit: audit.NewService(postgres.NewAuditStore(a.db)),
-		Notifications: notify.NewService(store, a.clock.Now), Seats: &seats{a.alloc, a.holds, a.holds},
+		Notifications: notify.NewService(store, a.clock.Now), Seats: a.seats,
 		Auth: a.auth, SignIn: a.auth.Handler(), Socket: a.node,
 		PersonLimit:  a.limiter("person", a.LimitPerson),
 		AddressLimit: a.limiter("address", a.LimitAddress),

@@ -4,15 +4,12 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
-	"github.com/cespare/xxhash/v2"
 	"github.com/google/uuid"
 
 	"happening/internal/access"
 	"happening/internal/booking"
-	"happening/internal/httpapi"
 	"happening/internal/notify"
 	"happening/internal/realtime"
 	"happening/internal/signin"
@@ -21,9 +18,10 @@ import (
 // seats reads the states of seats as they are now: what is committed, and the
 // holds. It serves the feed's deltas and the snapshots.
 type seats struct {
-	alloc    *booking.Allocator
-	holds    booking.HoldStore
-	versions realtime.Versions
+	alloc     *booking.Allocator
+	holds     booking.HoldStore
+	versions  realtime.Versions
+	snapshots *snapshots
 }
 
 // States implements realtime.Seats.
@@ -32,20 +30,20 @@ func (s *seats) States(ctx context.Context, eventID uuid.UUID, saleVersion int64
 	if live == nil {
 		return nil, false
 	}
-	if live.Event().Version < saleVersion {
+	if live.Version() < saleVersion {
 		var err error
 		if live, err = s.alloc.CatchUp(ctx, eventID, saleVersion); err != nil {
 			return nil, false
 		}
 	}
-	holders, err := s.holders(ctx, eventID)
+	view, err := s.view(ctx, eventID)
 	if err != nil {
 		return nil, false
 	}
 	sold, blocked := live.Taken(numbers)
 	states := make([]uint8, len(numbers))
 	for i, n := range numbers {
-		switch _, held := holders[n]; {
+		switch _, held := view.Holders[n]; {
 		case sold[i]:
 			states[i] = realtime.Booked
 		case blocked[i]:
@@ -57,48 +55,13 @@ func (s *seats) States(ctx context.Context, eventID uuid.UUID, saleVersion int64
 	return states, true
 }
 
-// holders reads an event's holds.
-func (s *seats) holders(ctx context.Context, eventID uuid.UUID) (map[int32]uuid.UUID, error) {
+// view reads an event's holds.
+func (s *seats) view(ctx context.Context, eventID uuid.UUID) (booking.HoldView, error) {
 	views, err := s.holds.View(ctx, []uuid.UUID{eventID})
 	if err != nil {
-		return nil, err
+		return booking.HoldView{}, err
 	}
-	return views[0].Holders, nil
-}
-
-// awayEpoch stands for the epoch of a map that is not live. No delta has it,
-// so that whoever has such a map fetches it again.
-const awayEpoch = "away"
-
-// Snapshot implements httpapi.Seats: the version is read before the states,
-// so that a client that applies later deltas misses nothing. While holds and
-// versions are away it tells what is sold, and that it is not live.
-func (s *seats) Snapshot(ctx context.Context, live *booking.Live) (httpapi.SeatSnapshot, error) {
-	eventID := live.Event().EventID
-	stand, err := s.versions.Version(ctx, eventID)
-	if err == nil && live.Event().Version < stand.Sale {
-		if live, err = s.alloc.CatchUp(ctx, eventID, stand.Sale); err != nil {
-			return httpapi.SeatSnapshot{}, err
-		}
-	}
-	total, sold, blocked, e := live.Seats()
-	var holders map[int32]uuid.UUID
-	if err == nil {
-		holders, err = s.holders(ctx, eventID)
-	}
-	version := stand.Version
-	if err != nil {
-		version = realtime.Version{Epoch: awayEpoch, N: e.Version}
-	}
-	held := make([]int32, 0, len(holders))
-	for n := range holders {
-		held = append(held, n)
-	}
-	packed := realtime.PackSets(int(total), sold, blocked, held)
-	return httpapi.SeatSnapshot{
-		Version: version.String(), Live: err == nil, Total: total, Available: e.Available, Packed: packed,
-		ETag: version.String() + "." + strconv.FormatUint(xxhash.Sum64(packed), 36),
-	}, nil
+	return views[0], nil
 }
 
 // gate says who connects to realtime and what they may watch.

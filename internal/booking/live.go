@@ -82,6 +82,15 @@ func (l *Live) stands() (version int64, loaded bool) {
 	return l.version, l.loaded
 }
 
+// EventID is the event's id, which never changes.
+func (l *Live) EventID() uuid.UUID { return l.eventID }
+
+// Version is that of the event as readers are shown it.
+func (l *Live) Version() int64 {
+	version, _ := l.stands()
+	return version
+}
+
 // Event reads settings and figures at one moment.
 func (l *Live) Event() LiveEvent {
 	l.mu.RLock()

@@ -310,6 +310,7 @@ func TestSeats(t *testing.T) {
 	if r := w.call(caller{}, "GET", path, nil, "If-None-Match: "+tag).want(200); r.header.Get("ETag") == tag {
 		t.Errorf("the tag stayed %s", tag)
 	}
+	w.call(caller{}, "GET", path, nil, "Accept-Encoding: gzip") // a small map is compressed for the second who asks
 	for encoding, zipped := range map[string]bool{"gzip": true, "br, gzip;q=0.5": true, "identity": false, "gzip;q=0": false} {
 		r := w.call(caller{}, "GET", path, nil, "Accept-Encoding: "+encoding)
 		if (r.header.Get("Content-Encoding") == "gzip") != zipped || zipped && len(r.body) > 1000 {

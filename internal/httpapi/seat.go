@@ -1,20 +1,14 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"net/http"
 	"reflect"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
-	"github.com/google/uuid"
-	"github.com/klauspost/compress/gzip"
 
 	"happening/internal/access"
 	"happening/internal/booking"
@@ -39,13 +33,6 @@ const seatsDoc = "The same for everybody. `states` is base64 of two bits a seat,
 	"0 free, 1 held, 2 booked, 3 blocked. `version` joins it to the deltas of the channel `event:{id}`. " +
 	"Who holds or booked a seat is never told. `?format=list` spells the seats out with their labels, paged by at most 1,000."
 
-const (
-	// maxEncodedSeats bounds the events whose encoded map is remembered.
-	maxEncodedSeats = 128
-	maxSeatPage     = 1000
-	defaultSeatPage = 100
-)
-
 // SeatStates is the state of all seats.
 type SeatStates struct {
 	Version        string `json:"version" example:"k3f9:1042"`
@@ -65,45 +52,6 @@ type Seat struct {
 }
 
 var stateWords = [...]string{realtime.Free: "free", realtime.Held: "held", realtime.Booked: "booked", realtime.Blocked: "blocked"}
-
-// encodedSeats is a snapshot as it is written, kept while its tag is the
-// current one: everybody gets the same bytes.
-type encodedSeats struct {
-	tag    string
-	plain  []byte
-	zipped []byte // nil: not worth it
-}
-
-func (s *Server) encode(eventID uuid.UUID, snap SeatSnapshot) (encodedSeats, error) {
-	tag := `W/"` + snap.ETag + `"`
-	if e, ok := s.seats.Get(eventID); ok && e.tag == tag {
-		return e, nil
-	}
-	plain, err := json.Marshal(SeatStates{
-		Version: snap.Version, Live: snap.Live, TotalSlots: snap.Total, AvailableSlots: snap.Available,
-		States: base64.StdEncoding.EncodeToString(snap.Packed),
-	})
-	if err != nil {
-		return encodedSeats{}, err
-	}
-	e := encodedSeats{tag: tag, plain: append(plain, '\n')}
-	if len(plain) > minCompressed {
-		var b bytes.Buffer
-		z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
-		if err != nil {
-			return encodedSeats{}, err
-		}
-		if _, err := z.Write(e.plain); err != nil {
-			return encodedSeats{}, err
-		}
-		if err := z.Close(); err != nil {
-			return encodedSeats{}, err
-		}
-		e.zipped = b.Bytes()
-	}
-	s.seats.Add(eventID, e)
-	return e, nil
-}
 
 type seatsInput struct {
 	EventPath
@@ -146,33 +94,10 @@ func (s *Server) getSeats(ctx context.Context, in *seatsInput) (*seatsAnswer, er
 		layout, _ := live.Layout()
 		return listSeats(snap, layout, in)
 	}
-	e, err := s.encode(in.ID, snap)
-	if err != nil {
-		return nil, err
-	}
 	return &seatsAnswer{Body: func(c huma.Context) {
 		r, w := humago.Unwrap(c)
-		e.write(w, r, in.IfNoneMatch)
+		snap.answer(w, r)
 	}}, nil
-}
-
-func (e *encodedSeats) write(w http.ResponseWriter, r *http.Request, ifNoneMatch string) {
-	h := w.Header()
-	h.Set("Etag", e.tag)
-	h.Set("Cache-Control", "no-cache")
-	h.Set("Vary", "Accept-Encoding")
-	if ifNoneMatch != "" && matchesTag(ifNoneMatch, e.tag) {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	h.Set("Content-Type", "application/json")
-	body := e.plain
-	if e.zipped != nil && accepts(r, "gzip") {
-		h.Set("Content-Encoding", "gzip")
-		body = e.zipped
-	}
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	_, _ = w.Write(body)
 }
 
 // accepts says whether the caller takes the encoding; who refuses it with q=0
@@ -188,7 +113,7 @@ func accepts(r *http.Request, encoding string) bool {
 	return false
 }
 
-func listSeats(snap SeatSnapshot, layout *event.Layout, in *seatsInput) (*seatsAnswer, error) {
+func listSeats(snap *SeatSnapshot, layout *event.Layout, in *seatsInput) (*seatsAnswer, error) {
 	after, err := parseNumberCursor(in.Cursor)
 	if err != nil {
 		return nil, err

@@ -12,8 +12,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
-	"github.com/google/uuid"
-	lru "github.com/hashicorp/golang-lru/v2"
 
 	"happening/internal/access"
 	"happening/internal/audit"
@@ -43,19 +41,8 @@ type Limiter interface {
 
 // Seats reads the live map of an event.
 type Seats interface {
-	Snapshot(ctx context.Context, live *booking.Live) (SeatSnapshot, error)
-}
-
-// SeatSnapshot is the state of all seats of an event. The version was taken
-// before the states were read. Equal ETags mean equal snapshots, figures
-// included.
-type SeatSnapshot struct {
-	Version   string
-	Live      bool // holds and live updates work
-	Total     int32
-	Available int32
-	Packed    []byte // two bits a seat, as realtime.Pack writes them; not changed any more
-	ETag      string // without quotes
+	// Snapshot gives the same snapshot to all while nothing changes.
+	Snapshot(ctx context.Context, live *booking.Live) (*SeatSnapshot, error)
 }
 
 // Deps is everything that the front door leads to. All are needed save those
@@ -109,7 +96,6 @@ type Server struct {
 	huma    huma.API
 	origins *http.CrossOriginProtection
 	metrics *metrics
-	seats   *lru.Cache[uuid.UUID, encodedSeats]
 	ping    pinger
 	// credentials keeps invented ones from being looked up without end.
 	credentials *credentials
@@ -154,15 +140,13 @@ func New(d Deps) (*Server, error) {
 	if s.credentials, err = newCredentials(d.Now); err != nil {
 		return nil, err
 	}
-	if s.seats, err = lru.New[uuid.UUID, encodedSeats](maxEncodedSeats); err != nil {
-		return nil, err
-	}
 	s.huma = humago.New(s.mux, document(d.Version, d.PublicURL))
 	s.routes = s.table()
 	for _, rt := range s.routes {
 		rt.register(s, rt)
 	}
 	s.mux.before(post, "/bookings", s.quickBooking)
+	s.mux.before(get, "/events/{id}/seats", s.quickSeats)
 	allowNull(s.huma.OpenAPI().Components.Schemas)
 	docs, err := renderDocs(s.huma.OpenAPI())
 	if err != nil {

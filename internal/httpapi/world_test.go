@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
@@ -92,7 +93,7 @@ func newWorld(t *testing.T, change ...func(*Deps)) *world {
 	deps := Deps{
 		Bookings: w.bookings, Events: event.NewService(postgres.NewEventStore(w.db.DB), now), Orgs: orgs, People: people, Erasures: erasures,
 		Audit:         audit.NewService(postgres.NewAuditStore(w.db.DB)),
-		Notifications: notify.NewService(postgres.NewNotifyStore(w.db.DB), now), Seats: testSeats{shared.holds},
+		Notifications: notify.NewService(postgres.NewNotifyStore(w.db.DB), now), Seats: testSeats{shared.holds, &sync.Map{}},
 		Auth: auth, SignIn: auth.Handler(), IDP: w.provider.Handler(),
 		Ping: w.db.App.Ping, Ready: func() (bool, string) { return true, "" }, Away: postgres.Away, QueueLength: alloc.QueueLength,
 		Client: fstest.MapFS{
@@ -132,18 +133,22 @@ type holdsAndVersions interface {
 	realtime.Versions
 }
 
-// testSeats reads the live map as the wiring does.
-type testSeats struct{ holds holdsAndVersions }
+// testSeats reads the live map as the wiring does, and gives the same snapshot
+// while nothing changes.
+type testSeats struct {
+	holds holdsAndVersions
+	kept  *sync.Map // by tag
+}
 
-func (s testSeats) Snapshot(ctx context.Context, live *booking.Live) (SeatSnapshot, error) {
+func (s testSeats) Snapshot(ctx context.Context, live *booking.Live) (*SeatSnapshot, error) {
 	id := live.Event().EventID
 	version, err := s.holds.Version(ctx, id)
 	if err != nil {
-		return SeatSnapshot{}, err
+		return nil, err
 	}
 	views, err := s.holds.View(ctx, []uuid.UUID{id})
 	if err != nil {
-		return SeatSnapshot{}, err
+		return nil, err
 	}
 	total, sold, blocked, e := live.Seats()
 	var held []int32
@@ -151,10 +156,12 @@ func (s testSeats) Snapshot(ctx context.Context, live *booking.Live) (SeatSnapsh
 		held = append(held, seat)
 	}
 	packed := realtime.PackSets(int(total), sold, blocked, held)
-	return SeatSnapshot{
+	made := &SeatSnapshot{
 		Version: version.String(), Live: true, Total: total, Available: e.Available, Packed: packed,
 		ETag: fmt.Sprintf("%s.%d.%x", version, e.Version, packed),
-	}, nil
+	}
+	shown, _ := s.kept.LoadOrStore(id.String()+made.ETag, made)
+	return shown.(*SeatSnapshot), nil
 }
 
 // someone is a new person with a token of the real provider.

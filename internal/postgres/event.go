@@ -155,13 +155,13 @@ func (s *EventStore) ListEvents(ctx context.Context, viewer uuid.UUID, f event.F
 	where, args := eventConditions(viewer, f, now, after)
 	args[1] = limit
 	if prefixQuery(f.Query) == "" {
-		return s.list(ctx, viewer, where, args)
+		return s.readPage(ctx, viewer, where, args)
 	}
 	return s.search(ctx, viewer, f, now, after, limit)
 }
 
-// list reads events in order; $1 of the conditions is the viewer, $2 the limit.
-func (s *EventStore) list(ctx context.Context, viewer uuid.UUID, where string, args []any) ([]event.Found, error) {
+// readPage reads events in order; $1 of the conditions is the viewer, $2 the limit.
+func (s *EventStore) readPage(ctx context.Context, viewer uuid.UUID, where string, args []any) ([]event.Found, error) {
 	found, err := read(ctx, s.db, person(viewer), scanFound, `
 		SELECT `+eventColumns+`, coalesce(m.role, '')
 		FROM `+listTables+`

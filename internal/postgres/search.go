@@ -39,7 +39,7 @@ func (c *candidate) cursor() event.Cursor {
 // search reads a page of what ListEvents would list without the text and whose
 // words match. It walks the list a little, which fills the page with what is
 // common, and goes on by the index of words and times, which is asked behind
-// the wall for ids alone (migration 19). Whatever way a candidate was found, it
+// the wall for ids alone (migration 20). Whatever way a candidate was found, it
 // is read under the wall and under all conditions, the text's included.
 func (s *EventStore) search(ctx context.Context, viewer uuid.UUID, f event.Filter, now time.Time, after event.Cursor, limit int) ([]event.Found, error) {
 	where, args := eventConditions(viewer, f, now, after)
@@ -54,7 +54,7 @@ func (s *EventStore) search(ctx context.Context, viewer uuid.UUID, f event.Filte
 			return nil, nil
 		}
 		args[1], args[len(args)-1] = limit, ids
-		return s.list(ctx, viewer, byID, args)
+		return s.readPage(ctx, viewer, byID, args)
 	}
 	walked, last, err := s.walk(ctx, viewer, where, matches, args[:len(args)-1])
 	if err != nil {
