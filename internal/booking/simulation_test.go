@@ -79,6 +79,9 @@ func TestSimulation(t *testing.T) {
 		}
 	}
 	t.Log(met)
+	if simSeeds < simMeetsAll {
+		return
+	}
 	for _, what := range simMustMeet {
 		if met[what] == 0 {
 			t.Errorf("nothing of this was met, so nothing of it is shown: %s", what)
@@ -86,7 +89,10 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
-// simMustMeet is what seeds have to lead to.
+// simMeetsAll is how many seeds are enough to meet also what is rare.
+const simMeetsAll = 300
+
+// simMustMeet is what as many seeds have to lead to.
 var simMustMeet = append([]string{
 	"interleaved", "decided on an old version", "given up while queued", "sent again", "booked for somebody", "resolved by its key", "caught up", "database away",
 	"written late", "too late to be written", "answered from a key",
