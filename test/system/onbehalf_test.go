@@ -67,7 +67,9 @@ func TestBookedForAnAddress(t *testing.T) {
 	if len(mine.Items) != 1 || mine.Items[0].ID != made.ID || !mine.Items[0].OnBehalf || mine.Items[0].BookedBy != nil {
 		t.Fatalf("their bookings: %+v", mine)
 	}
-	var history struct{ Items []struct{ Action, Actor string } }
+	var history struct {
+		Items []struct{ Action, Actor string }
+	}
 	e.wantAs(browser, http.StatusOK, http.MethodGet, "/bookings/"+made.ID+"/history", nil, &history)
 	if len(history.Items) != 1 || history.Items[0].Actor != "organizer" {
 		t.Errorf("its history: %+v", history)
