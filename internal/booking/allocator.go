@@ -42,6 +42,8 @@ const (
 	recentKeys = 65_536
 	// entriesMax bounds the events whose inventory is kept in memory.
 	entriesMax = 4_096
+	// partiesMax bounds the live bookings of all of them: some 250 bytes each.
+	partiesMax = 2_000_000
 	// sweepEvery is how often the allocator tidies its memory.
 	sweepEvery = 10 * time.Second
 	// idleAfter is how long an event's inventory is kept unused.
@@ -99,9 +101,10 @@ type Allocator struct {
 	done     chan struct{}
 	rushed   atomic.Int64 // when the last large batch was taken, in nanoseconds since 1970
 
-	waiting   atomic.Int64 // callers in submit
-	entriesMu sync.RWMutex
-	entries   map[uuid.UUID]*entry
+	waiting    atomic.Int64 // callers in submit
+	entriesMu  sync.RWMutex
+	entries    map[uuid.UUID]*entry
+	partiesMax int // partiesMax, or less in tests
 
 	loading singleflight.Group
 
@@ -195,7 +198,7 @@ func NewAllocator(ledger Ledger, holds HoldStore, now func() time.Time, log *slo
 	a := &Allocator{
 		ledger: ledger, holds: holds, now: now, log: log, committed: committed,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
-		entries: make(map[uuid.UUID]*entry), inFlight: make(map[KeyOf]struct{}), recent: recent,
+		entries: make(map[uuid.UUID]*entry), partiesMax: partiesMax, inFlight: make(map[KeyOf]struct{}), recent: recent,
 		refusing: newRefusing(), mostWait: queuePatience,
 	}
 	for _, option := range options {

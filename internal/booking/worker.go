@@ -423,10 +423,16 @@ func (a *Allocator) tidy() {
 	for _, e := range a.entries {
 		list = append(list, e)
 	}
-	slices.SortFunc(list, func(x, y *entry) int { return cmp.Compare(x.used.Load(), y.used.Load()) })
-	for i, e := range list {
+	slices.SortFunc(list, func(x, y *entry) int { return cmp.Compare(y.used.Load(), x.used.Load()) })
+	kept, parties := 0, 0
+	for _, e := range list {
 		e.mu.Lock()
-		unused := e.inv == nil || now.Sub(time.Unix(0, e.used.Load())) > idleAfter || len(list)-i > entriesMax
+		unused := e.inv == nil || now.Sub(time.Unix(0, e.used.Load())) > idleAfter
+		if !unused {
+			kept, parties = kept+1, parties+e.inv.Live()
+			// The one that was used last is kept, however large.
+			unused = kept > entriesMax || kept > 1 && parties > a.partiesMax
+		}
 		if unused {
 			delete(a.entries, e.id)
 			e.inv = nil
