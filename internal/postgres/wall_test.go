@@ -310,10 +310,10 @@ func (w *walled) takeTurns(db *postgres.DB, requests int) {
 		{postgres.Asker{User: idOf("A.booker")}, "A.booked"},
 		{postgres.Asker{User: idOf("B.waiter")}, "B.waits"},
 		{postgres.Asker{}, ""},
-		{inside("A", "A.organizer", access.EventSales), "A.booked A.once A.waits"},
+		{inside("A", "A.organizer", access.EventSales), "A.booked A.made A.once A.waits"},
 		{postgres.Asker{Token: tokenOf("B.session")}, ""},
-		{inside("B", "A.organizer", access.EventSales), "A.booked A.once A.waits"},
-		{inside("B", "B.admin", access.OrgWrite), "B.booked B.once B.waits"},
+		{inside("B", "A.organizer", access.EventSales), "A.booked A.made A.once A.waits"},
+		{inside("B", "B.admin", access.OrgWrite), "B.booked B.made B.once B.waits"},
 		{postgres.Asker{User: idOf("stranger")}, ""},
 	}
 	names := w.names()
