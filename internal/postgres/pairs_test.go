@@ -232,6 +232,14 @@ var racePairs = map[string]struct {
 		fewer := int64(1)
 		return oneWon(p.atOnce(atBrink, [2]func(*replica) error{
 			func(r *replica) error {
+				// An edit is decided under the lock: it comes between the other's
+				// decision and write.
+				if m := p.brink.Load(); m != nil {
+					select {
+					case <-m.decided[1]:
+					case <-m.over[1]:
+					}
+				}
 				_, err := r.EditEvent(context.Background(), as(p.admin), id, event.Patch{TotalSlots: &fewer}, 0)
 				return err
 			},
