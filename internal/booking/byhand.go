@@ -93,7 +93,7 @@ func (o Move) decide(d *decision) error {
 // PromoteByHand serves a party that waits, out of its turn, if those who run
 // the event want it so.
 func (s *Service) PromoteByHand(ctx context.Context, who access.Principal, id uuid.UUID, key Key) (Entry, error) {
-	b, err := s.find(ctx, who, id, access.BookingRun)
+	b, err := s.findToChange(ctx, who, id, access.BookingRun)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -103,7 +103,7 @@ func (s *Service) PromoteByHand(ctx context.Context, who access.Principal, id uu
 // Move puts a confirmed party on other seats, as many as it has. Where it sits
 // there already nothing happens.
 func (s *Service) Move(ctx context.Context, who access.Principal, id uuid.UUID, numbers []int32, key Key) (Entry, error) {
-	b, err := s.find(ctx, who, id, access.BookingRun)
+	b, err := s.findToChange(ctx, who, id, access.BookingRun)
 	if err != nil {
 		return Entry{}, err
 	}

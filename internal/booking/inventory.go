@@ -37,6 +37,9 @@ type Inventory struct {
 	// row is the whole event as it was last locked, for edits.
 	row *event.Event
 
+	// name and venue are what answers say of the event.
+	name, venue string
+
 	layout   *event.Layout
 	seats    seatMap
 	live     map[uuid.UUID]*Party
@@ -66,12 +69,13 @@ func NewInventory(e event.Event, lastWaiting int64, parties []Party) *Inventory 
 	inv := &Inventory{
 		EventID: e.ID, OrgID: e.OrgID, Version: e.Version, LastWaiting: lastWaiting,
 		Settings: e.Settings,
-		layout:   e.Layout,
-		seats:    newSeatMap(e.TotalSlots, e.Layout),
-		live:     make(map[uuid.UUID]*Party, len(parties)),
-		persons:  make(map[uuid.UUID]int32, len(parties)),
-		asked:    make(map[uuid.UUID][]asked),
-		perTx:    PromotionsPerTx,
+		name:     e.Name, venue: e.Venue,
+		layout:  e.Layout,
+		seats:   newSeatMap(e.TotalSlots, e.Layout),
+		live:    make(map[uuid.UUID]*Party, len(parties)),
+		persons: make(map[uuid.UUID]int32, len(parties)),
+		asked:   make(map[uuid.UUID][]asked),
+		perTx:   PromotionsPerTx,
 	}
 	sort.Slice(parties, func(i, j int) bool { return parties[i].WaitingNumber < parties[j].WaitingNumber })
 	for i := range parties {
@@ -102,9 +106,15 @@ func (inv *Inventory) catchUp(f *FreshEvent) {
 	// What is sold and what is blocked are kept apart, so that it is the same
 	// as if they had been applied in turn.
 	inv.block(f.Blocks)
-	inv.Settings = f.Event.Settings
+	inv.describe(&f.Event)
 	inv.Version, inv.LastWaiting = f.Event.Version, f.LastWaiting
 	inv.newest = max(inv.newest, f.Newest)
+}
+
+// describe takes over what is written of the event itself; its seats are others
+// only where it is read whole.
+func (inv *Inventory) describe(e *event.Event) {
+	inv.Settings, inv.name, inv.venue = e.Settings, e.Name, e.Venue
 }
 
 // Available is how many seats are neither sold nor blocked.

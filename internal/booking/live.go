@@ -16,6 +16,8 @@ type Live struct {
 	mu        sync.RWMutex
 	eventID   uuid.UUID
 	orgID     uuid.UUID
+	name      string
+	venue     string
 	settings  event.Settings
 	version   int64
 	available int32
@@ -63,6 +65,7 @@ func (l *Live) advance(inv *Inventory, changes []Change, blocks ...Blocks) {
 }
 
 func (l *Live) figures(inv *Inventory) {
+	l.name, l.venue = inv.name, inv.venue
 	l.settings, l.version = inv.Settings, inv.Version
 	l.available, l.waiting = inv.Available(), inv.WaitingParties()
 }
@@ -102,6 +105,16 @@ func (l *Live) event() LiveEvent {
 	return LiveEvent{
 		EventID: l.eventID, OrgID: l.orgID, Settings: l.settings, Version: l.version,
 		Available: l.available, WaitingParties: l.waiting,
+	}
+}
+
+// Brief is what is said of the event beside a booking.
+func (l *Live) Brief() EventBrief {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return EventBrief{
+		ID: l.eventID, OrgID: l.orgID, Name: l.name, Venue: l.venue,
+		Visibility: l.settings.Visibility, Settings: l.settings,
 	}
 }
 

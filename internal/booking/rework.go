@@ -180,7 +180,7 @@ func (a *Allocator) refresh(entries []*entry, f Fresh) {
 			e.replace(fresh.inventory())
 		case fresh.Event.Version == e.inv.Version:
 			// Whether the organization is suspended moves no version.
-			e.inv.Settings = fresh.Event.Settings
+			e.inv.describe(&fresh.Event)
 			e.live.advance(e.inv, nil)
 			e.contended = max(0, e.contended-1)
 		default:

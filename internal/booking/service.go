@@ -26,6 +26,10 @@ type Store interface {
 	// Find reads a booking with its event for its booker, or for who runs the
 	// event; fault.ErrNotFound where there is none, or for anybody else.
 	Find(ctx context.Context, id, viewer uuid.UUID, now time.Time) (Entry, error)
+	// Whose reads what never changes of a booking, for whom Find finds it: its
+	// event, its organization, whose it is and who booked it for them. It leaves
+	// the event's row alone, which every sale moves.
+	Whose(ctx context.Context, id, viewer uuid.UUID) (Booking, error)
 	// ListByUser pages through a person's bookings, newest first; where
 	// viewer is another, only those at events of organizations that the
 	// viewer runs.
@@ -382,12 +386,34 @@ func (s *Service) find(ctx context.Context, who access.Principal, id uuid.UUID, 
 	if err != nil {
 		return Entry{}, err
 	}
-	thing := access.Thing{OrgID: b.OrgID, OwnerID: b.UserID, MembersOnly: true}
-	if err := access.Check(ctx, s.roles, access.BookingRead, who, thing); err != nil {
+	return b, s.may(ctx, who, &b.Booking, action)
+}
+
+// findToChange is find for who is about to change the booking: it tells whose it
+// is, and the event as it stands in memory.
+func (s *Service) findToChange(ctx context.Context, who access.Principal, id uuid.UUID, action access.Action) (Entry, error) {
+	b, err := s.store.Whose(ctx, id, who.UserID)
+	if err != nil {
 		return Entry{}, err
 	}
+	if err := s.may(ctx, who, &b, action); err != nil {
+		return Entry{}, err
+	}
+	live, err := s.current(ctx, b.EventID)
+	if err != nil {
+		return Entry{}, err
+	}
+	return Entry{Booking: b, Event: live.Brief()}, nil
+}
+
+// may says whether the caller may do something about a booking.
+func (s *Service) may(ctx context.Context, who access.Principal, b *Booking, action access.Action) error {
+	thing := access.Thing{OrgID: b.OrgID, OwnerID: b.UserID, MembersOnly: true}
+	if err := access.Check(ctx, s.roles, access.BookingRead, who, thing); err != nil {
+		return err
+	}
 	thing.MembersOnly = false
-	return b, access.Check(ctx, s.roles, action, who, thing)
+	return access.Check(ctx, s.roles, action, who, thing)
 }
 
 // Get reads a booking: its booker, and who runs the event.
@@ -405,7 +431,7 @@ func (s *Service) History(ctx context.Context, who access.Principal, id uuid.UUI
 
 // Cancel gives a booking up; its seats go to the waitlist at once.
 func (s *Service) Cancel(ctx context.Context, who access.Principal, id uuid.UUID, key Key) (Entry, error) {
-	b, err := s.find(ctx, who, id, access.BookingChange)
+	b, err := s.findToChange(ctx, who, id, access.BookingChange)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -414,7 +440,7 @@ func (s *Service) Cancel(ctx context.Context, who access.Principal, id uuid.UUID
 
 // CancelSeats gives some of a booking's seats back; all of them cancel it.
 func (s *Service) CancelSeats(ctx context.Context, who access.Principal, id uuid.UUID, numbers []int32, key Key) (Entry, error) {
-	b, err := s.find(ctx, who, id, access.BookingChange)
+	b, err := s.findToChange(ctx, who, id, access.BookingChange)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -430,7 +456,7 @@ func (s *Service) CancelSeats(ctx context.Context, who access.Principal, id uuid
 
 // Shrink gives so many seats of a waiting party up; all of them cancel it.
 func (s *Service) Shrink(ctx context.Context, who access.Principal, id uuid.UUID, seats int32, key Key) (Entry, error) {
-	b, err := s.find(ctx, who, id, access.BookingChange)
+	b, err := s.findToChange(ctx, who, id, access.BookingChange)
 	if err != nil {
 		return Entry{}, err
 	}

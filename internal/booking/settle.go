@@ -23,6 +23,9 @@ func (a *Allocator) settle(batch []*request, entries []*entry, out *Batch) {
 		e := entries[at]
 		e.mu.Lock()
 		e.inv.Version = w.Version + 1
+		if e.edited {
+			e.inv.describe(&out.Edit.Event)
+		}
 		if e.arranged {
 			e.live.reset(e.inv)
 		} else {

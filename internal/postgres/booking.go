@@ -103,6 +103,24 @@ func (s *BookingStore) Find(ctx context.Context, id, viewer uuid.UUID, now time.
 	return b, nil
 }
 
+// Whose implements booking.Store.
+func (s *BookingStore) Whose(ctx context.Context, id, viewer uuid.UUID) (booking.Booking, error) {
+	b, err := readOne(ctx, s.db, person(viewer), func(row pgx.CollectableRow) (booking.Booking, error) {
+		b := booking.Booking{ID: id}
+		err := row.Scan(&b.OrgID, &b.EventID, &b.UserID, &b.BookedBy)
+		return b, err
+	}, `
+		SELECT org_id, event_id, user_id, coalesce(booked_by, '00000000-0000-0000-0000-000000000000')
+		FROM bookings WHERE id = $1`, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return booking.Booking{}, fault.ErrNotFound
+	}
+	if err != nil {
+		return booking.Booking{}, fmt.Errorf("postgres: whose a booking is: %w", err)
+	}
+	return b, nil
+}
+
 // ListByUser implements booking.Store. The person's bookings are walked in an
 // index that has all that is asked of them, and only as far as the page goes:
 // without the inner list the planner, who takes them for few, would read all of

@@ -78,6 +78,9 @@ var methodCases = map[string]methodCase{
 		}
 		return postgres.NewEventStore(w.DB.DB).InsertEvent(ctx, e, entry(who, audit.EventCreated, e.ID))
 	}},
+	"BookingStore.Whose": {right: "B.organizer", also: []string{"B.user", "B.waiter"}, call: func(ctx context.Context, w *walled, who wrongly) (any, error) {
+		return postgres.NewBookingStore(w.DB.DB).Whose(ctx, inB("booked"), who.user)
+	}},
 	"BookingStore.Find": {right: "B.organizer", also: []string{"B.user", "B.waiter"}, call: func(ctx context.Context, w *walled, who wrongly) (any, error) {
 		return postgres.NewBookingStore(w.DB.DB).Find(ctx, inB("booked"), who.user, now())
 	}},
