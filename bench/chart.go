@@ -10,13 +10,13 @@ import (
 
 // The chart's measures, in pixels.
 const (
-	chartWidth  = 900
+	chartWidth  = 980
 	chartTop    = 64
 	chartBottom = 56
 	chartRow    = 30
 	chartBar    = 14
 	chartLeft   = 300 // of the bars; names stand before it
-	chartRight  = 150 // behind the bars; figures stand there
+	chartRight  = 230 // behind the bars; figures stand there
 	// chartSpan is how far the scale goes either way from what is to be
 	// reached, in doublings.
 	chartSpan = 3
