@@ -56,7 +56,7 @@ func (s *Service) Block(ctx context.Context, who access.Principal, eventID uuid.
 		if current.StatusAt(now) != event.Upcoming {
 			return event.Event{}, nil, ErrNotBookable
 		}
-		blocks := Blocks{Blocked: without(wanted, blocked.list()), Unblocked: without(blocked.list(), wanted)}
+		blocks := Blocks{Blocked: Without(wanted, blocked.list()), Unblocked: Without(blocked.list(), wanted)}
 		if blocks.None() {
 			return current, nil, nil
 		}
@@ -79,8 +79,12 @@ func (s *Service) Blocked(ctx context.Context, who access.Principal, eventID uui
 	return live.Blocked(), nil
 }
 
-// without gives the seats of rising a that are not in rising b.
-func without(a, b []int32) []int32 {
+// Without gives the seats of rising a that are not in rising b; a itself where b
+// is empty.
+func Without(a, b []int32) []int32 {
+	if len(b) == 0 {
+		return a
+	}
 	var left []int32
 	for _, s := range a {
 		for len(b) > 0 && b[0] < s {

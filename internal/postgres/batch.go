@@ -188,33 +188,16 @@ func (a *batchArrays) booking(n *netChange) {
 		a.updReason.text(after.Reason)
 		a.updAt.time(n.last.At)
 	}
-	for _, s := range missing(before.SeatNumbers, after.SeatNumbers) {
+	for _, s := range booking.Without(before.SeatNumbers, after.SeatNumbers) {
 		a.dropEvent.uuid(n.event)
 		a.dropBooking.uuid(n.first.BookingID)
 		a.dropSeat.int4(s)
 	}
-	for _, s := range missing(after.SeatNumbers, before.SeatNumbers) {
+	for _, s := range booking.Without(after.SeatNumbers, before.SeatNumbers) {
 		a.sOrg.uuid(n.org)
 		a.sEvent.uuid(n.event)
 		a.sBooking.uuid(n.first.BookingID)
 		a.sUser.uuid(n.first.UserID)
 		a.sSeat.int4(s)
 	}
-}
-
-// missing gives the elements of rising a that are not in rising b.
-func missing(a, b []int32) []int32 {
-	if len(b) == 0 {
-		return a
-	}
-	var out []int32
-	for _, s := range a {
-		for len(b) > 0 && b[0] < s {
-			b = b[1:]
-		}
-		if len(b) == 0 || b[0] != s {
-			out = append(out, s)
-		}
-	}
-	return out
 }
