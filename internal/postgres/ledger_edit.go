@@ -1,0 +1,113 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"happening/internal/booking"
+	"happening/internal/event"
+)
+
+// writeEdit writes changed settings with their audit row and, where people
+// are to be told, their fact. The figures come with the batch.
+func writeEdit(ctx context.Context, conn *pgx.Conn, b *booking.Batch) error {
+	ed, e := b.Edit, &b.Edit.Event
+	var available int32
+	for i := range b.Events {
+		if b.Events[i].EventID == e.ID {
+			available = b.Events[i].Available
+		}
+	}
+	var cancelledAt *time.Time
+	if !e.CancelledAt.IsZero() {
+		cancelledAt = &e.CancelledAt
+	}
+	if _, err := conn.Exec(ctx, `
+		UPDATE events
+		SET name = $2, description = $3, category = $4, venue = $5, starts_at = $6, ends_at = $7, time_zone = $8,
+		    total_slots = $9, available_slots = $10, max_seats_per_user = nullif($11, 0), visibility = $12,
+		    waitlist_policy = $13, cancelled_at = $14::timestamptz, revision = $15, updated_at = $16,
+		    waitlist_limit = $17, layout_revision = $18,
+		    status = CASE WHEN $14::timestamptz IS NOT NULL THEN 'cancelled'
+		                  WHEN status = 'completed' AND $7::timestamptz > $16::timestamptz THEN 'ongoing' -- it was given a later end
+		                  ELSE status END
+		WHERE id = $1`,
+		e.ID, e.Name, e.Description, e.Category, e.Venue, e.StartsAt, e.EndsAt, e.TimeZone,
+		e.TotalSlots, available, e.MaxSeatsPerUser, e.Visibility, e.WaitlistPolicy, cancelledAt, e.Revision, ed.At,
+		e.WaitlistLimit.Number(), e.LayoutRevision,
+	); err != nil {
+		return err
+	}
+	if _, err := conn.Exec(ctx, `
+		INSERT INTO audit_log (id, org_id, actor_id, action, subject_id, before, after, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		ed.FactID, e.OrgID, ed.ActorID, ed.Action, e.ID, ed.Before, ed.After, ed.At); err != nil {
+		return err
+	}
+	if ed.FactKind == "" {
+		return nil
+	}
+	_, err := conn.Exec(ctx, `
+		INSERT INTO outbox (id, org_id, kind, event_id, payload, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6)`,
+		ed.FactID, e.OrgID, ed.FactKind, e.ID, ed.FactPayload, ed.At)
+	return err
+}
+
+// writeSeats writes how the seats lie and which are off sale, as far as the
+// edit changed it.
+func writeSeats(ctx context.Context, conn *pgx.Conn, b *booking.Batch) error {
+	e := &b.Edit.Event
+	var work pgx.Batch
+	if b.Edit.Arranged {
+		sections, err := e.Layout.JSON()
+		if err != nil {
+			return err
+		}
+		if sections == nil {
+			work.Queue(`DELETE FROM event_layouts WHERE event_id = $1`, e.ID)
+		} else {
+			work.Queue(`
+				INSERT INTO event_layouts (event_id, sections) VALUES ($1, $2)
+				ON CONFLICT (event_id) DO UPDATE SET sections = EXCLUDED.sections`, e.ID, sections)
+		}
+	}
+	if len(b.Blocks.Unblocked) > 0 {
+		work.Queue(`DELETE FROM event_blocks WHERE event_id = $1 AND seat_no = ANY($2)`, e.ID, b.Blocks.Unblocked)
+	}
+	if len(b.Blocks.Blocked) > 0 {
+		work.Queue(`
+			INSERT INTO event_blocks (event_id, seat_no) SELECT $1, unnest($2::int4[])`, e.ID, b.Blocks.Blocked)
+	}
+	if work.Len() == 0 {
+		return nil
+	}
+	return conn.SendBatch(ctx, &work).Close()
+}
+
+// readSeats adds to an event how its seats lie and which are off sale.
+func readSeats(ctx context.Context, conn *pgx.Conn, fe *booking.FreshEvent) error {
+	if fe.Event.LayoutRevision > 0 {
+		var sections []byte
+		if err := conn.QueryRow(ctx, `SELECT sections FROM event_layouts WHERE event_id = $1`, fe.Event.ID).Scan(&sections); err != nil {
+			return fmt.Errorf("postgres: layout: %w", err)
+		}
+		layout, err := event.ParseLayout(sections)
+		if err != nil {
+			return err
+		}
+		fe.Event.Layout = layout
+	}
+	rows, err := conn.Query(ctx, `SELECT seat_no FROM event_blocks WHERE event_id = $1 ORDER BY seat_no`, fe.Event.ID)
+	if err != nil {
+		return err
+	}
+	blocked, err := pgx.CollectRows(rows, pgx.RowTo[int32])
+	if len(blocked) > 0 {
+		fe.Blocks = []booking.Blocks{{Blocked: blocked}}
+	}
+	return err
+}
