@@ -164,6 +164,48 @@ func TestFrozen(t *testing.T) {
 }
 
 // TestKilledAndStartedEmpty loses everything.
+// TestWhatAGivenUpCallChangedIsTold gives up on placing holds just after the
+// script was sent, as a closed browser does. What it held is told nevertheless.
+func TestWhatAGivenUpCallChangedIsTold(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	told := map[int32]bool{}
+	event := uuid.New()
+	store := open(t, testkit.Redis(t).URL, redis.Options{Changed: func(_ uuid.UUID, seats []int32) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, s := range seats {
+			told[s] = true
+		}
+	}})
+	const calls = 300
+	place := func(ctx context.Context, seat int32) time.Duration {
+		began := time.Now()
+		_, _ = store.Place(ctx, booking.Placement{EventID: event, UserID: uuid.New(), Seats: []int32{seat}, Now: began})
+		return time.Since(began)
+	}
+	place(t.Context(), 1) // Redis learns the scripts
+	took := place(t.Context(), 2)
+	for seat := int32(3); seat <= calls; seat++ {
+		ctx, giveUp := context.WithCancel(t.Context())
+		time.AfterFunc(rand.N(2*took), giveUp)
+		place(ctx, seat)
+		giveUp()
+	}
+	views, err := store.View(t.Context(), []uuid.UUID{event})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for seat := range views[0].Holders {
+		if !told[seat] {
+			t.Errorf("seat %d is held and nobody was told", seat)
+		}
+	}
+	t.Logf("%d of %d calls held their seat", len(views[0].Holders), calls)
+}
+
 func TestKilledAndStartedEmpty(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)

@@ -208,13 +208,19 @@ func (s *Store) clock() string {
 }
 
 // run sends scripts in one go and gives their answers in order; where one of
-// them fails for good, the first such error.
+// them fails for good, the first such error. Once sent, an answer is waited for
+// though the caller has given up: with it goes what a script has changed, of
+// which watchers would hear from nobody else.
 func (s *Store) run(ctx context.Context, within time.Duration, calls ...call) ([]rueidis.RedisMessage, error) {
 	answers := make([]rueidis.RedisMessage, len(calls))
 	if s.away.Load() {
 		return nil, errAway
 	}
-	bounded, cancel := context.WithTimeout(ctx, within)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	unshaken := context.WithoutCancel(ctx)
+	bounded, cancel := context.WithTimeout(unshaken, within)
 	defer cancel()
 	client := s.client.Load()
 	if client == nil {
@@ -223,7 +229,7 @@ func (s *Store) run(ctx context.Context, within time.Duration, calls ...call) ([
 	for from := 0; from < len(calls); from += maxPipelined {
 		till := min(from+maxPipelined, len(calls))
 		if err := s.pipeline(bounded, *client, calls[from:till], answers[from:till]); err != nil {
-			return nil, s.judge(ctx, err)
+			return nil, s.judge(unshaken, err)
 		}
 	}
 	return answers, nil
