@@ -265,6 +265,16 @@ func inherit(ctx context.Context, tx pgx.Tx, guest, heir uuid.UUID) error {
 	batch := &pgx.Batch{}
 	// A fact that is being told is waited for, so that its message is found.
 	batch.Queue(`UPDATE outbox SET user_id = $2 WHERE relayed_at IS NULL AND org_id = ANY($3) AND user_id = $1`, guest, heir, orgs)
+	// Of what both were told, a change of an event at which both have a booking,
+	// the heir keeps what they were told themselves.
+	batch.Queue(`
+		WITH twice AS (
+		  SELECT n.fact_id FROM notifications n
+		  WHERE n.user_id = $1 AND n.channel = 'app'
+		    AND EXISTS (SELECT FROM notifications h WHERE h.fact_id = n.fact_id AND h.user_id = $2))
+		DELETE FROM notifications n
+		USING twice
+		WHERE n.fact_id = twice.fact_id AND n.user_id = $1`, guest, heir)
 	batch.Queue(`
 		WITH bell AS (
 		  UPDATE notifications SET user_id = $2 WHERE user_id = $1 AND channel = 'app' RETURNING fact_id)

@@ -13,8 +13,10 @@ import (
 	"github.com/google/uuid"
 
 	"happening/internal/booking"
+	"happening/internal/event"
 	"happening/internal/fault"
 	"happening/internal/idp"
+	"happening/internal/notify"
 	"happening/internal/postgres"
 	"happening/internal/testkit"
 	"happening/internal/user"
@@ -260,6 +262,46 @@ func TestSomebodyKnownInheritsWhatAGuestHas(t *testing.T) {
 	}
 	if n := o.count(`users WHERE guest`); n != 0 {
 		t.Errorf("%d guests are left", n)
+	}
+	o.db.CheckClean(t)
+}
+
+// Who is told of the same change twice, as themselves and as the guest of their
+// address, signs in all the same, and is told once.
+func TestSomebodyInheritsWhatTheyWereToldThemselves(t *testing.T) {
+	t.Parallel()
+	o := newBoxOffice(t, 20)
+	organizer := o.organizer()
+	ann := o.signedIn("ann", "", false)
+	if _, err := o.Book(t.Context(), as(ann.ID), booking.Request{EventID: o.event, Seats: 1}); err != nil {
+		t.Fatal(err)
+	}
+	o.must(organizer, "ann@example.org")
+	venue := "Another hall"
+	if _, err := o.EditEvent(t.Context(), as(organizer), o.event, event.Patch{Venue: &venue}, 0); err != nil {
+		t.Fatal(err)
+	}
+	relay := notify.NewRelay(notify.RelayConfig{Store: postgres.NewNotifyStore(o.db.DB), Now: time.Now})
+	for {
+		n, err := relay.Once(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			break
+		}
+	}
+	o.signedIn("ann", "ann@example.org", true)
+	if len(o.mine(ann.ID)) != 2 {
+		t.Errorf("their bookings: %v", o.mine(ann.ID))
+	}
+	for _, channel := range []string{"app", "email"} {
+		if n := o.count(`notifications WHERE user_id = $1 AND channel = $2`, ann.ID, channel); n != 3 {
+			t.Errorf("%d messages by %s", n, channel)
+		}
+	}
+	if n := o.count(`notifications n JOIN users u ON u.id = n.user_id WHERE u.heir IS NOT NULL`); n != 0 {
+		t.Errorf("%d messages to the guest", n)
 	}
 	o.db.CheckClean(t)
 }
