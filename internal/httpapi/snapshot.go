@@ -121,7 +121,7 @@ func (p *SeatSnapshot) answer(w http.ResponseWriter, r *http.Request) {
 		if zipped := p.forZip(); zipped != nil {
 			h["Content-Encoding"] = gzipEncoded
 			out = zipped
-		} else {
+		} else if r.Method == http.MethodGet { // others get to nobody who takes it off
 			h[gzhttp.HeaderNoCompression] = asItIs
 		}
 	}
