@@ -12,8 +12,8 @@ const (
 	redisRounds   = 20
 	brokerAway    = time.Minute
 	brokerKills   = 5
-	workerKills   = 10
-	factsWaiting  = 2_000
+	workerKills   = 50
+	factsWaiting  = 10_000
 	factsDrained  = 10_000
 	waitlistParty = 1_000
 	waitlistFreed = 300

@@ -18,7 +18,7 @@ const (
 	// RequestLimit bounds a request; the slowest wait for 2,000 others.
 	RequestLimit = 30 * time.Second
 	// maxConnections is more than any test opens.
-	maxConnections = 4096
+	maxConnections = 8192
 )
 
 // Person is somebody with an access token.

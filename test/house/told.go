@@ -8,18 +8,39 @@ import (
 	"testing"
 )
 
+// ring is one message in somebody's bell.
+type ring struct {
+	Type      string `json:"type"`
+	BookingID string `json:"booking_id"`
+}
+
+// rings reads the newest hundred of a person's bell.
+func rings(t *testing.T, c *Client, p *Person) []ring {
+	t.Helper()
+	var page struct {
+		Items []ring `json:"items"`
+	}
+	c.Want(t, p, http.StatusOK, http.MethodGet, "/notifications?limit=100", nil, &page)
+	return page.Items
+}
+
+// ToldOf counts a person's messages of one type by booking.
+func ToldOf(t *testing.T, c *Client, p *Person, kind string) map[string]int {
+	t.Helper()
+	found := map[string]int{}
+	for _, n := range rings(t, c, p) {
+		if n.Type == kind {
+			found[n.BookingID]++
+		}
+	}
+	return found
+}
+
 // BellOf counts a person's confirmations by booking.
 func BellOf(t *testing.T, c *Client, p *Person) map[string]int {
 	t.Helper()
-	var page struct {
-		Items []struct {
-			Type      string `json:"type"`
-			BookingID string `json:"booking_id"`
-		} `json:"items"`
-	}
-	c.Want(t, p, http.StatusOK, http.MethodGet, "/notifications?limit=100", nil, &page)
 	found := map[string]int{}
-	for _, n := range page.Items {
+	for _, n := range rings(t, c, p) {
 		if n.Type == "booking_confirmed" {
 			found[n.BookingID]++
 		} else {

@@ -8,6 +8,7 @@ const (
 	postmasterKills      = 20
 	backendKills         = 50
 	wireCuts             = 1000
+	closingKills         = 50
 	waitForRefusals      = true
 	startWithoutProvider = true
 	jumpBack             = true

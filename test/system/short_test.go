@@ -8,6 +8,7 @@ const (
 	postmasterKills = 3
 	backendKills    = 8
 	wireCuts        = 40
+	closingKills    = 3 // of the server that closes a cancelled event
 	// waitForRefusals says whether a full disk lasts until those who wait for
 	// room are told to come back, which takes eight seconds.
 	waitForRefusals = false
