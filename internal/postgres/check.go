@@ -150,8 +150,16 @@ var breachQueries = []breachQuery{
 		SELECT h.id::text FROM booking_history h LEFT JOIN audit_log a ON a.id = h.id
 		WHERE h.details ? 'by_hand' AND (h.action <> 'promoted' OR h.actor_id IS NULL OR a.id IS NULL)`},
 	// A promotion by hand may overtake; a party that is served so is gone for
-	// those that wait behind it all the same.
+	// those that wait behind it all the same. One that a lowered capacity has
+	// overtaken leaves the line with the first change of that transaction, and
+	// its booking may be rewritten steps later.
 	{"C5", "promotions under strict that overtook somebody", `
+		WITH lowered AS MATERIALIZED (
+		  SELECT a.subject_id AS event_id, a.created_at, (a.after ->> 'total_slots')::int AS total_slots,
+		    (SELECT min(h.id::text COLLATE "C") FROM booking_history h
+		     WHERE h.event_id = a.subject_id AND h.created_at >= a.created_at) AS first
+		  FROM audit_log a
+		  WHERE (a.after ->> 'total_slots')::int < (a.before ->> 'total_slots')::int)
 		SELECT id::text FROM (
 		  SELECT id, promoted, max(gone) OVER (PARTITION BY event_id ORDER BY waiting_number
 		    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS last_before
@@ -159,7 +167,10 @@ var breachQueries = []breachQuery{
 		    -- When each party that waited left the waitlist, by the id of the
 		    -- history row; 'still' sorts behind all of them.
 		    SELECT b.id, b.event_id, b.waiting_number,
-		      coalesce(min(h.id::text COLLATE "C") FILTER (WHERE h.details -> 'to' ->> 'status' <> 'waiting'), 'still') AS gone,
+		      least(coalesce(min(h.id::text COLLATE "C") FILTER (WHERE h.details -> 'to' ->> 'status' <> 'waiting'), 'still'),
+		        CASE WHEN b.reason = '` + booking.ReasonCapacity + `' THEN (
+		          SELECT min(l.first) FROM lowered l
+		          WHERE l.event_id = b.event_id AND l.total_slots < b.seats AND l.created_at >= b.created_at) END) AS gone,
 		      min(h.id::text COLLATE "C") FILTER (WHERE h.action = 'promoted' AND NOT h.details ? 'by_hand') AS promoted
 		    FROM bookings b
 		    JOIN events e ON e.id = b.event_id AND e.waitlist_policy = 'strict'

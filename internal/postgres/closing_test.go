@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -375,4 +376,52 @@ func TestWhoIsTooLargeIsClosedInStepsOverACrash(t *testing.T) {
 		inSteps(t, db, id, parties)
 	}
 	db.CheckClean(t)
+}
+
+// Parties that a lowered capacity has overtaken, more than one transaction
+// closes, are out of the line at once: who is served then has overtaken nobody,
+// and the checker knows. Whom it finds to be overtaken before that, it finds
+// after that, too.
+func TestWhoIsTooLargeIsOvertakenByNobody(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	db := testkit.NewDB(t)
+	org, admin := db.Org(t)
+	s := newSeller(t, db)
+	slots := int64(7)
+	for _, unfair := range []bool{false, true} {
+		id := db.Event(t, org, 10, testkit.EventOptions{})
+		people := db.People(t, booking.PromotionsPerTx+3)
+		book := func(who uuid.UUID, seats int32) booking.Booking {
+			b, err := s.Book(ctx, as(who), booking.Request{EventID: id, Seats: seats})
+			if err != nil {
+				t.Error(err)
+			}
+			return b
+		}
+		book(people[0], 3)
+		var group sync.WaitGroup
+		for _, who := range people[2:] {
+			group.Go(func() { book(who, 8) })
+		}
+		group.Wait()
+		last := book(people[1], 1)
+		if unfair {
+			if _, err := s.PromoteByHand(ctx, as(admin), last.ID, booking.Key{}); err != nil {
+				t.Fatal(err)
+			}
+			db.AsOwner(t, `UPDATE booking_history SET actor_id = NULL, details = details - 'by_hand' WHERE details ? 'by_hand'`)
+		}
+		if _, err := s.EditEvent(ctx, as(admin), id, event.Patch{TotalSlots: &slots}, 0); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := s.Get(ctx, as(last.UserID), last.ID); err != nil || b.Status != booking.Confirmed {
+			t.Errorf("who fits: %+v, %v", b.Booking, err)
+		}
+		sweepUntil(t, s, func() int { return countOf(t, db, `SELECT waiting_parties FROM events WHERE id = $1`, id) })
+		found := breaches(t, db)
+		if !unfair && len(found) > 0 || unfair && !slices.Contains(found, "C5 promotions under strict that overtook somebody") {
+			t.Errorf("unfair %t, the checker finds %q", unfair, found)
+		}
+	}
 }
