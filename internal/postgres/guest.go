@@ -237,10 +237,26 @@ func inheritFromGuests(ctx context.Context, tx pgx.Tx, heir user.Person, s user.
 	return nil
 }
 
+// errBookedMeanwhile says that a guest was booked for at another event while the
+// locks of theirs were waited for.
+var errBookedMeanwhile = errors.New("a guest was booked for at another event meanwhile")
+
 // inherit makes all bookings of a guest those of the heir, and what was told of
 // them. Nothing about their seats changes, so that it needs no decision: the
 // events are locked and move on, and whoever has them in memory reads them anew.
+// It is one transaction inside another, begun again where a booking came at an
+// event that it has not locked: who sells there would go on to take it for the
+// guest's.
 func inherit(ctx context.Context, tx pgx.Tx, guest, heir uuid.UUID) error {
+	for attempt := 1; ; attempt++ {
+		err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return inheritLocked(ctx, tx, guest, heir) })
+		if !errors.Is(err, errBookedMeanwhile) || attempt == maxTxAttempts {
+			return err
+		}
+	}
+}
+
+func inheritLocked(ctx context.Context, tx pgx.Tx, guest, heir uuid.UUID) error {
 	rows, err := tx.Query(ctx, `
 		SELECT id, version, org_id FROM events
 		WHERE id IN (SELECT event_id FROM bookings WHERE user_id = $1)
@@ -249,7 +265,7 @@ func inherit(ctx context.Context, tx pgx.Tx, guest, heir uuid.UUID) error {
 	if err != nil {
 		return fmt.Errorf("lock events: %w", err)
 	}
-	var events, orgs []uuid.UUID
+	events, orgs := []uuid.UUID{}, []uuid.UUID{}
 	var versions []int64
 	var event, org uuid.UUID
 	var version int64
@@ -286,12 +302,21 @@ func inherit(ctx context.Context, tx pgx.Tx, guest, heir uuid.UUID) error {
 		UPDATE booking_seats SET user_id = $2
 		WHERE booking_id IN (SELECT id FROM bookings WHERE user_id = $1)`, guest, heir)
 	// Who booked for an address that turns out to be their own did so themselves.
+	unlocked := 0
 	batch.Queue(`
-		UPDATE bookings
-		SET user_id = $2, booked_by = nullif(booked_by, $2), booked_for = CASE WHEN booked_by <> $2 THEN booked_for END
-		WHERE user_id = $1`, guest, heir)
+		WITH theirs AS (
+		  UPDATE bookings
+		  SET user_id = $2, booked_by = nullif(booked_by, $2), booked_for = CASE WHEN booked_by <> $2 THEN booked_for END
+		  WHERE user_id = $1
+		  RETURNING event_id)
+		SELECT count(*) FROM theirs WHERE event_id <> ALL($3)`, guest, heir, events).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&unlocked)
+	})
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("inherit bookings: %w", err)
+	}
+	if unlocked > 0 {
+		return errBookedMeanwhile
 	}
 	if len(events) == 0 {
 		return nil

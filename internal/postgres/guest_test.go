@@ -306,6 +306,51 @@ func TestSomebodyInheritsWhatTheyWereToldThemselves(t *testing.T) {
 	o.db.CheckClean(t)
 }
 
+// While somebody waits for the lock of an event to inherit what a guest has
+// there, the guest is booked for at another event: that one moves on, too, so
+// that who sells there knows whose the booking is.
+func TestWhatIsBookedWhileSomebodyInheritsIsTheirs(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	o := newBoxOffice(t, 5)
+	organizer, other := o.organizer(), o.db.Event(t, o.org, 5, testkit.EventOptions{})
+	ann, guests := o.signedIn("ann", "", false), o.must(organizer, "ann@example.org")
+	tx, err := o.db.System.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // only where the test has failed
+	if _, err := tx.Exec(ctx, `SELECT FROM events WHERE id = $1 FOR NO KEY UPDATE`, o.event); err != nil {
+		t.Fatal(err)
+	}
+	inherited := make(chan error, 1)
+	go func() {
+		_, err := o.signIn("ann", "ann@example.org", true)
+		inherited <- err
+	}()
+	eventually(t, "somebody waits for the event", func() bool {
+		return o.count(`pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) > 0
+	})
+	// The address's lock is taken, so that this order was let in before.
+	late := o.alloc.Do(ctx, other, organizer, booking.Key{}, booking.Book{UserID: guests.UserID, Seats: 2, For: "ann@example.org", Asked: 1})
+	if late.Err != nil {
+		t.Fatal(late.Err)
+	}
+	if err := tx.Commit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-inherited; err != nil {
+		t.Fatal(err)
+	}
+	if err := o.guests.Arrive(ctx, guests.UserID); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := o.CancelSeats(ctx, as(ann.ID), late.Booking.ID, []int32{1}, booking.Key{}); err != nil || b.UserID != ann.ID {
+		t.Errorf("changed by who has it now: %+v, %v", b.Booking, err)
+	}
+	o.db.CheckClean(t)
+}
+
 // A refusal leaves nothing of whom the booking was for, and counts for nothing.
 func TestARefusedBookingLeavesNoGuest(t *testing.T) {
 	t.Parallel()
