@@ -207,22 +207,25 @@ func (d *Deliverer) attemptWithin(ctx context.Context, m leased) Result {
 	return d.Attempt(ctx, m.Delivery)
 }
 
-// record writes results down until there will be no more.
+// record writes results down until there will be no more. The first waits a
+// moment for others: each writing waits for the disk, which sales wait for, too.
 func (d *Deliverer) record(ctx context.Context, done <-chan Result) {
 	for first := range done {
 		batch := append(make([]Result, 0, MailBatch), first)
-	gather:
+		moment := time.NewTimer(gather)
+	gathering:
 		for len(batch) < MailBatch {
 			select {
 			case r, ok := <-done:
 				if !ok {
-					break gather
+					break gathering
 				}
 				batch = append(batch, r)
-			default:
-				break gather
+			case <-moment.C:
+				break gathering
 			}
 		}
+		moment.Stop()
 		d.finish(ctx, batch)
 	}
 }

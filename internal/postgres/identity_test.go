@@ -24,20 +24,20 @@ func TestIdentitiesAreAskedForTogether(t *testing.T) {
 		const people = 1000
 		idOf := func(subject string) uuid.UUID { return uuid.NewSHA1(uuid.NameSpaceOID, []byte(subject)) }
 		questions := 0
-		i := &identities{ask: func(_ context.Context, all []*wanted) error {
+		i := &identities{together[identity, uuid.UUID]{ask: func(_ context.Context, all []*wanted[identity, uuid.UUID]) error {
 			questions++
 			time.Sleep(time.Millisecond)
 			for _, w := range all {
-				switch w.subject {
+				switch w.of.subject {
 				case "bad":
 					return errBadText
 				case "nobody":
 				default:
-					w.id = idOf(w.subject)
+					w.answer = idOf(w.of.subject)
 				}
 			}
 			return nil
-		}}
+		}}}
 		var done sync.WaitGroup
 		ask := func(subject string) {
 			done.Go(func() {
@@ -64,7 +64,7 @@ func TestIdentitiesAreAskedForTogether(t *testing.T) {
 		}
 		done.Wait()
 		// The first alone, and then all the others.
-		if most := 2 + people/identitiesAtOnce + 1; questions > most {
+		if most := 2 + people/togetherMost + 1; questions > most {
 			t.Errorf("%d questions for %d people, want at most %d", questions, people, most)
 		}
 		questions = 0

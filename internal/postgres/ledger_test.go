@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 
 	"happening/internal/access"
 	"happening/internal/booking"
+	"happening/internal/fault"
 	"happening/internal/memory"
 	"happening/internal/postgres"
 	"happening/internal/testkit"
@@ -328,6 +330,50 @@ func TestAHoldKeepsASeatFromOthersAndEndsWithItsSale(t *testing.T) {
 	}
 	if placed, err = s.Hold(ctx, as(b), event, []int32{1}); err != nil || !slices.Equal(placed.Conflicts, []int32{1}) {
 		t.Errorf("a sold seat was held: %+v, %v", placed, err)
+	}
+	db.CheckClean(t)
+}
+
+// TestWhoseAreManyBookings asks for many people's bookings at the same time:
+// whoever is asked for together is told what is theirs and nothing else.
+func TestWhoseAreManyBookings(t *testing.T) {
+	t.Parallel()
+	db := testkit.NewDB(t)
+	org, admin := db.Org(t)
+	s := newSeller(t, db)
+	people := db.People(t, 40)
+	event := db.Event(t, org, len(people), testkit.EventOptions{})
+	store := postgres.NewBookingStore(db.DB)
+	ids := make([]uuid.UUID, len(people))
+	for i, p := range people {
+		b, err := s.Book(t.Context(), as(p), booking.Request{EventID: event, Seats: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[i] = b.ID
+	}
+	var all sync.WaitGroup
+	for i, p := range people {
+		all.Go(func() {
+			b, err := store.Whose(t.Context(), ids[i], p)
+			if want := (booking.Booking{ID: ids[i], OrgID: org, EventID: event, UserID: p}); err != nil || !reflect.DeepEqual(b, want) {
+				t.Errorf("one's own: %+v, %v", b, err)
+			}
+		})
+		all.Go(func() {
+			if _, err := store.Whose(t.Context(), ids[(i+1)%len(ids)], p); !errors.Is(err, fault.ErrNotFound) {
+				t.Errorf("somebody else's: %v", err)
+			}
+		})
+		all.Go(func() {
+			if b, err := store.Whose(t.Context(), ids[i], admin); err != nil || b.UserID != p {
+				t.Errorf("for who runs the event: %+v, %v", b, err)
+			}
+		})
+	}
+	all.Wait()
+	if _, err := store.Whose(t.Context(), ids[0], uuid.Nil); !errors.Is(err, fault.ErrNotFound) {
+		t.Errorf("for visitors: %v", err)
 	}
 	db.CheckClean(t)
 }

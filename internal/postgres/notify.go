@@ -18,10 +18,13 @@ import (
 type NotifyStore struct {
 	db      *DB
 	layouts layouts
+	kept    *together[notify.KeptMail, keptMail]
 }
 
 // NewNotifyStore makes the store.
-func NewNotifyStore(db *DB) *NotifyStore { return &NotifyStore{db: db, layouts: newLayouts()} }
+func NewNotifyStore(db *DB) *NotifyStore {
+	return &NotifyStore{db: db, layouts: newLayouts(), kept: keeperOfMails(db)}
+}
 
 // RelayFacts implements notify.RelayStore.
 func (s *NotifyStore) RelayFacts(ctx context.Context, now time.Time, after uuid.UUID, compose func(notify.Claimed) notify.Composed) (notify.Relayed, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -12,22 +13,41 @@ import (
 )
 
 // KeepMail implements mailbox.Store. The same mail again replaces the first:
-// a link that was minted anew is the one that works. It does not wait for the
-// disk: the later mark that the mail was sent does, and takes this with it; a
-// mail that a crash takes back is sent again under its id.
+// a link that was minted anew is the one that works. Mails that are sent at the
+// same time are kept together.
 func (s *NotifyStore) KeepMail(ctx context.Context, m notify.KeptMail) error {
-	_, err := s.db.System.Exec(ctx, `
-INSERT INTO mailbox_mails (id, recipient, subject, text_body, html_body, created_at)
-SELECT $1, $2, $3, $4, $5, $6
-FROM (SELECT set_config('synchronous_commit', 'off', true)) AS setting
-ON CONFLICT (id) DO UPDATE
-SET recipient = excluded.recipient, subject = excluded.subject,
-    text_body = excluded.text_body, html_body = excluded.html_body`,
-		m.ID, m.To, m.Subject, m.Text, m.HTML, m.At)
-	if err != nil {
+	if _, err := s.kept.of(ctx, m); err != nil {
 		return fmt.Errorf("postgres: keep mail: %w", err)
 	}
 	return nil
+}
+
+// keptMail is what is answered of a mail that is kept: nothing.
+type keptMail struct{}
+
+// keeperOfMails writes mails. It does not wait for the disk: the later mark that
+// the mail was sent does, and takes this with it; a mail that a crash takes back
+// is sent again under its id.
+func keeperOfMails(db *DB) *together[notify.KeptMail, keptMail] {
+	return &together[notify.KeptMail, keptMail]{ask: func(ctx context.Context, mails []*wanted[notify.KeptMail, keptMail]) error {
+		var ids, recipients, subjects, texts, htmls []string
+		var at []time.Time
+		for _, w := range mails {
+			m := &w.of
+			ids, recipients, subjects = append(ids, m.ID), append(recipients, m.To), append(subjects, m.Subject)
+			texts, htmls, at = append(texts, m.Text), append(htmls, m.HTML), append(at, m.At)
+		}
+		_, err := db.System.Exec(ctx, `
+INSERT INTO mailbox_mails (id, recipient, subject, text_body, html_body, created_at)
+SELECT m.*
+FROM (SELECT set_config('synchronous_commit', 'off', true)) AS setting,
+     unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[]) m
+ON CONFLICT (id) DO UPDATE
+SET recipient = excluded.recipient, subject = excluded.subject,
+    text_body = excluded.text_body, html_body = excluded.html_body`,
+			ids, recipients, subjects, texts, htmls, at)
+		return err
+	}}
 }
 
 // TrimMails implements mailbox.Store.
