@@ -7,7 +7,11 @@ import { formatter } from '@lingui/format-po';
  */
 export const LATER = [
   'src/app/explain.ts',
+  'src/lib/seatNames.ts',
+  'src/features/event/SeatGridTwin.tsx',
+  'src/features/event/SeatList.tsx',
   'src/features/bookings',
+  'src/features/house',
   'src/features/notifications',
   'src/features/organization',
   'src/features/organizer',

@@ -42,6 +42,10 @@ export const keys = {
     waitlist: (id: string) => ['events', 'one', id, 'waitlist'] as const,
     audit: (id: string) => ['events', 'one', id, 'audit'] as const,
   },
+  houses: {
+    // Not below the event: what is asked for again after each sale doesn't change the house.
+    one: (eventId: string, revision: number) => ['houses', eventId, revision] as const,
+  },
   bookings: {
     all: ['bookings'] as const,
     mine: (userId: string, filter: BookingFilter) => ['bookings', 'mine', userId, filter] as const,

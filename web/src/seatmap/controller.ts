@@ -40,6 +40,8 @@ export interface SeatMapOptions {
   readonly onSeat: (seat: number) => void;
   /** The seat under the mouse, and the mouse's place in CSS pixels from the map's top left; undefined when it leaves. */
   readonly onHover?: (seat: number | undefined, at: Point) => void;
+  /** What a press means anything on, for the mouse's pointer; `isChoosable` by default. */
+  readonly choosable?: (look: Look) => boolean;
   /** Whether the person prefers reduced motion: then views jump instead of gliding. */
   readonly reducedMotion?: boolean;
   /** How to draw; a CanvasSeatRenderer by default. */
@@ -246,7 +248,7 @@ export class SeatMap {
 
   private showCursor(): void {
     const look = this.hover === undefined ? undefined : (this.looks[this.hover - 1] as Look | undefined);
-    const idle = look === undefined ? 'grab' : isChoosable(look) ? 'pointer' : 'default';
+    const idle = look === undefined ? 'grab' : (this.options.choosable ?? isChoosable)(look) ? 'pointer' : 'default';
     this.canvas.style.cursor = isDragging(this.gesture) ? 'grabbing' : idle;
   }
 

@@ -2,24 +2,25 @@
  * The live seat map, pure and framework-free: layout + snapshot + versioned deltas → state → drawing. Nothing here
  * fetches, knows React, or imports anything from outside this folder.
  *
- * - `defaultLayout` says where seats lie, `seatName` and `seatRuns` what to call them.
+ * - `House` is how the organizer has laid the seats out; `houseLayout` and `defaultLayout` say where they lie on the
+ *   map, `seatName` what to call them.
  * - `startSync`, `receiveSnapshot`, `receiveDelta` keep the server's truth; `Mine` is the overlay that only I see.
  * - `SeatMap` shows both in an element and reports presses; `nextSeat` moves the keyboard through its DOM twin.
  */
-export { type SeatRun, type SummaryWords, seatRuns, summariseSeats } from './best';
 export { CanvasSeatRenderer } from './canvas';
 export { SeatMap, type SeatMapOptions } from './controller';
 export type { Point, Rect, Size } from './geometry';
 export { drawSeat } from './glyphs';
+export { House, type HouseRow, type HouseSection, rowLabel, SEATS_PER_ROW } from './house';
 export {
   boundsOfSeats,
   defaultLayout,
+  houseLayout,
   type Layout,
   MAX_SEATS,
+  numberOnSeat,
   ROWS_PER_SECTION,
-  rowLabel,
   rowOfSeat,
-  SEATS_PER_ROW,
   type SeatName,
   type SeatRow,
   type SeatSection,

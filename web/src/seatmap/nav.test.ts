@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { defaultLayout } from './layout';
+import { House } from './house';
+import { defaultLayout, houseLayout } from './layout';
 import { moveForKey, type NavMove, nextSeat } from './nav';
 
 const plain = { ctrlKey: false, shiftKey: false, altKey: false, metaKey: false };
@@ -35,11 +36,14 @@ describe('nextSeat', () => {
     [7, 'up', 7],
     [38, 'down', 45],
     [45, 'down', 45],
-    [45, 'up', 25],
+    // Short rows are centred.
+    [45, 'up', 32],
+    [32, 'down', 45],
     [30, 'rowStart', 21],
     [30, 'rowEnd', 40],
-    [5, 'pageDown', 45],
-    [45, 'pageUp', 5],
+    [5, 'pageDown', 41],
+    [11, 'pageDown', 44],
+    [45, 'pageUp', 12],
     [30, 'sectionStart', 1],
     [2, 'sectionEnd', 45],
     [2, 'nextSection', 2],
@@ -58,6 +62,27 @@ describe('nextSeat', () => {
     const last = first?.rows.at(-1)?.seats[0] ?? 0;
     expect(nextSeat(large, last, 'down')).toBe(last);
     expect(nextSeat(large, last, 'pageUp')).toBe(last - 100);
+  });
+
+  it('follows the rows of a house, which are centred, there and back', () => {
+    const house = houseLayout(
+      new House([
+        {
+          name: 'Stalls',
+          rows: [18, 21, 20].map((seats, i) => ({ label: String(i + 1), seats })),
+        },
+        { name: 'Box', rows: [{ label: '1', seats: 4 }] },
+      ]),
+    );
+    // The 9th of 18 stands before the 10th of 21, and that before the 10th of 20.
+    expect(nextSeat(house, 9, 'down')).toBe(18 + 10);
+    expect(nextSeat(house, 28, 'down')).toBe(39 + 10);
+    expect(nextSeat(house, 49, 'up')).toBe(28);
+    expect(nextSeat(house, 28, 'up')).toBe(9);
+    expect(nextSeat(house, 59, 'down')).toBe(59);
+    expect(nextSeat(house, 9, 'nextSection')).toBe(59 + 2);
+    expect(nextSeat(house, 60, 'previousSection')).toBe(8);
+    expect(nextSeat(house, 63, 'right')).toBe(63);
   });
 
   it('reaches every seat of a section with arrows alone', () => {

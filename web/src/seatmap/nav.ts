@@ -70,23 +70,24 @@ export function nextSeat(layout: Layout, seat: number, move: NavMove): number {
   const rowInSection = row.index - first;
   const column = layout.columnOf[seat - 1] ?? 0;
   const inSection = (r: number, c: number): number => seatAt(section.rows, r, c) ?? seat;
+  const inRow = (r: number): number => seatBeneath(section.rows, r, row, column) ?? seat;
   switch (move) {
     case 'left':
       return inSection(rowInSection, column - 1);
     case 'right':
       return inSection(rowInSection, column + 1);
     case 'up':
-      return inSection(rowInSection - 1, column);
+      return inRow(rowInSection - 1);
     case 'down':
-      return inSection(rowInSection + 1, column);
+      return inRow(rowInSection + 1);
     case 'rowStart':
       return inSection(rowInSection, 0);
     case 'rowEnd':
       return inSection(rowInSection, Infinity);
     case 'pageUp':
-      return inSection(rowInSection - ROWS_PER_PAGE, column);
+      return inRow(rowInSection - ROWS_PER_PAGE);
     case 'pageDown':
-      return inSection(rowInSection + ROWS_PER_PAGE, column);
+      return inRow(rowInSection + ROWS_PER_PAGE);
     case 'sectionStart':
       return inSection(0, 0);
     case 'sectionEnd':
@@ -94,9 +95,24 @@ export function nextSeat(layout: Layout, seat: number, move: NavMove): number {
     case 'previousSection':
     case 'nextSection': {
       const other = layout.sections[section.index + (move === 'nextSection' ? 1 : -1)];
-      return (other && seatAt(other.rows, rowInSection, column)) ?? seat;
+      return (other && seatBeneath(other.rows, rowInSection, row, column)) ?? seat;
     }
   }
+}
+
+/**
+ * The seat of another row that stands where a seat of this one does: rows are centred. Rounded towards the middle, so
+ * that going there and back ends where it began.
+ */
+function seatBeneath(
+  rows: readonly SeatRow[],
+  other: number,
+  row: SeatRow,
+  column: number,
+): number | undefined {
+  const there = rows[between(other, 0, rows.length - 1)];
+  const longer = (there?.seats.length ?? 0) - row.seats.length;
+  return seatAt(rows, other, column + Math.trunc(longer / 2));
 }
 
 /** The seat at a row and column of a section, the nearest there is if it has fewer of either. */

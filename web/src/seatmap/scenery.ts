@@ -1,5 +1,5 @@
 import { between, inflate, overlaps, type Rect } from './geometry';
-import type { Layout, SeatSection } from './layout';
+import { type Layout, type SeatSection, TITLE_ROOM } from './layout';
 import type { SeatTheme } from './theme';
 import { SEAT_PITCH } from './venue';
 
@@ -19,6 +19,11 @@ const ROW_LABEL_PITCH_PX = 12;
 const PLATE_MIN_WIDTH_PX = 54;
 const PLATE_HEIGHT_PX = 20;
 const PLATE_FONT_PX = 11;
+
+/** The names of sections stand above their rows where there is so much room (CSS pixels), else on plates. */
+const TITLE_MIN_PX = 11;
+/** The part of a section's width that its name may take: towards its corners the rows bend into the name. */
+const TITLE_SHARE = 0.9;
 
 /** Everything of the hall but its seats: blocks, stage, names. Paths are built once per layout. */
 export class Scenery {
@@ -55,8 +60,29 @@ export class Scenery {
     const pitch = (SEAT_PITCH * frame.scale) / frame.ratio;
     c.textAlign = 'center';
     c.textBaseline = 'alphabetic';
+    const titled = TITLE_ROOM * frame.scale >= TITLE_MIN_PX * frame.ratio;
+    if (titled) this.drawTitles(c, frame, world, theme);
     if (pitch >= ROW_LABEL_PITCH_PX) this.drawRowLabels(c, frame, world, theme);
-    else if (this.blocks.length > 1) this.drawPlates(c, frame, world, theme);
+    else if (this.blocks.length > 1) this.drawPlates(c, frame, world, theme, titled);
+  }
+
+  /** The names of sections above their rows. */
+  private drawTitles(c: CanvasRenderingContext2D, frame: Frame, world: Rect, theme: SeatTheme): void {
+    const size = between(15 * frame.scale, 10 * frame.ratio, 20 * frame.ratio);
+    c.font = `700 ${size}px ${theme.fontFamily}`;
+    c.fillStyle = theme.stageText;
+    for (const { section } of this.blocks) {
+      const { title } = section;
+      if (!title || !overlaps(inflate(section.bounds, ROUNDING), world)) continue;
+      c.save();
+      c.translate(
+        Math.round(title.at.x * frame.scale + frame.x),
+        Math.round(title.at.y * frame.scale + frame.y),
+      );
+      c.rotate(title.turn);
+      c.fillText(fitted(c, section.name, TITLE_SHARE * title.width * frame.scale), 0, size * 0.36);
+      c.restore();
+    }
   }
 
   private drawRowLabels(c: CanvasRenderingContext2D, frame: Frame, world: Rect, theme: SeatTheme): void {
@@ -73,19 +99,30 @@ export class Scenery {
             row.label,
             Math.round(x * frame.scale + frame.x),
             Math.round(y * frame.scale + frame.y + size * 0.36),
+            section.labelWidth === undefined ? undefined : section.labelWidth * frame.scale,
           );
         }
       }
     }
   }
 
-  private drawPlates(c: CanvasRenderingContext2D, frame: Frame, world: Rect, theme: SeatTheme): void {
+  /** The names of sections on plates, where they have none above their rows. */
+  private drawPlates(
+    c: CanvasRenderingContext2D,
+    frame: Frame,
+    world: Rect,
+    theme: SeatTheme,
+    titled: boolean,
+  ): void {
     const { ratio } = frame;
     const height = PLATE_HEIGHT_PX * ratio;
     c.font = `600 ${PLATE_FONT_PX * ratio}px ${theme.fontFamily}`;
     for (const { section } of this.blocks) {
-      if (section.bounds.width * frame.scale < PLATE_MIN_WIDTH_PX * ratio) continue;
-      const width = c.measureText(section.name).width + 16 * ratio;
+      if (titled && section.title) continue;
+      const room = section.bounds.width * frame.scale;
+      if (room < PLATE_MIN_WIDTH_PX * ratio || section.bounds.height * frame.scale < height) continue;
+      const name = fitted(c, section.name, room - 16 * ratio);
+      const width = c.measureText(name).width + 16 * ratio;
       const x = Math.round(section.centre.x * frame.scale + frame.x);
       const y = Math.round(section.centre.y * frame.scale + frame.y);
       const plate = { x: x - width / 2, y: y - height / 2, width, height };
@@ -95,7 +132,7 @@ export class Scenery {
       c.roundRect(plate.x, plate.y, width, height, height / 2);
       c.fill();
       c.fillStyle = theme.plateText;
-      c.fillText(section.name, x, y + PLATE_FONT_PX * ratio * 0.36);
+      c.fillText(name, x, y + PLATE_FONT_PX * ratio * 0.36);
     }
   }
 
@@ -126,6 +163,15 @@ export function screenRect(frame: Frame, world: Rect): Rect {
     width: world.width * frame.scale,
     height: world.height * frame.scale,
   };
+}
+
+/** A text cut so that it is no wider than it may be. */
+function fitted(c: CanvasRenderingContext2D, text: string, width: number): string {
+  const measured = c.measureText(text).width;
+  if (measured <= width) return text;
+  const letters = [...text];
+  const kept = Math.floor((letters.length * width) / measured) - 1;
+  return kept > 0 ? `${letters.slice(0, kept).join('')}…` : '';
 }
 
 function fillRounded(c: CanvasRenderingContext2D, path: Path2D, colour: string, line: number): void {

@@ -1,7 +1,7 @@
 import { inflate, type Rect } from './geometry';
 import { drawCheck, SeatSprites } from './glyphs';
 import type { SeatGrid } from './grid';
-import type { Layout } from './layout';
+import { type Layout, largestNumber, numberOnSeat } from './layout';
 import { Look } from './looks';
 import type { Frame } from './scenery';
 import type { SeatTheme } from './theme';
@@ -27,17 +27,21 @@ export interface SeatRing {
 /** Draws seats one by one: sprites, numbers, rings. */
 export class SeatPainter {
   private readonly sprites = new SeatSprites();
+  /** Of the longest number on a seat. */
+  private readonly digits: number;
 
   constructor(
     private readonly layout: Layout,
     private readonly grid: SeatGrid,
     private readonly theme: SeatTheme,
-  ) {}
+  ) {
+    this.digits = String(largestNumber(layout)).length;
+  }
 
   /** Draws all seats that reach into a part of the world, and perhaps some beside it. */
   paint(c: CanvasRenderingContext2D, frame: Frame, world: Rect, looks: Uint8Array): void {
     const radius = SEAT_RADIUS * frame.scale;
-    const size = Math.min(radius * 0.85, (radius * 2.35) / String(this.layout.seatCount).length);
+    const size = Math.min(radius * 0.85, (radius * 2.35) / this.digits);
     const numbers = size >= MIN_NUMBER_PX * frame.ratio;
     const roomy = numbers && radius >= ROOMY_RADIUS_PX * frame.ratio;
     const reach = inflate(world, SEAT_RADIUS * GLYPH_REACH + 2 / frame.scale);
@@ -58,7 +62,7 @@ export class SeatPainter {
       const { x, y } = this.place(seat, frame);
       const up = look === Look.free || look === Look.selected ? 0 : radius * 0.2;
       c.fillStyle = ink;
-      c.fillText(String(seat), Math.round(x), Math.round(y) - up + size * 0.36);
+      c.fillText(String(numberOnSeat(this.layout, seat)), Math.round(x), Math.round(y) - up + size * 0.36);
       if (up > 0) drawCheck(c, Math.round(x), Math.round(y) + radius * 0.5, radius * 0.46, ink);
     });
   }

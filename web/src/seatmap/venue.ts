@@ -17,14 +17,14 @@ const SINGLE_BLOCK_RADIUS = 1500;
 /** Radius of the first row at least in halls of several blocks. */
 const FRONT_RADIUS = 900;
 /** Room between the outermost seats and a block's edge: the row's label stands there. */
-const LABEL_ROOM = 26;
+export const LABEL_ROOM = 26;
 /** Between blocks of one tier there must be room for two row labels and an aisle. */
 const BLOCK_GAP = 104;
-const TIER_GAP = 60;
+export const TIER_GAP = 60;
 /** The fan of several blocks. A wider one bends towards a wreath, whose middle is wasted screen. */
-const MAX_SPREAD = (92 * Math.PI) / 180;
+export const MAX_SPREAD = (92 * Math.PI) / 180;
 /** Halls take the number of tiers that shows their seats largest on a screen of these proportions. */
-const SCREEN_ASPECT = 1.5;
+export const SCREEN_ASPECT = 1.5;
 
 const STAGE_GAP = 96;
 const STAGE_SHARE = 0.36;
@@ -126,10 +126,19 @@ function shareOut(blocks: number, full: readonly Tier[]): Tier[] {
   return tiers.filter((tier) => tier.blocks > 0);
 }
 
-/** The outline of a block with its row labels, as a polygon x, y, x, y, … */
-export function blockOutline(place: BlockPlace, rows: number, columns: number): Float32Array {
-  const half = (columns * SEAT_PITCH) / 2 + LABEL_ROOM;
-  const inner = place.radius - ROW_PITCH / 2;
+/**
+ * The outline of a block with its row labels, as a polygon x, y, x, y, … `room` is left at both sides of the rows, `head`
+ * above the first.
+ */
+export function blockOutline(
+  place: BlockPlace,
+  rows: number,
+  columns: number,
+  room = LABEL_ROOM,
+  head = 0,
+): Float32Array {
+  const half = (columns * SEAT_PITCH) / 2 + room;
+  const inner = place.radius - ROW_PITCH / 2 - head;
   const outer = place.radius + (rows - 0.5) * ROW_PITCH;
   return sector(inner, half / inner, outer, half / outer, place.angle);
 }
@@ -138,8 +147,13 @@ export function blockOutline(place: BlockPlace, rows: number, columns: number): 
 export function stageOutline(places: readonly BlockPlace[], columns: number): Float32Array {
   const first = places[0]?.radius ?? FRONT_RADIUS;
   const reach = Math.max(...places.map((place) => (place.radius === first ? Math.abs(place.angle) : 0)));
+  return stageBefore(first, reach + (columns * SEAT_PITCH) / 2 / first);
+}
+
+/** The stage before seats that begin at a radius and reach to an angle at both sides. */
+export function stageBefore(first: number, reach: number): Float32Array {
   const front = first - STAGE_GAP;
-  const half = (reach + (columns * SEAT_PITCH) / 2 / first) * 2 * STAGE_SHARE;
+  const half = reach * 2 * STAGE_SHARE;
   const depth = Math.max(STAGE_MIN_DEPTH, Math.min(STAGE_MAX_DEPTH, half * front * STAGE_DEPTH_SHARE));
   return sector(front - depth, half * 0.84, front, half, 0);
 }

@@ -2,13 +2,15 @@ import { plural, t } from '@lingui/core/macro';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { CalendarDays, Hourglass, MapPin } from 'lucide-react';
 import { useBooking } from '@/api/bookings';
+import { useHouse } from '@/api/houses';
 import type { Booking } from '@/api/types';
 import { Failure } from '@/app/ErrorScreen';
 import { PendingScreen } from '@/app/PendingScreen';
 import { useTitle } from '@/app/title';
 import { RequireSignIn } from '@/features/account/RequireSignIn';
 import { longDate, timeRange, viewerTime, zoneName } from '@/lib/format';
-import { seatOf } from '@/lib/seatNames';
+import { seatPlace } from '@/lib/seatNames';
+import type { House } from '@/seatmap/house';
 import { Badge } from '@/ui/Badge';
 import { Card } from '@/ui/Card';
 import { Notice } from '@/ui/Notice';
@@ -28,6 +30,7 @@ export function BookingPage() {
 function Details({ id, viewerId }: { id: string; viewerId: string }) {
   const { data: booking, error, isPending, refetch } = useBooking(id);
   const eventName = booking?.event?.name;
+  const house = useHouse(booking?.event);
   useTitle(booking ? (eventName ? t`Booking: ${eventName}` : t`Booking`) : null);
   if (isPending) return <PendingScreen />;
   if (!booking) return <Failure page error={error} onRetry={() => void refetch()} />;
@@ -63,16 +66,16 @@ function Details({ id, viewerId }: { id: string; viewerId: string }) {
           {own && booking.on_behalf && booking.status !== 'cancelled' ? (
             <Notice tone="neutral">{t`The organizer booked this for you. It is yours to change or cancel.`}</Notice>
           ) : null}
-          <TicketCard booking={booking} />
-          <ChangeBooking booking={booking} />
+          <TicketCard booking={booking} house={house} />
+          <ChangeBooking booking={booking} house={house} />
         </div>
-        <HistoryTimeline bookingId={id} />
+        <HistoryTimeline bookingId={id} house={house} />
       </div>
     </div>
   );
 }
 
-function TicketCard({ booking }: { booking: Booking }) {
+function TicketCard({ booking, house }: { booking: Booking; house: House | null | undefined }) {
   const event = booking.event;
   const own = event ? viewerTime(event.starts_at, event.time_zone) : null;
   return (
@@ -98,7 +101,11 @@ function TicketCard({ booking }: { booking: Booking }) {
         />
       </div>
       <div className="p-6">
-        {booking.status === 'waiting' ? <PlaceInLine booking={booking} /> : <SeatTiles booking={booking} />}
+        {booking.status === 'waiting' ? (
+          <PlaceInLine booking={booking} />
+        ) : (
+          <SeatTiles booking={booking} house={house} />
+        )}
       </div>
     </Card>
   );
@@ -126,7 +133,7 @@ function Fact({
   );
 }
 
-function SeatTiles({ booking }: { booking: Booking }) {
+function SeatTiles({ booking, house }: { booking: Booking; house: House | null | undefined }) {
   if (booking.seat_numbers.length === 0) {
     return <p className="text-sm text-muted">{t`No seats belong to this booking any more.`}</p>;
   }
@@ -137,11 +144,20 @@ function SeatTiles({ booking }: { booking: Booking }) {
       </h2>
       <ul className="grid grid-cols-[repeat(auto-fill,minmax(7rem,1fr))] gap-2.5">
         {booking.seat_numbers.map((number) => {
-          const { row, seat } = seatOf(number);
+          const place = seatPlace(house, number);
+          const row = place?.row ?? '';
+          const seat = place?.number ?? number;
           return (
             <li key={number} className="rounded-lg bg-accent-soft px-4 py-3 text-accent-ink">
-              <span className="block text-xs font-semibold">{t`Row ${row}`}</span>
-              <span className="figures block text-xl font-bold">{t`Seat ${seat}`}</span>
+              {place?.section ? (
+                <span className="block text-xs font-semibold wrap-anywhere">{place.section}</span>
+              ) : null}
+              {place ? (
+                <span className="block text-xs font-semibold wrap-anywhere">{t`Row ${row}`}</span>
+              ) : null}
+              <span className="figures block text-xl font-bold">
+                {place ? t`Seat ${seat}` : t`No. ${seat}`}
+              </span>
             </li>
           );
         })}

@@ -2,6 +2,7 @@ import { plural, t } from '@lingui/core/macro';
 import { Link } from '@tanstack/react-router';
 import { Hourglass, Ticket } from 'lucide-react';
 import { useMyBookings } from '@/api/bookings';
+import { useHouse } from '@/api/houses';
 import type { Booking, Me } from '@/api/types';
 import { Failure } from '@/app/ErrorScreen';
 import { useTitle } from '@/app/title';
@@ -135,6 +136,7 @@ function BookingRow({ booking, quiet }: { booking: Booking; quiet: boolean }) {
 }
 
 function SeatsOrPlace({ booking }: { booking: Booking }) {
+  const house = useHouse(booking.event);
   if (booking.status === 'waiting') {
     const position = booking.position ?? booking.waiting_number ?? 0;
     const party = plural(booking.seats, { one: 'party of #', other: 'party of #' });
@@ -145,5 +147,8 @@ function SeatsOrPlace({ booking }: { booking: Booking }) {
       </span>
     );
   }
-  return seatSummary(booking.seat_numbers) || plural(booking.seats, { one: '# seat', other: '# seats' });
+  const known = house !== undefined && booking.seat_numbers.length > 0;
+  return known
+    ? seatSummary(house, booking.seat_numbers)
+    : plural(booking.seats, { one: '# seat', other: '# seats' });
 }

@@ -6,12 +6,13 @@ import type { Booking } from '@/api/types';
 import { explain } from '@/app/explain';
 import { useIntents } from '@/lib/intent';
 import { seatLabel } from '@/lib/seatNames';
+import type { House } from '@/seatmap/house';
 import { Button } from '@/ui/Button';
 import { Confirm, Dialog } from '@/ui/Dialog';
 import { toast } from '@/ui/toast';
 
 /** Giving back seats or the whole booking, while that is still possible. */
-export function ChangeBooking({ booking }: { booking: Booking }) {
+export function ChangeBooking({ booking, house }: { booking: Booking; house: House | null | undefined }) {
   const [asking, setAsking] = useState<'all' | 'some' | null>(null);
   if (booking.status === 'cancelled' || booking.event?.status !== 'upcoming') return null;
   const waiting = booking.status === 'waiting';
@@ -27,7 +28,7 @@ export function ChangeBooking({ booking }: { booking: Booking }) {
         {waiting ? t`Leave the waitlist` : t`Cancel booking`}
       </Button>
       <CancelAll booking={booking} open={asking === 'all'} onClose={close} />
-      {asking === 'some' ? <CancelSome booking={booking} onClose={close} /> : null}
+      {asking === 'some' ? <CancelSome booking={booking} house={house} onClose={close} /> : null}
     </div>
   );
 }
@@ -81,7 +82,15 @@ function CancelAll({ booking, open, onClose }: { booking: Booking; open: boolean
   );
 }
 
-function CancelSome({ booking, onClose }: { booking: Booking; onClose: () => void }) {
+function CancelSome({
+  booking,
+  house,
+  onClose,
+}: {
+  booking: Booking;
+  house: House | null | undefined;
+  onClose: () => void;
+}) {
   const [chosen, setChosen] = useState<ReadonlySet<number>>(new Set());
   const cancel = useCancelSeats();
   const intents = useIntents();
@@ -139,7 +148,7 @@ function CancelSome({ booking, onClose }: { booking: Booking; onClose: () => voi
                   checked={chosen.has(seat)}
                   onChange={() => toggle(seat)}
                 />
-                {seatLabel(seat)}
+                {seatLabel(house, seat)}
               </label>
             </li>
           ))}

@@ -15,13 +15,20 @@ import type { HistoryEntry } from '@/api/types';
 import { explain } from '@/app/explain';
 import { moment } from '@/lib/format';
 import { seatSummary } from '@/lib/seatNames';
+import type { House } from '@/seatmap/house';
 import { Card } from '@/ui/Card';
 import { Notice } from '@/ui/Notice';
 import { Loading, Skeleton } from '@/ui/Skeleton';
 import { cancelReason } from './status';
 
 /** Everything that ever happened to a booking, newest first. */
-export function HistoryTimeline({ bookingId }: { bookingId: string }) {
+export function HistoryTimeline({
+  bookingId,
+  house,
+}: {
+  bookingId: string;
+  house: House | null | undefined;
+}) {
   const { data, isPending, error } = useBookingHistory(bookingId);
   const entries = [...(data?.items ?? [])].sort(
     (a, b) => Date.parse(b.created_at) - Date.parse(a.created_at),
@@ -39,7 +46,7 @@ export function HistoryTimeline({ bookingId }: { bookingId: string }) {
       ) : (
         <ol className="relative space-y-5 before:absolute before:top-3 before:bottom-3 before:left-[1.05rem] before:w-px before:bg-line">
           {entries.map((entry) => (
-            <Entry key={entry.id} entry={entry} />
+            <Entry key={entry.id} entry={entry} house={house} />
           ))}
         </ol>
       )}
@@ -47,8 +54,8 @@ export function HistoryTimeline({ bookingId }: { bookingId: string }) {
   );
 }
 
-function Entry({ entry }: { entry: HistoryEntry }) {
-  const { icon: Icon, title, text } = describe(entry);
+function Entry({ entry, house }: { entry: HistoryEntry; house: House | null | undefined }) {
+  const { icon: Icon, title, text } = describe(entry, house);
   const actor = actorName(entry.actor);
   return (
     <li className="relative flex gap-3.5">
@@ -72,10 +79,10 @@ interface Told {
   text: string | null;
 }
 
-function describe(entry: HistoryEntry): Told {
+function describe(entry: HistoryEntry, house: House | null | undefined): Told {
   const n = entry.seats;
   const place = entry.waiting_number ?? 0;
-  const seats = seatSummary(entry.seat_numbers);
+  const seats = seatSummary(house, entry.seat_numbers);
   const before = entry.details.seat_numbers_before ?? [];
   switch (entry.action) {
     case 'confirmed':
@@ -94,7 +101,7 @@ function describe(entry: HistoryEntry): Told {
       return { icon: PartyPopper, title: t`Promoted from the waitlist`, text: seats };
     case 'seats_cancelled': {
       const given = before.filter((seat) => !entry.seat_numbers.includes(seat));
-      const back = seatSummary(given);
+      const back = seatSummary(house, given);
       return {
         icon: TicketMinus,
         title: plural(given.length, { one: '# seat given back', other: '# seats given back' }),
@@ -102,7 +109,7 @@ function describe(entry: HistoryEntry): Told {
       };
     }
     case 'moved': {
-      const left = seatSummary(before);
+      const left = seatSummary(house, before);
       return { icon: Armchair, title: t`Moved to other seats`, text: t`${seats} instead of ${left}` };
     }
     case 'resized':
@@ -115,7 +122,7 @@ function describe(entry: HistoryEntry): Told {
       return {
         icon: TicketX,
         title: t`Cancelled`,
-        text: cancelReason(entry.details.reason) ?? seatSummary(before),
+        text: cancelReason(entry.details.reason) ?? seatSummary(house, before),
       };
     default:
       return { icon: CircleDot, title: t`Changed`, text: seats };

@@ -5,6 +5,7 @@ import { type ReactNode, useState } from 'react';
 import { signInUrl } from '@/api/me';
 import type { Booking, Event, Me } from '@/api/types';
 import { seatSummary } from '@/lib/seatNames';
+import type { House } from '@/seatmap/house';
 import { Button, buttonClass } from '@/ui/Button';
 import { Card } from '@/ui/Card';
 import { Notice } from '@/ui/Notice';
@@ -18,6 +19,7 @@ import type { HoldingsControl } from './useHoldings';
 
 interface Props {
   event: Event;
+  house: House | null | undefined;
   me: Me | null | undefined;
   mine: readonly Booking[];
   offer: Offer;
@@ -26,27 +28,28 @@ interface Props {
 }
 
 /** Beside the map: what one has, what one can get, and getting it. */
-export function BookingPanel({ event, me, mine, offer, holdings, flow }: Props) {
+export function BookingPanel({ event, house, me, mine, offer, holdings, flow }: Props) {
   return (
     <Card className="p-5 lg:sticky lg:top-20">
       <div className="space-y-4">
-        <Mine bookings={mine} />
+        <Mine bookings={mine} house={house} />
         <Offered
           event={event}
+          house={house}
           me={me}
           offer={offer}
           holdings={holdings}
           flow={flow}
           inLine={mine.some((b) => b.status === 'waiting')}
         />
-        <Refusal event={event} holdings={holdings} flow={flow} />
+        <Refusal event={event} house={house} holdings={holdings} flow={flow} />
       </div>
-      <BookingResult booking={flow.result} event={event} onClose={flow.dismiss} />
+      <BookingResult booking={flow.result} event={event} house={house} onClose={flow.dismiss} />
     </Card>
   );
 }
 
-function Mine({ bookings }: { bookings: readonly Booking[] }) {
+function Mine({ bookings, house }: { bookings: readonly Booking[]; house: House | null | undefined }) {
   const live = bookings.filter((b) => b.status !== 'cancelled');
   if (live.length === 0) return null;
   return (
@@ -69,7 +72,7 @@ function Mine({ bookings }: { bookings: readonly Booking[] }) {
                 </span>
                 <span className="block text-ink/80">
                   {booking.status === 'confirmed'
-                    ? seatSummary(booking.seat_numbers)
+                    ? seatSummary(house, booking.seat_numbers)
                     : plural(booking.seats, {
                         one: 'waiting for # seat',
                         other: 'waiting for # seats together',
@@ -84,7 +87,15 @@ function Mine({ bookings }: { bookings: readonly Booking[] }) {
   );
 }
 
-function Offered({ event, me, offer, holdings, flow, inLine }: Omit<Props, 'mine'> & { inLine: boolean }) {
+function Offered({
+  event,
+  house,
+  me,
+  offer,
+  holdings,
+  flow,
+  inLine,
+}: Omit<Props, 'mine'> & { inLine: boolean }) {
   const [again, setAgain] = useState(false);
   if (offer.kind === 'closed') return <Closed why={offer.why} />;
   if (offer.kind === 'full') return <Full none={offer.none} />;
@@ -111,7 +122,7 @@ function Offered({ event, me, offer, holdings, flow, inLine }: Omit<Props, 'mine
     );
   }
   if (offer.kind === 'book' && holdings.state.wanted.length > 0)
-    return <Chosen holdings={holdings} flow={flow} />;
+    return <Chosen house={house} holdings={holdings} flow={flow} />;
   if (offer.kind === 'wait' && inLine && !again) {
     return (
       <Button look="secondary" className="w-full" onClick={() => setAgain(true)}>

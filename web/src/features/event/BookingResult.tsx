@@ -3,6 +3,7 @@ import { Check, Hourglass } from 'lucide-react';
 import type { Booking, Event } from '@/api/types';
 import { longDate, timeOfDay } from '@/lib/format';
 import { seatLabel } from '@/lib/seatNames';
+import type { House } from '@/seatmap/house';
 import { Button, ButtonLink } from '@/ui/Button';
 import { Dialog } from '@/ui/Dialog';
 
@@ -12,10 +13,12 @@ const LISTED = 12;
 export function BookingResult({
   booking,
   event,
+  house,
   onClose,
 }: {
   booking: Booking | null;
   event: Event;
+  house: House | null | undefined;
   onClose: () => void;
 }) {
   if (!booking) return null;
@@ -57,7 +60,7 @@ export function BookingResult({
             </p>
             <ul className="mt-1 text-sm text-muted">
               {booking.seat_numbers.slice(0, LISTED).map((seat) => (
-                <li key={seat}>{seatLabel(seat)}</li>
+                <li key={seat}>{seatLabel(house, seat)}</li>
               ))}
               {booking.seat_numbers.length > LISTED ? <li>{t`… and more`}</li> : null}
             </ul>

@@ -2,6 +2,7 @@ import { plural, t } from '@lingui/core/macro';
 import { Timer, X } from 'lucide-react';
 import { countdown } from '@/lib/format';
 import { seatLabel, seatSummary } from '@/lib/seatNames';
+import type { House } from '@/seatmap/house';
 import { Button } from '@/ui/Button';
 import { cx } from '@/ui/classes';
 import { Spinner } from '@/ui/Spinner';
@@ -12,10 +13,18 @@ const SOON_MS = 30_000;
 const LISTED = 8;
 
 /** The seats one has chosen, how long they are held, and booking them. */
-export function Chosen({ holdings, flow }: { holdings: HoldingsControl; flow: BookFlow }) {
+export function Chosen({
+  house,
+  holdings,
+  flow,
+}: {
+  house: House | null | undefined;
+  holdings: HoldingsControl;
+  flow: BookFlow;
+}) {
   const { wanted, held, expiresAt, sending, away } = holdings.state;
   const seats = [...wanted].sort((a, b) => a - b);
-  const summary = seatSummary(seats);
+  const summary = seatSummary(house, seats);
   return (
     <div>
       <div className="flex items-center justify-between gap-3">
@@ -34,10 +43,10 @@ export function Chosen({ holdings, flow }: { holdings: HoldingsControl; flow: Bo
               key={seat}
               className="flex items-center justify-between gap-2 py-1 pr-1 pl-4 text-sm font-medium"
             >
-              {seatLabel(seat)}
+              {seatLabel(house, seat)}
               <button
                 type="button"
-                aria-label={t`Give back ${seatLabel(seat)}`}
+                aria-label={t`Give back ${seatLabel(house, seat)}`}
                 onClick={() => holdings.toggle(seat, holdings.limit)}
                 className="grid size-9 place-items-center rounded-full text-muted hover:bg-sunken hover:text-ink"
               >

@@ -1,18 +1,15 @@
 import { useEffect, useRef } from 'react';
-import { drawSeat, Look } from '@/seatmap';
+import { drawSeat, type Look } from '@/seatmap';
 import { lookName } from './looks';
 import { seatThemeFor } from './seatTheme';
 
-const SHOWN = [Look.free, Look.mineHeld, Look.held, Look.booked] as const;
-/** Without holds nobody's choosing is seen but one's own. */
-const SHOWN_PAUSED = [Look.free, Look.selected, Look.booked] as const;
 const SIZE = 20;
 
 /** What the seats' shapes mean, drawn by the same hand as the map's. */
-export function Legend({ dark, paused }: { dark: boolean; paused: boolean }) {
+export function Legend({ dark, shown }: { dark: boolean; shown: readonly Look[] }) {
   return (
     <ul className="flex flex-wrap gap-x-5 gap-y-1.5 py-1 text-sm text-muted">
-      {(paused ? SHOWN_PAUSED : SHOWN).map((look) => (
+      {shown.map((look) => (
         <li key={look} className="flex items-center gap-2">
           <Glyph look={look} dark={dark} />
           {lookName(look)}

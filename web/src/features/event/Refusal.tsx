@@ -5,6 +5,7 @@ import type { Event } from '@/api/types';
 import { explain } from '@/app/explain';
 import { countdown } from '@/lib/format';
 import { seatSummary } from '@/lib/seatNames';
+import type { House } from '@/seatmap/house';
 import { ButtonLink } from '@/ui/Button';
 import { Notice } from '@/ui/Notice';
 import type { BookFlow } from './useBookFlow';
@@ -13,10 +14,12 @@ import type { HoldingsControl } from './useHoldings';
 /** Why a choice or a booking didn't work, and what one can do about it. */
 export function Refusal({
   event,
+  house,
   holdings,
   flow,
 }: {
   event: Event;
+  house: House | null | undefined;
   holdings: HoldingsControl;
   flow: BookFlow;
 }) {
@@ -36,7 +39,7 @@ export function Refusal({
               : t`Somebody was faster`
           }
         >
-          {seatSummary(lost)}
+          {seatSummary(house, lost)}
         </Notice>
       ) : null}
       {refusal ? (

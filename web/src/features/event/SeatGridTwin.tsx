@@ -7,8 +7,10 @@ import {
   moveForKey,
   nextSeat,
   ROWS_PER_PAGE,
+  ROWS_PER_SECTION,
   rowOfSeat,
   type SeatRow,
+  type SeatSection,
   sectionOfSeat,
 } from '@/seatmap';
 import { lookName } from './looks';
@@ -17,6 +19,8 @@ interface Props {
   layout: Layout;
   looks: Uint8Array;
   canPick: boolean;
+  /** What can be pressed; by default what can be booked or given back. */
+  choosable?: ((look: Look) => boolean) | undefined;
   onSeat: (seat: number) => void;
   /** The seat that the keyboard is on, for the map to mark; undefined when it leaves. */
   onFocusSeat: (seat: number | undefined) => void;
@@ -26,7 +30,14 @@ interface Props {
  * The map for keyboard and screen reader: a grid of the current section with
  * one tab stop. It is not seen; the canvas draws where its focus is.
  */
-export function SeatGridTwin({ layout, looks, canPick, onSeat, onFocusSeat }: Props) {
+export function SeatGridTwin({
+  layout,
+  looks,
+  canPick,
+  choosable = isChoosable,
+  onSeat,
+  onFocusSeat,
+}: Props) {
   const [current, setCurrent] = useState(1);
   const grid = useRef<HTMLDivElement>(null);
   const seat = current <= layout.seatCount ? current : 1;
@@ -40,7 +51,6 @@ export function SeatGridTwin({ layout, looks, canPick, onSeat, onFocusSeat }: Pr
     // The button may belong to a section that is only drawn after this.
     requestAnimationFrame(() => grid.current?.querySelector<HTMLElement>(`[data-seat="${next}"]`)?.focus());
   };
-  const name = section.name;
   return (
     <div className="sr-only">
       <p id="seat-keys">
@@ -51,7 +61,7 @@ export function SeatGridTwin({ layout, looks, canPick, onSeat, onFocusSeat }: Pr
         ref={grid}
         role="grid"
         tabIndex={-1}
-        aria-label={layout.sections.length > 1 ? t`Seats, rows ${name}` : t`Seats`}
+        aria-label={gridName(section, layout.sections.length)}
         aria-describedby="seat-keys"
         aria-multiselectable="true"
         aria-rowcount={layout.rows.length}
@@ -65,13 +75,15 @@ export function SeatGridTwin({ layout, looks, canPick, onSeat, onFocusSeat }: Pr
           if (!e.currentTarget.contains(e.relatedTarget)) onFocusSeat(undefined);
         }}
       >
-        {section.rows.map((r) => (
+        {rowsAround(section.rows, row).map((r) => (
           <Row
             key={r.index}
             row={r}
+            section={section.named ? section.name : ''}
             looks={textOf(looks, r)}
             stop={r.index === row.index ? seat : 0}
             canPick={canPick}
+            choosable={choosable}
             onSeat={onSeat}
             onFocus={(s) => {
               setCurrent(s);
@@ -84,6 +96,21 @@ export function SeatGridTwin({ layout, looks, canPick, onSeat, onFocusSeat }: Pr
   );
 }
 
+/** Rows of a long section on each side of the current one that are there; few moves go further. */
+const ROWS_AROUND = 12;
+
+// A section may have thousands of seats: then only those near the focus are there.
+function rowsAround(rows: readonly SeatRow[], row: SeatRow): readonly SeatRow[] {
+  if (rows.length <= ROWS_PER_SECTION) return rows;
+  const at = row.index - (rows[0]?.index ?? 0);
+  return rows.slice(Math.max(0, at - ROWS_AROUND), at + ROWS_AROUND + 1);
+}
+
+function gridName({ named, name }: SeatSection, sections: number): string {
+  if (named) return t`Seats, ${name}`;
+  return sections > 1 ? t`Seats, rows ${name}` : t`Seats`;
+}
+
 // A row's looks as one text, so that rows in which nothing changed aren't
 // drawn again when the map moves twenty times a second.
 function textOf(looks: Uint8Array, row: SeatRow): string {
@@ -94,15 +121,18 @@ function textOf(looks: Uint8Array, row: SeatRow): string {
 
 interface RowProps {
   row: SeatRow;
+  /** Empty where it has no name of its own. */
+  section: string;
   looks: string;
   stop: number;
   canPick: boolean;
+  choosable: (look: Look) => boolean;
   onSeat: (seat: number) => void;
   onFocus: (seat: number) => void;
 }
 
 const Row = memo(
-  function Row({ row, looks, stop, canPick, onSeat, onFocus }: RowProps) {
+  function Row({ row, section, looks, stop, canPick, choosable, onSeat, onFocus }: RowProps) {
     const label = row.label;
     return (
       // biome-ignore lint/a11y/useSemanticElements: part of the grid above.
@@ -111,6 +141,7 @@ const Row = memo(
           const look = Number(looks[i]) as Look;
           const state = lookName(look);
           const mine = look >= 4;
+          const number = row.first + i;
           return (
             // biome-ignore lint/a11y/useSemanticElements: part of the grid above.
             <button
@@ -120,11 +151,13 @@ const Row = memo(
               data-seat={seat}
               tabIndex={seat === stop ? 0 : -1}
               aria-selected={mine}
-              aria-disabled={!canPick || !isChoosable(look)}
+              aria-disabled={!canPick || !choosable(look)}
               onClick={() => onSeat(seat)}
               onFocus={() => onFocus(seat)}
             >
-              {t`Row ${label}, seat ${seat}, ${state}`}
+              {section
+                ? t`${section}, row ${label}, seat ${number}, ${state}`
+                : t`Row ${label}, seat ${number}, ${state}`}
             </button>
           );
         })}
@@ -132,5 +165,10 @@ const Row = memo(
     );
   },
   // Handlers are new on every render and always do the same; what is seen decides.
-  (a, b) => a.row === b.row && a.looks === b.looks && a.stop === b.stop && a.canPick === b.canPick,
+  (a, b) =>
+    a.row === b.row &&
+    a.section === b.section &&
+    a.looks === b.looks &&
+    a.stop === b.stop &&
+    a.canPick === b.canPick,
 );

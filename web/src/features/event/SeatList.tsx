@@ -1,10 +1,11 @@
 import { plural, t } from '@lingui/core/macro';
 import { Check } from 'lucide-react';
-import { useState } from 'react';
+import { useMemo, useState } from 'react';
 import { isChoosable, type Layout, Look, type SeatRow } from '@/seatmap';
 import { cx } from '@/ui/classes';
 import { Field, Select } from '@/ui/Field';
 import { lookName } from './looks';
+import { type SeatGroup, seatGroups } from './seatGroups';
 
 interface Props {
   layout: Layout;
@@ -16,45 +17,44 @@ interface Props {
 /** The hall as text: section, row, seat. It does all that the map does. */
 export function SeatList({ layout, looks, canPick, onSeat }: Props) {
   const [index, setIndex] = useState(0);
-  const section = layout.sections[index] ?? layout.sections[0];
-  if (!section) return null;
+  const groups = useMemo(() => seatGroups(layout), [layout]);
+  const group = groups[index] ?? groups[0];
+  if (!group) return null;
   return (
     <div className="rounded-xl border border-line bg-surface p-5 shadow-card">
-      {layout.sections.length > 1 ? (
+      {groups.length > 1 ? (
         <Field label={t`Section`} className="mb-5 max-w-xs">
           {(control) => (
             <Select {...control} value={index} onChange={(e) => setIndex(Number(e.target.value))}>
-              {layout.sections.map((s) => {
-                const free = s.rows.reduce((sum, row) => sum + freeIn(row, looks), 0);
-                const name = s.name;
-                return (
-                  <option key={s.index} value={s.index}>
-                    {t`Rows ${name} (${free} free)`}
-                  </option>
-                );
-              })}
+              {groups.map((g, i) => (
+                <option key={g.rows[0]?.index} value={i}>
+                  {groupName(g, looks)}
+                </option>
+              ))}
             </Select>
           )}
         </Field>
       ) : null}
       <ul className="space-y-5">
-        {section.rows.map((row) => {
-          const label = row.label;
+        {group.rows.map((row) => {
+          const { label, first } = row;
+          const { section } = group;
           const free = freeIn(row, looks);
           return (
             <li key={row.index}>
               <h3 className="mb-2 flex items-baseline gap-2 text-sm font-semibold">
-                {t`Row ${label}`}
+                {section ? t`${section} · Row ${label}` : t`Row ${label}`}
                 <span className="font-normal text-muted">
                   {plural(free, { 0: 'full', one: '# free', other: '# free' })}
                 </span>
               </h3>
               <ul className="grid grid-cols-[repeat(auto-fill,minmax(3.1rem,1fr))] gap-1.5">
-                {[...row.seats].map((seat) => (
+                {[...row.seats].map((seat, i) => (
                   <li key={seat}>
                     <SeatButton
-                      seat={seat}
-                      row={row.label}
+                      section={section}
+                      row={label}
+                      number={first + i}
                       look={(looks[seat - 1] ?? Look.blocked) as Look}
                       canPick={canPick}
                       onPress={() => onSeat(seat)}
@@ -68,6 +68,12 @@ export function SeatList({ layout, looks, canPick, onSeat }: Props) {
       </ul>
     </div>
   );
+}
+
+function groupName({ section, range, rows }: SeatGroup, looks: Uint8Array): string {
+  const free = rows.reduce((sum, row) => sum + freeIn(row, looks), 0);
+  if (section === '') return t`Rows ${range} (${free} free)`;
+  return range === '' ? t`${section} (${free} free)` : t`${section}, rows ${range} (${free} free)`;
 }
 
 function freeIn(row: SeatRow, looks: Uint8Array): number {
@@ -87,14 +93,16 @@ const STYLES: Record<Look, string> = {
 };
 
 function SeatButton({
-  seat,
+  section,
   row,
+  number,
   look,
   canPick,
   onPress,
 }: {
-  seat: number;
+  section: string;
   row: string;
+  number: number;
   look: Look;
   canPick: boolean;
   onPress: () => void;
@@ -106,7 +114,11 @@ function SeatButton({
       type="button"
       aria-pressed={chosen}
       aria-disabled={!canPick || !isChoosable(look)}
-      aria-label={t`Row ${row}, seat ${seat}, ${state}`}
+      aria-label={
+        section
+          ? t`${section}, row ${row}, seat ${number}, ${state}`
+          : t`Row ${row}, seat ${number}, ${state}`
+      }
       onClick={onPress}
       className={cx(
         'figures inline-flex h-11 w-full items-center justify-center gap-1 rounded-md border px-1.5 text-sm font-semibold',
@@ -115,7 +127,7 @@ function SeatButton({
       )}
     >
       {chosen ? <Check aria-hidden="true" className="size-3.5 shrink-0" /> : null}
-      {seat}
+      {number}
     </button>
   );
 }

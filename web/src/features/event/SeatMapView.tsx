@@ -14,8 +14,10 @@ interface Props {
   looks: Uint8Array;
   mine: Mine;
   canPick: boolean;
-  /** There are no holds to be seen or made. */
-  paused: boolean;
+  /** What can be pressed; by default what can be booked or given back. */
+  choosable?: (look: Look) => boolean;
+  /** The looks that the legend explains. */
+  legend: readonly Look[];
   onSeat: (seat: number) => void;
 }
 
@@ -23,7 +25,7 @@ interface Props {
  * The hall, drawn on a canvas for the eye and the finger. For the keyboard and
  * the ear a grid of the current section lies under it; its focus is drawn here.
  */
-export function SeatMapView({ layout, seats, looks, mine, canPick, paused, onSeat }: Props) {
+export function SeatMapView({ layout, seats, looks, mine, canPick, choosable, legend, onSeat }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const map = useRef<SeatMap | null>(null);
   const pick = useRef(onSeat);
@@ -42,6 +44,7 @@ export function SeatMapView({ layout, seats, looks, mine, canPick, paused, onSea
       stageLabel: t`Stage`,
       onSeat: (seat) => pick.current(seat),
       onHover: (seat, at) => setHover(seat === undefined ? null : { seat, at }),
+      ...(choosable ? { choosable } : {}),
       reducedMotion: window.matchMedia('(prefers-reduced-motion: reduce)').matches,
     });
     map.current = made;
@@ -49,7 +52,7 @@ export function SeatMapView({ layout, seats, looks, mine, canPick, paused, onSea
       map.current = null;
       made.destroy();
     };
-  }, []);
+  }, [choosable]);
 
   useEffect(() => {
     map.current?.show(layout, seats, mine);
@@ -76,12 +79,13 @@ export function SeatMapView({ layout, seats, looks, mine, canPick, paused, onSea
           layout={layout}
           looks={looks}
           canPick={canPick}
+          choosable={choosable}
           onSeat={onSeat}
           onFocusSeat={(seat) => map.current?.setFocus(seat)}
         />
       </div>
       <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2 border-t border-line py-2 pr-2 pl-5">
-        <Legend dark={dark} paused={paused} />
+        <Legend dark={dark} shown={legend} />
         <div className="ml-auto flex">
           <MapButton label={t`Zoom in`} onPress={() => map.current?.zoomIn()} icon={<Plus />} />
           <MapButton label={t`Zoom out`} onPress={() => map.current?.zoomOut()} icon={<Minus />} />
@@ -125,6 +129,7 @@ function HoverLabel({
       className="floating pointer-events-none absolute top-0 left-0 z-10 px-3 py-1.5 text-sm whitespace-nowrap"
       style={{ transform: `translate(calc(${at.x}px - 50%), calc(${at.y}px - 100% - 14px))` }}
     >
+      {name.section ? <span className="block text-xs text-muted">{name.section}</span> : null}
       <span className="font-semibold">{t`Row ${name.row} · Seat ${name.seat}`}</span>{' '}
       <span className="text-muted">{lookName(look as Look)}</span>
     </div>

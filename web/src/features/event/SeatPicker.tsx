@@ -2,10 +2,21 @@ import { t } from '@lingui/core/macro';
 import { List, Map as MapIcon } from 'lucide-react';
 import { useMemo, useState } from 'react';
 import { useMyBookings } from '@/api/bookings';
+import { useHouse } from '@/api/houses';
 import { useMe } from '@/api/me';
 import { useOrganization } from '@/api/organizations';
 import type { Event } from '@/api/types';
-import { defaultLayout, isChoosable, looksOf, type Mine, withoutHolds } from '@/seatmap';
+import {
+  defaultLayout,
+  houseLayout,
+  isChoosable,
+  Look,
+  looksOf,
+  type Mine,
+  SeatState,
+  type Seats,
+  withoutHolds,
+} from '@/seatmap';
 import { Segmented } from '@/ui/Segmented';
 import { Skeleton } from '@/ui/Skeleton';
 import { BookingPanel } from './BookingPanel';
@@ -46,7 +57,11 @@ export function SeatPicker({ event }: { event: Event }) {
   // A hold that can't be seen to end is not shown, one's own before all.
   const seats = useMemo(() => (told && paused ? withoutHolds(told) : told), [told, paused]);
   const slots = seats?.states.length ?? 0;
-  const layout = useMemo(() => (slots > 0 ? defaultLayout(slots) : undefined), [slots]);
+  const house = useHouse(event);
+  const layout = useMemo(() => {
+    if (house) return houseLayout(house);
+    return house === null && slots > 0 ? defaultLayout(slots) : undefined;
+  }, [house, slots]);
   const overlay = useMemo<Mine>(() => {
     const granted = new Set(held);
     return {
@@ -92,7 +107,7 @@ export function SeatPicker({ event }: { event: Event }) {
             looks={looks}
             mine={overlay}
             canPick={canPick}
-            paused={paused}
+            legend={legendFor(seats, paused)}
             onSeat={toggle}
           />
         ) : (
@@ -100,6 +115,7 @@ export function SeatPicker({ event }: { event: Event }) {
         )}
         <BookingPanel
           event={event}
+          house={house}
           me={asking ? undefined : me}
           mine={mine}
           offer={offer}
@@ -110,6 +126,14 @@ export function SeatPicker({ event }: { event: Event }) {
       <PickBar holdings={holdings} flow={flow} visible={canPick} />
     </section>
   );
+}
+
+/** Without holds nobody's choosing is seen but one's own; seats off sale are explained where there are any. */
+function legendFor(seats: Seats, paused: boolean): readonly Look[] {
+  const looks: Look[] = paused
+    ? [Look.free, Look.selected, Look.booked]
+    : [Look.free, Look.mineHeld, Look.held, Look.booked];
+  return seats.counts[SeatState.blocked] > 0 ? [...looks, Look.blocked] : looks;
 }
 
 function ViewLabel({ icon, text }: { icon: React.ReactNode; text: string }) {

@@ -3,6 +3,7 @@ import { History } from 'lucide-react';
 import type { useEventAudit } from '@/api/audit';
 import { Failure } from '@/app/ErrorScreen';
 import { longDate, viewerZone } from '@/lib/format';
+import type { House } from '@/seatmap/house';
 import { Button } from '@/ui/Button';
 import { Card } from '@/ui/Card';
 import { cx } from '@/ui/classes';
@@ -19,12 +20,15 @@ export function AuditList({
   narrowed,
   onClear,
   onOnly,
+  house,
 }: {
   list: ReturnType<typeof useEventAudit>;
   narrowed?: boolean;
   onClear?: () => void;
   /** Narrows the list to somebody or something; absent where that can't be. */
   onOnly?: Only;
+  /** Of the event that all entries are about, if there is one. */
+  house?: House | null | undefined;
 }) {
   if (list.isPending) {
     return (
@@ -67,7 +71,7 @@ export function AuditList({
           <Card className="overflow-hidden">
             <ol className="divide-y divide-line">
               {ofDay.map((entry) => (
-                <AuditRow key={entry.id} entry={entry} onOnly={onOnly} />
+                <AuditRow key={entry.id} entry={entry} house={house} onOnly={onOnly} />
               ))}
             </ol>
           </Card>

@@ -1,6 +1,7 @@
 import { t } from '@lingui/core/macro';
 import { Link } from '@tanstack/react-router';
 import {
+  Ban,
   Building2,
   CalendarCog,
   CalendarPlus,
@@ -8,6 +9,7 @@ import {
   ChevronDown,
   CircleDot,
   Hourglass,
+  LayoutGrid,
   type LucideIcon,
   MailPlus,
   MailX,
@@ -21,6 +23,7 @@ import {
 import { useId, useState } from 'react';
 import type { AuditEntry } from '@/api/types';
 import { moment, timeOfDay } from '@/lib/format';
+import type { House } from '@/seatmap/house';
 import { TONES, type Tone } from '@/ui/Badge';
 import { cx } from '@/ui/classes';
 import type { Only } from './AuditList';
@@ -44,6 +47,8 @@ const LOOKS: Partial<Record<string, { icon: LucideIcon; tone: Tone }>> = {
   'event.updated': { icon: CalendarCog, tone: 'accent' },
   'event.cancelled': { icon: CalendarX2, tone: 'bad' },
   'event.deleted': { icon: CalendarX2, tone: 'bad' },
+  'event.layout_changed': { icon: LayoutGrid, tone: 'accent' },
+  'event.blocks_changed': { icon: Ban, tone: 'warn' },
   'event.booked_for': { icon: Ticket, tone: 'good' },
   'event.booking_cancelled': { icon: TicketX, tone: 'warn' },
   'event.seats_cancelled': { icon: TicketX, tone: 'neutral' },
@@ -51,7 +56,15 @@ const LOOKS: Partial<Record<string, { icon: LucideIcon; tone: Tone }>> = {
 };
 
 /** One line of the record; before and after open below it. */
-export function AuditRow({ entry, onOnly }: { entry: AuditEntry; onOnly?: Only | undefined }) {
+export function AuditRow({
+  entry,
+  house,
+  onOnly,
+}: {
+  entry: AuditEntry;
+  house?: House | null | undefined;
+  onOnly?: Only | undefined;
+}) {
   const [open, setOpen] = useState(false);
   const id = useId();
   const { icon: Icon, tone } = LOOKS[entry.action] ?? { icon: CircleDot, tone: 'neutral' as const };
@@ -93,13 +106,23 @@ export function AuditRow({ entry, onOnly }: { entry: AuditEntry; onOnly?: Only |
           className={cx('size-4 shrink-0 self-center text-muted transition-transform', open && 'rotate-180')}
         />
       </button>
-      {open ? <Details id={id} entry={entry} onOnly={onOnly} /> : null}
+      {open ? <Details id={id} entry={entry} house={house} onOnly={onOnly} /> : null}
     </li>
   );
 }
 
-function Details({ id, entry, onOnly }: { id: string; entry: AuditEntry; onOnly: Only | undefined }) {
-  const differences = differencesOf(entry);
+function Details({
+  id,
+  entry,
+  house,
+  onOnly,
+}: {
+  id: string;
+  entry: AuditEntry;
+  house: House | null | undefined;
+  onOnly: Only | undefined;
+}) {
+  const differences = differencesOf(entry, house);
   const untold = untoldOf(entry);
   const { actor, subject_id: subjectId } = entry;
   const who = actorName(entry);

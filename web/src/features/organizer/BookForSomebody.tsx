@@ -2,11 +2,13 @@ import { plural, t } from '@lingui/core/macro';
 import { Check, Hourglass, UserPlus } from 'lucide-react';
 import { type FormEvent, useId, useState } from 'react';
 import { useBookFor } from '@/api/bookings';
+import { useHouse } from '@/api/houses';
 import { ApiError, hasCode } from '@/api/problem';
 import type { Booking, Event } from '@/api/types';
 import { explain } from '@/app/explain';
 import { useIntents } from '@/lib/intent';
 import { seatSummary } from '@/lib/seatNames';
+import type { House } from '@/seatmap/house';
 import { Button, ButtonLink } from '@/ui/Button';
 import { Dialog } from '@/ui/Dialog';
 import { Field, Input } from '@/ui/Field';
@@ -19,6 +21,8 @@ import { seatNumbersIn } from './seatNumbers';
 
 /** The most seats that one booking can have. */
 const MOST = 1000;
+/** More seats than this are not named while they are typed. */
+const NAMED_MOST = 50;
 
 /** Books for somebody by their address, as a box office does on the phone. */
 export function BookForSomebody({ event }: { event: Event }) {
@@ -42,7 +46,8 @@ function BookForDialog({ event, onClose }: { event: Event; onClose: () => void }
   const [made, setMade] = useState<{ booking: Booking; address: string } | null>(null);
   const form = useId();
   const book = useBookFor(event.id);
-  if (made) return <Made {...made} onAnother={() => setMade(null)} onClose={onClose} />;
+  const house = useHouse(event);
+  if (made) return <Made {...made} house={house} onAnother={() => setMade(null)} onClose={onClose} />;
   return (
     <Dialog
       open
@@ -59,6 +64,7 @@ function BookForDialog({ event, onClose }: { event: Event; onClose: () => void }
       <BookForForm
         id={form}
         event={event}
+        house={house}
         book={book}
         onMade={(booking, address) => setMade({ booking, address })}
       />
@@ -71,11 +77,13 @@ type Choice = 'best' | 'named';
 function BookForForm({
   id,
   event,
+  house,
   book,
   onMade,
 }: {
   id: string;
   event: Event;
+  house: House | null | undefined;
   book: ReturnType<typeof useBookFor>;
   onMade: (booking: Booking, address: string) => void;
 }) {
@@ -87,6 +95,7 @@ function BookForForm({
   const intents = useIntents();
   const once = useOnce();
   const most = Math.min(event.max_seats_per_user ?? MOST, event.total_slots, MOST);
+  const typed = choice === 'named' ? (seatNumbersIn(numbers) ?? []) : [];
   const submit = (e: FormEvent) => {
     e.preventDefault();
     const address = addressIn(email.trim());
@@ -152,7 +161,11 @@ function BookForForm({
       ) : (
         <Field
           label={t`Seat numbers`}
-          hint={t`Such as 3-5, 8. Seats that you hold on the map are free to this booking.`}
+          hint={
+            typed.length > 0 && typed.length <= NAMED_MOST
+              ? seatSummary(house, typed)
+              : t`Such as 3-5, 8. Seats that you hold on the map are free to this booking.`
+          }
           error={wrong.numbers}
         >
           {(control) => (
@@ -168,13 +181,13 @@ function BookForForm({
         </Field>
       )}
       {book.error && !book.isPending && !wrong.email && !wrong.numbers ? (
-        <Refused error={book.error} />
+        <Refused error={book.error} house={house} />
       ) : null}
     </form>
   );
 }
 
-function Refused({ error }: { error: unknown }) {
+function Refused({ error, house }: { error: unknown; house: House | null | undefined }) {
   const gone = hasCode(error, 'seats_unavailable') ? error.seats('seat_numbers') : [];
   const booking = hasCode(error, 'duplicate_request') ? error.text('booking_id') : null;
   return (
@@ -193,7 +206,7 @@ function Refused({ error }: { error: unknown }) {
       {hasCode(error, 'seat_limit')
         ? t`With these they would have more seats than one person may have at this event.`
         : explain(error)}
-      {gone.length > 0 ? <span className="block font-semibold">{seatSummary(gone)}</span> : null}
+      {gone.length > 0 ? <span className="block font-semibold">{seatSummary(house, gone)}</span> : null}
     </Notice>
   );
 }
@@ -201,11 +214,13 @@ function Refused({ error }: { error: unknown }) {
 function Made({
   booking,
   address,
+  house,
   onAnother,
   onClose,
 }: {
   booking: Booking;
   address: string;
+  house: House | null | undefined;
   onAnother: () => void;
   onClose: () => void;
 }) {
@@ -243,7 +258,9 @@ function Made({
               ? plural(booking.seats, { one: '# seat booked', other: '# seats booked' })
               : t`Number ${position} on the waitlist`}
           </p>
-          {confirmed ? <p className="text-sm text-muted">{seatSummary(booking.seat_numbers)}</p> : null}
+          {confirmed ? (
+            <p className="text-sm text-muted">{seatSummary(house, booking.seat_numbers)}</p>
+          ) : null}
         </div>
       </div>
     </Dialog>

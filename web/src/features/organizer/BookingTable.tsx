@@ -7,6 +7,7 @@ import { Failure } from '@/app/ErrorScreen';
 import { bookerName, cancelReason } from '@/features/bookings/status';
 import { moment } from '@/lib/format';
 import { seatSummary } from '@/lib/seatNames';
+import type { House } from '@/seatmap/house';
 import { Avatar } from '@/ui/Avatar';
 import { Badge } from '@/ui/Badge';
 import { Button } from '@/ui/Button';
@@ -17,7 +18,15 @@ import { Loading, Skeleton } from '@/ui/Skeleton';
 type Kind = 'confirmed' | 'waiting' | 'cancelled';
 
 /** Bookings of one event as its organizer sees them; on a phone each becomes a card. */
-export function BookingTable({ list, kind }: { list: ReturnType<typeof useWaitlist>; kind: Kind }) {
+export function BookingTable({
+  list,
+  kind,
+  house,
+}: {
+  list: ReturnType<typeof useWaitlist>;
+  kind: Kind;
+  house: House | null | undefined;
+}) {
   if (list.isPending) {
     return (
       <Loading className="space-y-2">
@@ -36,7 +45,13 @@ export function BookingTable({ list, kind }: { list: ReturnType<typeof useWaitli
       <Card className="overflow-hidden">
         <ul className="divide-y divide-line">
           {bookings.map((booking, i) => (
-            <Row key={booking.id} booking={booking} kind={kind} position={booking.position ?? i + 1} />
+            <Row
+              key={booking.id}
+              booking={booking}
+              kind={kind}
+              house={house}
+              position={booking.position ?? i + 1}
+            />
           ))}
         </ul>
       </Card>
@@ -51,7 +66,17 @@ export function BookingTable({ list, kind }: { list: ReturnType<typeof useWaitli
   );
 }
 
-function Row({ booking, kind, position }: { booking: Booking; kind: Kind; position: number }) {
+function Row({
+  booking,
+  kind,
+  house,
+  position,
+}: {
+  booking: Booking;
+  kind: Kind;
+  house: House | null | undefined;
+  position: number;
+}) {
   const name = bookerName(booking);
   return (
     <li className="relative grid grid-cols-[auto_1fr] items-center gap-x-4 gap-y-1 px-4 py-3.5 transition-colors hover:bg-sunken md:grid-cols-[auto_1.2fr_1.4fr_auto]">
@@ -78,7 +103,7 @@ function Row({ booking, kind, position }: { booking: Booking; kind: Kind; positi
       </div>
       <p className="col-start-2 row-start-2 text-sm md:col-start-3 md:row-start-1">
         <span className="font-medium">{plural(booking.seats, { one: '# seat', other: '# seats' })}</span>
-        <span className="text-muted"> {detail(booking, kind)}</span>
+        <span className="text-muted"> {detail(booking, kind, house)}</span>
       </p>
       <time dateTime={booking.created_at} className="text-sm text-muted max-md:col-start-2 md:text-right">
         {moment(booking.created_at)}
@@ -87,13 +112,13 @@ function Row({ booking, kind, position }: { booking: Booking; kind: Kind; positi
   );
 }
 
-function detail(booking: Booking, kind: Kind): string {
+function detail(booking: Booking, kind: Kind, house: House | null | undefined): string {
   if (kind === 'waiting') return t`· number ${booking.waiting_number ?? 0}`;
   if (kind === 'cancelled') {
     const reason = cancelReason(booking.reason);
     return reason ? `· ${reason}` : '';
   }
-  return `· ${seatSummary(booking.seat_numbers)}`;
+  return `· ${seatSummary(house, booking.seat_numbers)}`;
 }
 
 function Nothing({ kind }: { kind: Kind }) {

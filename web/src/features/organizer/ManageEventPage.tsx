@@ -5,6 +5,7 @@ import { ExternalLink, Pencil } from 'lucide-react';
 import { useRef, useState } from 'react';
 import { useEventAudit } from '@/api/audit';
 import { useEvent, useEventBookings, useWaitlist } from '@/api/events';
+import { type Housed, useHouse } from '@/api/houses';
 import { keys } from '@/api/keys';
 import type { Event, Me } from '@/api/types';
 import { Failure } from '@/app/ErrorScreen';
@@ -132,14 +133,14 @@ function Manage({ event }: { event: Event }) {
           value={tab}
           onChange={setTab}
           items={[
-            { key: 'bookings', label: t`Bookings`, content: <Confirmed eventId={event.id} /> },
+            { key: 'bookings', label: t`Bookings`, content: <Confirmed event={event} /> },
             {
               key: 'waitlist',
               label: event.waiting_parties > 0 ? t`Waitlist (${event.waiting_parties})` : t`Waitlist`,
-              content: <Waiting eventId={event.id} />,
+              content: <Waiting event={event} />,
             },
-            { key: 'cancelled', label: t`Cancelled`, content: <Cancelled eventId={event.id} /> },
-            { key: 'record', label: t`Record`, content: <EventRecord eventId={event.id} /> },
+            { key: 'cancelled', label: t`Cancelled`, content: <Cancelled event={event} /> },
+            { key: 'record', label: t`Record`, content: <EventRecord event={event} /> },
           ]}
         />
       </div>
@@ -205,18 +206,22 @@ function BlockingHead({ event }: { event: Event }) {
   );
 }
 
-function Confirmed({ eventId }: { eventId: string }) {
-  return <BookingTable list={useEventBookings(eventId, 'confirmed')} kind="confirmed" />;
+function Confirmed({ event }: { event: Housed }) {
+  return (
+    <BookingTable list={useEventBookings(event.id, 'confirmed')} kind="confirmed" house={useHouse(event)} />
+  );
 }
 
-function Waiting({ eventId }: { eventId: string }) {
-  return <BookingTable list={useWaitlist(eventId)} kind="waiting" />;
+function Waiting({ event }: { event: Housed }) {
+  return <BookingTable list={useWaitlist(event.id)} kind="waiting" house={useHouse(event)} />;
 }
 
-function Cancelled({ eventId }: { eventId: string }) {
-  return <BookingTable list={useEventBookings(eventId, 'cancelled')} kind="cancelled" />;
+function Cancelled({ event }: { event: Housed }) {
+  return (
+    <BookingTable list={useEventBookings(event.id, 'cancelled')} kind="cancelled" house={useHouse(event)} />
+  );
 }
 
-function EventRecord({ eventId }: { eventId: string }) {
-  return <AuditList list={useEventAudit(eventId)} />;
+function EventRecord({ event }: { event: Housed }) {
+  return <AuditList list={useEventAudit(event.id)} house={useHouse(event)} />;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditEntry } from '@/api/types';
+import { House } from '@/seatmap/house';
 import {
   actionGroups,
   actorName,
@@ -157,11 +158,38 @@ describe('the record', () => {
     expect(bookingOf(ofBooking)).toBe('b');
     expect(differencesOf(ofBooking).map(({ label, before, after }) => [label, before, after])).toEqual([
       ['Booking', 'Confirmed', 'Cancelled'],
-      ['Seat numbers', '4, 1005', null],
+      ['Seat numbers', 'No. 4, 1005', null],
     ]);
     expect(untoldOf(entry({ after: { changed: ['about', 7, 'contact_email'] } }))).toEqual([
       'Text about it',
       'Contact address',
+    ]);
+  });
+});
+
+describe('the house in the record', () => {
+  const blocks = (blocked: string, unblocked: string) =>
+    ({ action: 'event.blocks_changed', subject: jazz, before: {}, after: { blocked, unblocked } }) as const;
+
+  it.each<[string, Partial<AuditEntry>]>([
+    ['[Ann] laid out the seats of [Jazz night] anew', { action: 'event.layout_changed', subject: jazz }],
+    ['[Ann] took seats of [Jazz night] off sale', blocks('1-3', '')],
+    ['[Ann] put seats of [Jazz night] on sale again', blocks('', '4')],
+    ['[Ann] changed which seats of [Jazz night] are off sale', blocks('1', '4')],
+  ])('says "%s"', (sentence, over) => expect(told(over)).toBe(sentence));
+
+  it('names the seats as the house does, or counts them through', () => {
+    const house = new House([
+      { name: 'Stalls', rows: [{ label: 'A', seats: 2 }] },
+      { name: 'Box', rows: [{ label: '1', seats: 4 }] },
+    ]);
+    const both = entry(blocks('1-3', '6'));
+    expect(differencesOf(both, house).map(({ label, after }) => [label, after])).toEqual([
+      ['Seats taken off sale', 'Stalls · Row A: 1–2 · Box · Row 1: 1'],
+      ['Seats put on sale again', 'Box · Row 1: 4'],
+    ]);
+    expect(differencesOf(entry(blocks('1-3', ''))).map(({ label, after }) => [label, after])).toEqual([
+      ['Seats taken off sale', 'No. 1–3'],
     ]);
   });
 });

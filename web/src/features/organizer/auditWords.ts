@@ -5,6 +5,9 @@ import { t } from '@lingui/core/macro';
 import type { AuditEntry } from '@/api/types';
 import { isRole, roleName } from '@/features/organization/roles';
 import { moment } from '@/lib/format';
+import { seatSummary } from '@/lib/seatNames';
+import type { House } from '@/seatmap/house';
+import { seatNumbersIn } from './seatNumbers';
 
 const OPEN = '\u2068';
 const CLOSE = '\u2069';
@@ -104,6 +107,10 @@ export function sentenceOf(entry: AuditEntry): string {
       return t`${who} cancelled the event ${event}`;
     case 'event.deleted':
       return t`${who} deleted the event ${event}`;
+    case 'event.layout_changed':
+      return t`${who} laid out the seats of ${event} anew`;
+    case 'event.blocks_changed':
+      return blockSentence(entry, who, event);
     case 'event.booked_for':
       return t`${who} booked for somebody at ${event}`;
     case 'event.booking_cancelled':
@@ -115,6 +122,14 @@ export function sentenceOf(entry: AuditEntry): string {
     default:
       return t`${who}: ${entry.action}`;
   }
+}
+
+function blockSentence(entry: AuditEntry, who: string, event: string): string {
+  const off = Boolean(entry.after?.blocked);
+  const on = Boolean(entry.after?.unblocked);
+  if (off && !on) return t`${who} took seats of ${event} off sale`;
+  if (on && !off) return t`${who} put seats of ${event} on sale again`;
+  return t`${who} changed which seats of ${event} are off sale`;
 }
 
 /** The actions that one can look for, by what they are about. */
@@ -144,6 +159,8 @@ export function actionGroups(): { label: string; actions: { value: string; label
       actions: [
         { value: 'event.created', label: t`Event created` },
         { value: 'event.updated', label: t`Event changed` },
+        { value: 'event.layout_changed', label: t`Seats laid out anew` },
+        { value: 'event.blocks_changed', label: t`Seats taken off sale, or put on sale` },
         { value: 'event.cancelled', label: t`Event cancelled` },
         { value: 'event.deleted', label: t`Event deleted` },
       ],
@@ -169,6 +186,16 @@ export function actionGroups(): { label: string; actions: { value: string; label
   ];
 }
 
+// How a list of seats is written: "1-20, 25".
+const SPANS: Partial<Record<string, true>> = { blocked: true, unblocked: true };
+/** More seats are told as they are written. */
+const NAMED_MOST = 20_000;
+
+function seatsOf(key: string, value: unknown): number[] | null {
+  if (key === 'seat_numbers' && Array.isArray(value)) return value.filter((n) => typeof n === 'number');
+  return key in SPANS && typeof value === 'string' ? seatNumbersIn(value, NAMED_MOST) : null;
+}
+
 const LIMITS = ['max_seats_per_user', 'waitlist_limit'];
 
 // Ids and counters tell people nothing.
@@ -182,25 +209,39 @@ export interface Difference {
   readonly after: string | null;
 }
 
-/** What differs between before and after, in words; what stayed is left out. */
-export function differencesOf(entry: AuditEntry): Difference[] {
+/**
+ * What differs between before and after, in words; what stayed is left out. Seats are named as the `house` of the entry's
+ * event does; where that is not known they are counted through.
+ */
+export function differencesOf(entry: AuditEntry, house?: House | null): Difference[] {
   const { before, after } = entry;
   const keys = [...new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])];
-  return keys
-    .filter((key) => !HIDDEN.test(key))
-    .filter((key) => JSON.stringify(before?.[key]) !== JSON.stringify(after?.[key]))
-    .map((key) => ({
-      key,
-      label: settingName(key),
-      before: told(key, before, after),
-      after: told(key, after, before),
-    }));
+  return (
+    keys
+      .filter((key) => !HIDDEN.test(key))
+      // Of seats taken off sale and put on sale only one list may have any.
+      .filter((key) => !(key in SPANS && before?.[key] === undefined && after?.[key] === ''))
+      .filter((key) => JSON.stringify(before?.[key]) !== JSON.stringify(after?.[key]))
+      .map((key) => ({
+        key,
+        label: settingName(key),
+        before: told(key, before, after, house),
+        after: told(key, after, before, house),
+      }))
+  );
 }
 
 // A limit stands in the record where there is one: that it is on one side only
 // says that there is none on the other.
-function told(key: string, details: Details | null, others: Details | null): string | null {
+function told(
+  key: string,
+  details: Details | null,
+  others: Details | null,
+  house: House | null | undefined,
+): string | null {
   if (!details) return null;
+  const seats = seatsOf(key, details[key]);
+  if (seats) return seatSummary(house, seats);
   if (key in details) return shown(key, details[key]);
   return LIMITS.includes(key) && others ? shown(key, null) : null;
 }
@@ -255,6 +296,10 @@ function settingName(key: string): string {
       return t`End`;
     case 'seat_numbers':
       return t`Seat numbers`;
+    case 'blocked':
+      return t`Seats taken off sale`;
+    case 'unblocked':
+      return t`Seats put on sale again`;
     case 'status':
       return t`Booking`;
     case 'seats':

@@ -3,8 +3,8 @@
 /** More seats than one booking can have. */
 const MAX_SEATS = 1000;
 
-/** The seats of a list, rising, each once; null where the text is no list of seats. */
-export function seatNumbersIn(text: string): number[] | null {
+/** The seats of a list, rising, each once; null where the text is no list of seats, or of too many. */
+export function seatNumbersIn(text: string, most = MAX_SEATS): number[] | null {
   const seats = new Set<number>();
   const parts = text.replace(/\s*[-–]\s*/g, '-').split(/[\s,;]+/);
   for (const part of parts) {
@@ -13,9 +13,9 @@ export function seatNumbersIn(text: string): number[] | null {
     if (!range) return null;
     const from = Number(range[1]);
     const to = Number(range[2] ?? range[1]);
-    if (from < 1 || to < from || to - from >= MAX_SEATS) return null;
+    if (from < 1 || to < from || to - from >= most) return null;
     for (let seat = from; seat <= to; seat++) seats.add(seat);
-    if (seats.size > MAX_SEATS) return null;
+    if (seats.size > most) return null;
   }
   return [...seats].sort((a, b) => a - b);
 }
