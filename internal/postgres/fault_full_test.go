@@ -76,7 +76,7 @@ func TestAnOrderThatIsRefusedClosesNothing(t *testing.T) {
 // eventually waits for something of which there is no signal.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	limit := time.After(20 * time.Second)
+	limit := time.After(time.Minute)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !holds() {

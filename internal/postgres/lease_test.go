@@ -26,8 +26,11 @@ import (
 const (
 	quickTTL   = 600 * time.Millisecond
 	quickEvery = 150 * time.Millisecond
+	// slowTTL is for leases that are given up, and must not end before that on
+	// a machine that stands still for a moment.
+	slowTTL = 10 * time.Minute
 	// takeover is how long a lease may be without a holder that lives.
-	takeover = 10 * time.Second
+	takeover = 20 * time.Second
 )
 
 // leader is a process that wants the lease; it says when it leads and stays so
@@ -39,11 +42,11 @@ type leader struct {
 	done  chan struct{}
 }
 
-func newLeader(t *testing.T, db *postgres.DB, name string) *leader {
+func newLeader(t *testing.T, db *postgres.DB, name string, ttl time.Duration) *leader {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &leader{
-		lease: postgres.QuickLease(db, name, uuid.New(), slog.New(slog.DiscardHandler), quickTTL, quickEvery),
+		lease: postgres.QuickLease(db, name, uuid.New(), slog.New(slog.DiscardHandler), ttl, quickEvery),
 		leads: make(chan context.Context, 10), stop: cancel, done: make(chan struct{}),
 	}
 	go func() {
@@ -68,9 +71,9 @@ func (l *leader) await(t *testing.T) context.Context {
 // leadsInTurn lets one process after another lead.
 func leadsInTurn(t *testing.T, db *postgres.DB) {
 	t.Helper()
-	first := newLeader(t, db, "turn")
+	first := newLeader(t, db, "turn", slowTTL)
 	one := first.await(t)
-	second := newLeader(t, db, "turn")
+	second := newLeader(t, db, "turn", slowTTL)
 	before, ok := first.lease.Leading()
 	if !ok {
 		t.Error("the first doesn't know that it leads")
@@ -118,7 +121,7 @@ func TestOneLeadsAtATime(t *testing.T) {
 	}
 	select {
 	case <-enough:
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("the lease does not go round")
 	}
 	cancel()
@@ -136,7 +139,7 @@ func TestALostLeaseEndsTheWork(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := testkit.NewDB(t)
-			l := newLeader(t, db.DB, "lost")
+			l := newLeader(t, db.DB, "lost", quickTTL)
 			work := l.await(t)
 			db.AsOwner(t, sql)
 			select {
@@ -158,7 +161,7 @@ func TestAClockThatIsSetHoldsNothingUp(t *testing.T) {
 		t.Run(ends, func(t *testing.T) {
 			db := testkit.NewDB(t)
 			db.AsOwner(t, fmt.Sprintf(`INSERT INTO leases VALUES ('clock', gen_random_uuid(), 7, clock_timestamp() + interval '%s')`, ends))
-			l := newLeader(t, db.DB, "clock")
+			l := newLeader(t, db.DB, "clock", slowTTL)
 			l.await(t)
 			if f, ok := l.lease.Leading(); !ok || f.Number != 8 {
 				t.Errorf("%+v, %t", f, ok)
@@ -217,11 +220,11 @@ func somethingToDo(t *testing.T, db *testkit.DB) {
 func TestALateJobWritesNothing(t *testing.T) {
 	db := testkit.NewDB(t)
 	somethingToDo(t, db)
-	first := newLeader(t, db.DB, "jobs")
+	first := newLeader(t, db.DB, "jobs", slowTTL)
 	late := context.WithoutCancel(first.await(t)) // it doesn't notice that it ended
 	first.stop()
 	<-first.done
-	second := newLeader(t, db.DB, "jobs")
+	second := newLeader(t, db.DB, "jobs", slowTTL)
 	current := second.await(t)
 	for name, job := range lateJobs(db) {
 		if n, err := job(late); !errors.Is(err, postgres.ErrFenced) || n != 0 {
@@ -256,7 +259,7 @@ func TestATakingWaitsForAJobInMidWrite(t *testing.T) {
 	if _, err := db.System.Exec(t.Context(), `UPDATE leases SET expires_at = expires_at - interval '1 second' WHERE name = 'mid'`); err != nil {
 		t.Errorf("a renewal beside a job: %v", err)
 	}
-	l := newLeader(t, db.DB, "mid")
+	l := newLeader(t, db.DB, "mid", slowTTL)
 	(&tenancy{t: t, db: db}).untilBlocked()
 	if _, leads := l.lease.Leading(); leads {
 		t.Error("the lease was taken in the midst of a job")
@@ -279,7 +282,7 @@ func TestAJobFrozenInMidWriteHoldsNoLease(t *testing.T) {
 	if err := postgres.CheckFence(t.Context(), tx, postgres.Fence{Lease: "frozen", Number: 3}); err != nil {
 		t.Fatal(err)
 	}
-	newLeader(t, db.DB, "frozen").await(t)
+	newLeader(t, db.DB, "frozen", quickTTL).await(t)
 	if err := tx.Commit(t.Context()); err == nil {
 		t.Error("the frozen job committed after another leads")
 	}
@@ -305,7 +308,14 @@ func frozenLeader(connStrings string) int {
 	}
 	lease := postgres.QuickLease(db, "frozen", uuid.New(), slog.New(slog.NewTextHandler(os.Stderr, nil)), quickTTL, quickEvery)
 	leads := make(chan context.Context, 1)
-	go lease.Run(ctx, func(ctx context.Context) { leads <- ctx; <-ctx.Done(); fmt.Println("ended") })
+	go lease.Run(ctx, func(ctx context.Context) {
+		select {
+		case leads <- ctx:
+		default: // it led before, and the test is of that time's job
+		}
+		<-ctx.Done()
+		fmt.Println("ended")
+	})
 	work := <-leads
 	fmt.Println("leads")
 	in := bufio.NewScanner(os.Stdin)
@@ -350,7 +360,7 @@ func TestAFrozenLeaderIsFollowedAndWritesNothing(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	second := newLeader(t, db.DB, "frozen")
+	second := newLeader(t, db.DB, "frozen", quickTTL)
 	second.await(t)
 	if _, err := io.WriteString(in, "now\n"); err != nil { // it reads this as soon as it wakes
 		t.Fatal(err)
@@ -359,14 +369,11 @@ func TestAFrozenLeaderIsFollowedAndWritesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	var fenced, ended bool
-	for range 2 {
+	for !fenced || !ended {
 		if !said.Scan() {
-			t.Fatal("it said nothing")
+			t.Fatalf("it says no more; fenced off: %t, work ended: %t", fenced, ended)
 		}
 		fenced = fenced || said.Text()[:min(9, len(said.Text()))] == "job: true"
 		ended = ended || said.Text() == "ended"
-	}
-	if !fenced || !ended {
-		t.Errorf("fenced off: %t, work ended: %t", fenced, ended)
 	}
 }

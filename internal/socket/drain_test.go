@@ -8,10 +8,26 @@ import (
 	"happening/internal/realtime"
 )
 
+// TestDrainSendsEverybodyElsewhereBitByBit asks for the middle of the goodbyes
+// at about the middle of the time. A machine that stands still for a moment may
+// spoil that, but not each time.
 func TestDrainSendsEverybodyElsewhereBitByBit(t *testing.T) {
 	t.Parallel()
+	const people, attempts = 20, 5
+	var late []int
+	for range attempts {
+		n := drain(t, people)
+		if late = append(late, n); n >= people/4 && n <= people*3/4 {
+			return
+		}
+	}
+	t.Errorf("of %d %v were told in the second half of the time", people, late)
+}
+
+// drain says how many of so many people are told to go in the second half of
+// the time that it takes.
+func drain(t *testing.T, people int) (late int) {
 	s := open(t)
-	const people = 20
 	var all []*browser
 	for range people {
 		b := s.browser(t, "")
@@ -33,18 +49,15 @@ func TestDrainSendsEverybodyElsewhereBitByBit(t *testing.T) {
 		}()
 	}
 	s.Drain(t.Context(), over)
-	var late int
 	for range people {
 		if await(t, "a goodbye", left) > over/2 {
 			late++
 		}
 	}
-	if late < people/4 || late > people*3/4 {
-		t.Errorf("%d of %d were told in the second half of the time", late, people)
-	}
 	if status, _, _ := s.upgrade(t, http.Header{}); status != http.StatusServiceUnavailable {
 		t.Errorf("a newcomer was answered %d while draining", status)
 	}
+	return late
 }
 
 func TestRefreshAllReachesWhoeverIsSignedIn(t *testing.T) {

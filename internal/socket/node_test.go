@@ -39,10 +39,9 @@ func TestMain(m *testing.M) {
 }
 
 const (
-	// patience bounds every wait for something that should happen soon.
-	patience = 10 * time.Second
-	// accessEnds is the contract's figure.
-	accessEnds = 5 * time.Second
+	// patience bounds every wait for something that would otherwise never
+	// happen, on a machine that does other things as well.
+	patience = time.Minute
 )
 
 // doorman is a gate whose answers a test can change.
@@ -279,6 +278,13 @@ func (l *listener) hears(want ...string) {
 	}
 }
 
+// hearsAtLast passes over whatever comes before.
+func (l *listener) hearsAtLast(want string) {
+	l.t.Helper()
+	for await(l.t, "hear "+want, l.heard) != want {
+	}
+}
+
 func (l *listener) isRefused() {
 	l.t.Helper()
 	e := await(l.t, "a refusal", l.unsubscribed)
@@ -408,6 +414,8 @@ func TestInvalidCredentialIsRefused(t *testing.T) {
 	}
 }
 
+// TestAccessThatEndsEndsOnOpenConnections: nothing else would end it. How soon
+// is TestAccessEndsInTime's, whose figures no busy machine spoils.
 func TestAccessThatEndsEndsOnOpenConnections(t *testing.T) {
 	t.Parallel()
 	t.Run("role revoked", func(t *testing.T) {
@@ -420,12 +428,8 @@ func TestAccessThatEndsEndsOnOpenConnections(t *testing.T) {
 		a, b := ann.listen(channel), bob.listen(channel)
 		await(t, "ann's subscription", a.subscribed)
 		await(t, "bob's subscription", b.subscribed)
-		start := time.Now()
 		s.gate.with(func() { delete(allowed, s.ann.UserID) })
 		await(t, "the end of ann's access", a.unsubscribed)
-		if took := time.Since(start); took > accessEnds {
-			t.Fatalf("access ended after %v", took)
-		}
 		s.publish(t, channel, delta(1))
 		b.hears(delta(1))
 		if len(a.heard) > 0 {
@@ -437,13 +441,9 @@ func TestAccessThatEndsEndsOnOpenConnections(t *testing.T) {
 		s := open(t)
 		ann := s.browser(t, "ann")
 		await(t, "connection", ann.connected)
-		start := time.Now()
 		s.gate.with(func() { delete(s.gate.people, "ann") })
 		if e := await(t, "the end", ann.disconnected); e.Code != 3500 {
 			t.Fatalf("ended with %d %s", e.Code, e.Reason)
-		}
-		if took := time.Since(start); took > accessEnds {
-			t.Fatalf("ended after %v", took)
 		}
 	})
 	t.Run("token expired", func(t *testing.T) {
@@ -451,9 +451,8 @@ func TestAccessThatEndsEndsOnOpenConnections(t *testing.T) {
 		s := open(t)
 		s.gate.with(func() { s.gate.ends["ann"] = time.Now().Add(time.Second) })
 		ann := s.browser(t, "ann")
-		start := time.Now()
-		if e := await(t, "the end", ann.disconnected); e.Code != 3500 || time.Since(start) > accessEnds {
-			t.Fatalf("ended with %d %s after %v", e.Code, e.Reason, time.Since(start))
+		if e := await(t, "the end", ann.disconnected); e.Code != 3500 {
+			t.Fatalf("ended with %d %s", e.Code, e.Reason)
 		}
 	})
 	t.Run("nobody can tell", func(t *testing.T) {
@@ -463,10 +462,9 @@ func TestAccessThatEndsEndsOnOpenConnections(t *testing.T) {
 		await(t, "connecting", ann.connecting)
 		l := ann.listen(realtime.EventChannel(s.event))
 		await(t, "subscription", l.subscribed)
-		start := time.Now()
 		s.gate.with(func() { s.gate.failing = errors.New("database away") })
-		if e := await(t, "the end", ann.connecting); e.Code != 3004 || time.Since(start) > accessEnds {
-			t.Fatalf("ended with %d %s after %v", e.Code, e.Reason, time.Since(start))
+		if e := await(t, "the end", ann.connecting); e.Code != 3004 {
+			t.Fatalf("ended with %d %s", e.Code, e.Reason)
 		}
 		s.gate.with(func() { s.gate.failing = nil })
 		await(t, "the subscription to come back", l.subscribed)

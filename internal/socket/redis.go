@@ -56,7 +56,14 @@ type RedisSettings struct {
 	DB                             int
 	TLS                            *tls.Config // nil: plain; for Sentinels, too
 	Prefix                         string      // empty: DefaultPrefix
+
+	// patience stands for all bounds of the engine's calls in tests of what
+	// arrives, not of how soon; zero: as the constants say.
+	patience time.Duration
 }
+
+// within is how long a call may take, or a connection of the library's.
+func (s *RedisSettings) within(limit time.Duration) time.Duration { return max(limit, s.patience) }
 
 // prefix keeps installations in databases of one Redis apart, too: channels
 // know no databases.
@@ -74,7 +81,7 @@ func (s *RedisSettings) prefix() string {
 func (s *RedisSettings) shard() centrifuge.RedisShardConfig {
 	c := centrifuge.RedisShardConfig{
 		DB: s.DB, User: s.User, Password: s.Password, TLSConfig: s.TLS, ClientName: "happening-socket",
-		ConnectTimeout: engineConnect, IOTimeout: engineIO,
+		ConnectTimeout: s.within(engineConnect), IOTimeout: s.within(engineIO),
 	}
 	switch {
 	case s.MasterSet != "":
@@ -216,7 +223,7 @@ func within[T any](b *redisBroker, limit time.Duration, call func(*centrifuge.Re
 		value, err := call(link.broker)
 		answers <- answer{value, err}
 	}()
-	timer := time.NewTimer(limit)
+	timer := time.NewTimer(b.settings.within(limit))
 	defer timer.Stop()
 	select {
 	case a := <-answers:

@@ -11,10 +11,10 @@ import (
 	"happening/test/house"
 )
 
-// stopLimit bounds a stop, clients that dawdle included: 3 s for requests
-// in flight and 1 s for sockets, the rest is PostgreSQL's, on a machine that
-// may be busy and under the race detector.
-const stopLimit = 20 * time.Second
+// stopLimit bounds a stop, clients that dawdle included: 3 s for requests in
+// flight, 1 s for sockets and up to 25 s that PostgreSQL is given, on a machine
+// that may be busy and under the race detector.
+const stopLimit = 45 * time.Second
 
 // stopped stops a server by Ctrl-C and wants that nothing of it is left.
 func stopped(t *testing.T, h *house.House, s *house.Server) {
