@@ -40,6 +40,10 @@ func (s *Service) Arrange(ctx context.Context, who access.Principal, eventID uui
 	})
 }
 
+// MaxBlocksChanged bounds the seats that one request takes off sale or puts on
+// sale again: each is a row, and all events' orders wait while they are written.
+const MaxBlocksChanged = 10_000
+
 // Block takes exactly these seats off sale and puts all others on sale again,
 // which serves the waitlist. A seat that is sold can't be taken off; a hold on
 // one that is ends. It gives the seats that are off sale now, rising.
@@ -59,6 +63,11 @@ func (s *Service) Block(ctx context.Context, who access.Principal, eventID uuid.
 		blocks := Blocks{Blocked: Without(wanted, blocked.list()), Unblocked: Without(blocked.list(), wanted)}
 		if blocks.None() {
 			return current, nil, nil
+		}
+		if n := len(blocks.Blocked) + len(blocks.Unblocked); n > MaxBlocksChanged {
+			return event.Event{}, nil, fault.InvalidFields(fault.Field{
+				Name: "seat_numbers", Message: fmt.Sprintf("changes %d seats; change at most %d at a time", n, MaxBlocksChanged),
+			})
 		}
 		fact := event.Blocked{
 			EventID: current.ID, OrgID: current.OrgID, ActorID: who.UserID,

@@ -16,7 +16,8 @@ import (
 
 const (
 	// maxHouse bounds the body of a layout, or of blocks: some 100,000 seats
-	// one by one, or twenty thousand rows.
+	// one by one, of which booking.MaxBlocksChanged may be others than before, or
+	// twenty thousand rows.
 	maxHouse = 1 << 20 // bytes
 	// housePatience is how long one may take to arrive.
 	housePatience = 30 * time.Second
@@ -37,7 +38,8 @@ func (s *Server) houseRoutes() []route {
 		on(get, "/events/{id}/blocks", access.EventSales, about{id: "get-blocks", tag: tagSeats, summary: "Read which seats are off sale"}, s.getBlocks),
 		on(put, "/events/{id}/blocks", access.EventWrite, about{id: "put-blocks", tag: tagSeats, summary: "Take seats off sale",
 			more: "Exactly these are off sale from then on; all others are on sale, which serves the waitlist. " +
-				"A sold seat can't be taken off (`seats_unavailable`, with the list, and nothing changes); holds on the seats end.",
+				"A sold seat can't be taken off (`seats_unavailable`, with the list, and nothing changes); holds on the seats end. " +
+				"At most 10,000 seats change at a time.",
 			errors: []int{conflict}}, s.putBlocks),
 	}
 }

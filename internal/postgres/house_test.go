@@ -11,6 +11,7 @@ import (
 
 	"happening/internal/booking"
 	"happening/internal/event"
+	"happening/internal/fault"
 	"happening/internal/testkit"
 )
 
@@ -103,6 +104,30 @@ func TestBlockedSeatsAreOffSaleEverywhere(t *testing.T) {
 			t.Errorf("not told: %s; told: %q", want, found)
 		}
 	}
+}
+
+// One request does not keep everybody waiting while a whole arena is taken off
+// sale: it changes a bounded number of seats, and the next one goes on.
+func TestBlocksAreChangedABoundedNumberAtATime(t *testing.T) {
+	t.Parallel()
+	db := testkit.NewDB(t)
+	org, organizer := db.Org(t)
+	s := newSeller(t, db)
+	id := db.Event(t, org, booking.MaxBlocksChanged+1, testkit.EventOptions{})
+	all := make([]int32, booking.MaxBlocksChanged+1)
+	for i := range all {
+		all[i] = int32(i) + 1
+	}
+	var refused *fault.Error
+	if _, err := s.Block(t.Context(), as(organizer), id, all); !errors.As(err, &refused) || refused.Kind != fault.Invalid {
+		t.Errorf("all at once: %v", err)
+	}
+	for _, part := range [][]int32{all[:10], all[:20]} {
+		if off, err := s.Block(t.Context(), as(organizer), id, part); err != nil || len(off) != len(part) {
+			t.Errorf("%d are off sale, %v", len(off), err)
+		}
+	}
+	db.CheckClean(t)
 }
 
 // Who books a seat and who takes it off sale, in two processes at once: one of

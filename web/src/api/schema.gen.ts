@@ -275,7 +275,7 @@ export interface paths {
         get: operations["get-blocks"];
         /**
          * Take seats off sale
-         * @description Exactly these are off sale from then on; all others are on sale, which serves the waitlist. A sold seat can't be taken off (`seats_unavailable`, with the list, and nothing changes); holds on the seats end.
+         * @description Exactly these are off sale from then on; all others are on sale, which serves the waitlist. A sold seat can't be taken off (`seats_unavailable`, with the list, and nothing changes); holds on the seats end. At most 10,000 seats change at a time.
          */
         put: operations["put-blocks"];
         post?: never;
