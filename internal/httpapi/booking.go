@@ -366,7 +366,7 @@ func (s *Server) cancelBooking(ctx context.Context, in *struct {
 	BookingPath
 	Idempotent
 }) (*answer[Booking], error) {
-	e, err := s.deps.Bookings.Cancel(ctx, principal(ctx), in.ID, keyFor(ctx, in.Key, "POST", "/bookings/"+in.ID.String()+"/cancel"))
+	e, err := s.cancel(ctx, principal(ctx), in.ID, keyFor(ctx, in.Key, "POST", "/bookings/"+in.ID.String()+"/cancel"))
 	return s.changed(ctx)(e, err)
 }
 

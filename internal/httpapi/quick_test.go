@@ -82,6 +82,80 @@ func FuzzQuickBooking(f *testing.F) {
 	})
 }
 
+// A cancellation gets the same from the quick way as from the documented route.
+func FuzzQuickCancel(f *testing.F) {
+	const id = "018f2b6e-0c5e-7c3a-9d0a-3f1b2c4d5e6f"
+	for _, seed := range [][4]string{
+		{id, "", "", ""}, {id, "k", "", ""}, {id, "a b", "", ""}, {id, strings.Repeat("k", 201), "", ""},
+		{strings.ToUpper(id), "k", "", ""}, {"{" + id + "}", "", "", ""}, {strings.ReplaceAll(id, "-", ""), "", "", ""}, {"7", "", "", ""}, {`"`, "", "", ""},
+		{id[:35] + "0", "", "", ""}, {id[:35] + "1", "", "", ""}, {id[:35] + "2", "", "", ""}, {id[:35] + "3", "", "", ""},
+		{id, "k", `{}`, "application/json"}, {id, "", "x", "text/plain"}, {id, "", "", "application/json"}, {id, "", "", "text/plain"},
+	} {
+		f.Add(seed[0], seed[1], seed[2], seed[3])
+	}
+	who := access.Principal{UserID: uuid.MustParse("018f2b6e-0c5e-7c3a-9d0a-3f1b2c4d5e70")}
+	s := bare(f, Deps{Auth: person{who}})
+	var asked []booking.Key
+	s.cancel = func(_ context.Context, _ access.Principal, id uuid.UUID, key booking.Key) (booking.Entry, error) {
+		asked = append(asked, key)
+		b, err := bookingOf(booking.Request{EventID: id, Seats: 7 + int32(id[15]&3), Key: key})
+		if id[15]&3 > 2 || id[15]&3 == 0 {
+			b, err = bookingOf(booking.Request{EventID: id, Seats: 3, Key: key})
+		}
+		return booking.Entry{Booking: b, Event: booking.EventBrief{ID: id, Name: "Less < & \u2028 more"}}, err
+	}
+	f.Fuzz(func(t *testing.T, id, key, body, kind string) {
+		if strings.ContainsAny(key+kind, "\r\n\x00") {
+			return // no header
+		}
+		answers := [2]*httptest.ResponseRecorder{}
+		asked = nil
+		for i, accept := range []string{"*/*", documentedOnly} {
+			r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+			r.URL.Path = "/bookings/" + id + "/cancel"
+			r.Header["Accept"] = []string{accept}
+			if key != "" {
+				r.Header["Idempotency-Key"] = []string{key}
+			}
+			if kind != "" {
+				r.Header["Content-Type"] = []string{kind}
+			}
+			answers[i] = httptest.NewRecorder()
+			s.API().ServeHTTP(answers[i], r)
+			answers[i].Header().Del("X-Request-Id")
+		}
+		quick, documented := answers[0], answers[1]
+		if quick.Code != documented.Code || quick.Body.String() != documented.Body.String() || !reflect.DeepEqual(quick.Header(), documented.Header()) {
+			t.Fatalf("%q %q %q %q:\nquick      %d %v %s\ndocumented %d %v %s", id, key, body, kind,
+				quick.Code, quick.Header(), quick.Body, documented.Code, documented.Header(), documented.Body)
+		}
+		if len(asked) != 0 && (len(asked) != 2 || asked[0] != asked[1]) {
+			t.Fatalf("%q: asked for %+v", id, asked)
+		}
+	})
+}
+
+// Nor would it be one if a cancellation didn't.
+func TestQuickCancelTakesWhatProgramsSend(t *testing.T) {
+	who, id := access.Principal{UserID: uuid.New()}, uuid.New()
+	s := bare(t, Deps{Auth: person{who}})
+	s.cancel = func(_ context.Context, _ access.Principal, asked uuid.UUID, key booking.Key) (booking.Entry, error) {
+		if asked != id || key.Value != "a-key" {
+			t.Errorf("%s is to be cancelled by %q", asked, key.Value)
+		}
+		return booking.Entry{}, nil
+	}
+	r := httptest.NewRequest("POST", "/bookings/"+id.String()+"/cancel", nil)
+	r.SetPathValue("id", id.String())
+	r.Header["Idempotency-Key"] = []string{"a-key"}
+	r = r.WithContext(context.WithValue(r.Context(), callKey{}, &call{who: who, server: s}))
+	w := httptest.NewRecorder()
+	s.quickCancel(func(http.ResponseWriter, *http.Request) { t.Error("not the quick way") })(w, r)
+	if w.Code != http.StatusOK {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
 // documentedOnly is what a caller accepts who is answered by the documented
 // route, however the request is written.
 const documentedOnly = "application/json, */*;q=0.5"
@@ -127,7 +201,7 @@ func TestQuickBookingReadsWhatProgramsWrite(t *testing.T) {
 		if accept != nil {
 			h["Accept"] = accept
 		}
-		if key, ok := quickHeaders(h); !ok || key != "a-key" {
+		if key, ok := quickHeaders(h); !ok || key != "a-key" || !sendsJSON(h) {
 			t.Errorf("accept %q: not the quick way", accept)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/google/uuid"
 
 	"happening/internal/access"
 	"happening/internal/audit"
@@ -102,9 +103,10 @@ type Server struct {
 	// bodyPatience is how long a body may take to arrive.
 	bodyPatience time.Duration
 	bodies       *bodyRoom
-	// book is Bookings.Book. It stands by itself so that the cost of the way
-	// there can be measured without a database.
-	book func(context.Context, access.Principal, booking.Request) (booking.Booking, error)
+	// book and cancel are those of Bookings. They stand by themselves so that the
+	// way there can be measured and compared without a database.
+	book   func(context.Context, access.Principal, booking.Request) (booking.Booking, error)
+	cancel func(context.Context, access.Principal, uuid.UUID, booking.Key) (booking.Entry, error)
 	// address is where a request comes from, for counting.
 	address func(*http.Request) string
 
@@ -132,7 +134,7 @@ func New(d Deps) (*Server, error) {
 	}
 	s.address = ClientAddress(d.TrustedProxies)
 	if d.Bookings != nil {
-		s.book = d.Bookings.Book
+		s.book, s.cancel = d.Bookings.Book, d.Bookings.Cancel
 	}
 	if err := s.origins.AddTrustedOrigin(d.PublicURL); err != nil {
 		return nil, err
@@ -146,6 +148,7 @@ func New(d Deps) (*Server, error) {
 		rt.register(s, rt)
 	}
 	s.mux.before(post, "/bookings", s.quickBooking)
+	s.mux.before(post, "/bookings/{id}/cancel", s.quickCancel)
 	s.mux.before(get, "/events/{id}/seats", s.quickSeats)
 	allowNull(s.huma.OpenAPI().Components.Schemas)
 	docs, err := renderDocs(s.huma.OpenAPI())
