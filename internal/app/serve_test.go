@@ -12,7 +12,7 @@ import (
 )
 
 // patience bounds what a test waits for; nothing here takes that long.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // served starts a server as serve does, and gives a connection to it.
 func served(t *testing.T, handle http.HandlerFunc) (*http.Server, net.Conn) {

@@ -70,7 +70,7 @@ func newWorld(t *testing.T, change ...func(*Deps)) *world {
 	w.alloc = alloc
 	go alloc.Run()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		must(t, alloc.Stop(ctx))
 	})

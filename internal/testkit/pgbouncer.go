@@ -22,7 +22,7 @@ import (
 
 // pooler's limits.
 const (
-	poolerStart = 10 * time.Second
+	poolerStart = time.Minute
 	poolerLook  = 20 * time.Millisecond
 )
 

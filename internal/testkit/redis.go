@@ -23,7 +23,7 @@ import (
 const (
 	// engineStart bounds the start of a private engine, and whatever it has
 	// to agree on with others before it serves.
-	engineStart = 30 * time.Second
+	engineStart = time.Minute
 	// enginePoll is how often it is asked whether it is up.
 	enginePoll = 20 * time.Millisecond
 	// clusterSlots are what a cluster's masters share.

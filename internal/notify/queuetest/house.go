@@ -3,6 +3,7 @@ package queuetest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -31,6 +32,7 @@ type House struct {
 
 	mu      sync.Mutex
 	pushed  map[uuid.UUID]int // by message
+	order   []uuid.UUID       // the messages, as they were heard of first
 	changed chan struct{}     // closed and renewed whenever something was heard
 }
 
@@ -108,9 +110,33 @@ func (h *House) Heard(_ context.Context, messages []notify.AppMessage) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, m := range messages {
-		h.pushed[m.NotificationID]++
+		if h.pushed[m.NotificationID]++; h.pushed[m.NotificationID] == 1 {
+			h.order = append(h.order, m.NotificationID)
+		}
 	}
 	h.tell()
+}
+
+// Before waits until a fact of one person is told, and says how many messages
+// were pushed before its own: what is pushed until somebody looks is the
+// machine's affair.
+func (h *House) Before(fact uuid.UUID) (n int) {
+	h.Helper()
+	h.Wait("a fact to be told", func() bool {
+		if h.Count("SELECT count(*) FROM notifications WHERE fact_id = $1 AND channel = 'app'", fact) == 0 {
+			return false
+		}
+		var id uuid.UUID
+		if err := h.DB.System.QueryRow(context.Background(),
+			"SELECT id FROM notifications WHERE fact_id = $1 AND channel = 'app'", fact).Scan(&id); err != nil {
+			h.Fatal(err)
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		n = slices.Index(h.order, id)
+		return n >= 0
+	})
+	return n
 }
 
 // Notice says that something happened that a wait may be for.

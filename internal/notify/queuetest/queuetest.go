@@ -383,19 +383,13 @@ func fair(b *bench) {
 	b.FactsOf(loud, event, flood)
 	early := b.Facts(1)[0]
 	b.work(b.Store)
-	told := func(fact uuid.UUID) func() bool {
-		return func() bool {
-			return b.Count("SELECT count(*) FROM outbox WHERE id = $1 AND relayed_at IS NOT NULL", fact) == 1
-		}
-	}
-	b.Wait("the first quiet fact", told(early))
-	before := b.Pushes()
+	before := b.Before(early)
 	if before > 2*notify.RelayBatch {
 		b.Errorf("%d of others were told before the quiet organization's first", before)
 	}
 	late := b.Facts(1)[0]
-	b.Wait("the second quiet fact", told(late))
-	if between := b.Pushes() - before; between > notify.MaxQueued+4*notify.RelayBatch {
+	pushed := b.Pushes()
+	if between := b.Before(late) - pushed; between > notify.MaxQueued+4*notify.RelayBatch {
 		b.Errorf("%d of others were told between", between)
 	} else {
 		b.Logf("quiet facts were told after %d and %d of %d loud ones", before, between, flood)
