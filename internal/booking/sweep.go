@@ -139,8 +139,10 @@ const sweepPage = 500
 
 // Sweep takes up what no request triggers: it promotes wherever the policy
 // would, and closes what the clock or a cancellation has overtaken. It may
-// run at any time and twice.
+// run at any time and twice. An event that can't be read or written keeps
+// nobody else from being served.
 func (s *Service) Sweep(ctx context.Context) error {
+	var failed error
 	type task struct {
 		due   func(ctx context.Context, now time.Time, after uuid.UUID, limit int) ([]uuid.UUID, error)
 		order Order
@@ -153,25 +155,33 @@ func (s *Service) Sweep(ctx context.Context) error {
 		for after := uuid.Nil; ; {
 			page, err := task.due(ctx, s.now(), after, sweepPage)
 			if err != nil {
-				return fmt.Errorf("booking: sweep: %w", err)
+				return errors.Join(failed, fmt.Errorf("booking: sweep: %w", err))
 			}
 			for _, id := range page {
 				// One step an event: what is left of a large one goes on beside
 				// the sweep, so that it holds none of the others up.
 				c := chore{id, task.order}
+				after = id
 				left, err := s.choreStep(ctx, c, false)
-				if err != nil {
-					return fmt.Errorf("booking: sweep event %s: %w", id, err)
-				}
-				if left {
+				switch {
+				case err != nil && (everybodys(err) || ctx.Err() != nil):
+					return errors.Join(failed, fmt.Errorf("booking: sweep event %s: %w", id, err))
+				case err != nil:
+					failed = errors.Join(failed, fmt.Errorf("booking: sweep event %s: %w", id, err))
+				case left:
 					s.begin(c)
 				}
-				after = id
 			}
 			if len(page) < sweepPage {
 				break
 			}
 		}
 	}
-	return nil
+	return failed
+}
+
+// everybodys says whether an error at one event is one that all others would
+// meet, too.
+func everybodys(err error) bool {
+	return errors.Is(err, ErrAway) || errors.Is(err, ErrUnreached) || errors.Is(err, context.DeadlineExceeded)
 }
