@@ -21,7 +21,8 @@ func TestMemoryIsBoundedByBookings(t *testing.T) {
 		want    []int
 	}{
 		{[]int{4, 3, 3}, []int{4, 3, 3}},
-		{[]int{4, 3, 4, 1}, []int{4, 3}},
+		{[]int{4, 3, 4, 1}, []int{4, 3, 1}},
+		{[]int{4, 30, 3, 4}, []int{4, 3}},
 		{[]int{40, 1}, []int{40}},
 		{[]int{0, 0, 10, 1}, []int{0, 0, 10}},
 	} {

@@ -414,7 +414,8 @@ func (c *Change) booking(inv *Inventory) Booking {
 }
 
 // tidy forgets double submits that are over and inventories that nobody used
-// for long, the longest unused first where there are too many.
+// for long, the longest unused first where there are too many. One that there is
+// no room for takes none of the smaller ones along.
 func (a *Allocator) tidy() {
 	now := a.now()
 	a.entriesMu.Lock()
@@ -429,14 +430,14 @@ func (a *Allocator) tidy() {
 		e.mu.Lock()
 		unused := e.inv == nil || now.Sub(time.Unix(0, e.used.Load())) > idleAfter
 		if !unused {
-			kept, parties = kept+1, parties+e.inv.Live()
 			// The one that was used last is kept, however large.
-			unused = kept > entriesMax || kept > 1 && parties > a.partiesMax
+			unused = kept >= entriesMax || kept > 0 && parties+e.inv.Live() > a.partiesMax
 		}
 		if unused {
 			delete(a.entries, e.id)
 			e.inv = nil
 		} else {
+			kept, parties = kept+1, parties+e.inv.Live()
 			e.inv.forgetAsked(now)
 		}
 		e.mu.Unlock()
