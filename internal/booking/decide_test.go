@@ -343,6 +343,9 @@ func TestTheSameRequestWithinTwoSecondsIsADoubleSubmit(t *testing.T) {
 	if third := decide(DuplicateWindow); third.Refusal != nil {
 		t.Fatalf("refused after the window: %v", third.Refusal)
 	}
+	if back := decide(-time.Hour); back.Refusal != nil {
+		t.Fatalf("refused an hour before, by a clock that was set back: %v", back.Refusal)
+	}
 }
 
 // Whoever asks twice, once to wait and once not to, has asked for two things;

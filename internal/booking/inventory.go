@@ -208,16 +208,16 @@ func (inv *Inventory) move(c *Change, from, to State) {
 func (inv *Inventory) recall(c *Change) {
 	if c.Before.Status == "" && c.After.Status != "" && c.Asked != 0 {
 		// Twice the window, since the clocks of two processes may differ a little.
-		inv.forget(c.UserID, func(a asked) bool { return c.At.Sub(a.at) > 2*DuplicateWindow })
+		inv.forget(c.UserID, func(a asked) bool { return c.At.Sub(a.at).Abs() > 2*DuplicateWindow })
 		inv.asked[c.UserID] = append(inv.asked[c.UserID], asked{hash: c.Asked, booking: c.BookingID, at: c.At})
 	}
 }
 
 // sentTwice finds the live booking that the same person got for the same wish
-// a moment ago.
+// a moment ago. One that is far ahead is from before the clock was set back.
 func (inv *Inventory) sentTwice(user uuid.UUID, hash uint64, now time.Time) (booking uuid.UUID, found bool) {
 	for _, a := range inv.asked[user] {
-		if a.hash == hash && now.Sub(a.at) < DuplicateWindow && inv.live[a.booking] != nil {
+		if a.hash == hash && now.Sub(a.at).Abs() < DuplicateWindow && inv.live[a.booking] != nil {
 			return a.booking, true
 		}
 	}
@@ -315,6 +315,6 @@ func (inv *Inventory) moved(changes []Change, edited bool) []uuid.UUID {
 // forgetAsked drops what is too old to be a double submit.
 func (inv *Inventory) forgetAsked(now time.Time) {
 	for user := range inv.asked {
-		inv.forget(user, func(a asked) bool { return now.Sub(a.at) > DuplicateWindow })
+		inv.forget(user, func(a asked) bool { return now.Sub(a.at).Abs() > DuplicateWindow })
 	}
 }

@@ -256,7 +256,7 @@ func (told *Told) String() string {
 
 // Forget drops what is too old to be known again, to keep the model small.
 func (m *Model) Forget(now time.Time) {
-	m.asks = slices.DeleteFunc(m.asks, func(a ask) bool { return now.Sub(a.at) > sentTwice })
+	m.asks = slices.DeleteFunc(m.asks, func(a ask) bool { return now.Sub(a.at).Abs() > sentTwice })
 }
 
 func (m *Model) find(id uuid.UUID) int {

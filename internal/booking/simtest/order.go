@@ -126,7 +126,7 @@ func (m *Model) holdsBeside(w Wish, own, both []int32, waits bool) int32 {
 // seconds and is still there.
 func (m *Model) askedJustNow(now time.Time, w Wish) bool {
 	for _, a := range m.asks {
-		if a.person == w.Person && a.what == w.What && now.Sub(a.at) < sentTwice && m.find(a.booking) >= 0 {
+		if a.person == w.Person && a.what == w.What && now.Sub(a.at).Abs() < sentTwice && m.find(a.booking) >= 0 {
 			return true
 		}
 	}
