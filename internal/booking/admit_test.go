@@ -307,7 +307,8 @@ func TestStopWithAFullQueue(t *testing.T) {
 }
 
 // TestStopWhileRefusalsAreProved stops an allocator whose refusals wait for the
-// database: they are answered before it has stopped.
+// database: they are answered before it has stopped, and who waits for them is
+// counted, so that a process that ends cuts none of them off.
 func TestStopWhileRefusalsAreProved(t *testing.T) {
 	inACrowd(t, func(l *tape) { l.proofs, l.seats = make(chan struct{}), 1 }, func(c *crowded) {
 		c.ask(c.t.Context(), Book{})
@@ -324,6 +325,9 @@ func TestStopWhileRefusalsAreProved(t *testing.T) {
 		case <-stopped:
 			c.t.Error("it has stopped, and people wait for their answers")
 		default:
+		}
+		if n := c.alloc.Waiting(); n != callers {
+			c.t.Errorf("%d of %d are known to wait", n, callers)
 		}
 		close(c.tape.proofs)
 		c.callers.Wait()

@@ -101,7 +101,7 @@ type Allocator struct {
 	done     chan struct{}
 	rushed   atomic.Int64 // when the last large batch was taken, in nanoseconds since 1970
 
-	waiting    atomic.Int64 // callers in submit
+	waiting    atomic.Int64 // callers in submit and serve
 	entriesMu  sync.RWMutex
 	entries    map[uuid.UUID]*entry
 	partiesMax int // partiesMax, or less in tests
@@ -301,6 +301,8 @@ func (a *Allocator) serve(ctx context.Context, r *request) Answer {
 		return a.submit(ctx, r)
 	}
 	r.done, r.at, r.early = make(chan struct{}), time.Now(), true
+	a.waiting.Add(1)
+	defer a.waiting.Add(-1)
 	if err := a.refusing.ask(r); err != nil {
 		return Answer{Err: err}
 	}
@@ -318,7 +320,8 @@ func (a *Allocator) submit(ctx context.Context, r *request) Answer {
 	return r.await(ctx)
 }
 
-// Waiting is how many callers wait for what is queued or being written.
+// Waiting is how many callers wait for what is queued or being written, or for
+// a refusal that may turn out to be none.
 func (a *Allocator) Waiting() int64 { return a.waiting.Load() }
 
 func (a *Allocator) enqueue(r *request) error {
