@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 NODE := node_modules/.bin/node
+# A stalled connection is given up and tried again, long before npm's own five minutes.
+NPM_CI := npm ci --no-audit --no-fund --loglevel=error --fetch-timeout=60000 --fetch-retries=4
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 # What people download; the client is inside.
 BINARY := bin/happening
@@ -15,7 +17,7 @@ help: ## List the targets
 
 # ── build ──────────────────────────────────────────────────────────────────
 web/node_modules/.installed: web/package.json web/package-lock.json
-	cd web && npm ci --no-audit --no-fund --loglevel=error
+	cd web && $(NPM_CI)
 	@touch $@
 
 WEB_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) web/index.html web/vite.config.ts docs/openapi.json
@@ -55,7 +57,7 @@ test-e2e: build postgres test/e2e/node_modules/.installed
 	cd test/e2e && npm test --silent
 
 test/e2e/node_modules/.installed: test/e2e/package.json test/e2e/package-lock.json
-	cd test/e2e && npm ci --no-audit --no-fund --loglevel=error
+	cd test/e2e && $(NPM_CI)
 	@touch $@
 
 .PHONY: test-long

@@ -161,8 +161,10 @@ install_packages() {
       chmod 755 "$policy"
     fi
     log=$(mktemp)
-    if ! { apt-get update -qq &&
-      DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } >"$log" 2>&1; then
+    # A fresh machine may be installing updates of its own, and a mirror may fail once.
+    patient=(-o Acquire::Retries=3 -o DPkg::Lock::Timeout=300)
+    if ! { apt-get "${patient[@]}" update -qq &&
+      DEBIAN_FRONTEND=noninteractive apt-get "${patient[@]}" install -y -qq --no-install-recommends "$@"; } >"$log" 2>&1; then
       tail -n 20 "$log" >&2
       exit 1
     fi
