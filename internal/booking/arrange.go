@@ -41,7 +41,8 @@ func (s *Service) Arrange(ctx context.Context, who access.Principal, eventID uui
 }
 
 // MaxBlocksChanged bounds the seats that one request takes off sale or puts on
-// sale again: each is a row, and all events' orders wait while they are written.
+// sale again: all events' orders wait while they are decided on and written, and
+// the record spells them.
 const MaxBlocksChanged = 10_000
 
 // Block takes exactly these seats off sale and puts all others on sale again,

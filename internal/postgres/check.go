@@ -39,16 +39,18 @@ var breachQueries = []breachQuery{
 		WHERE s.status = 'booked' AND (e.id IS NULL OR s.seat_no > e.total_slots)`},
 	{"C1", "sold seats that are blocked", `
 		SELECT s.event_id || ' seat ' || s.seat_no FROM booking_seats s
-		JOIN event_blocks k ON k.event_id = s.event_id AND k.seat_no = s.seat_no
-		WHERE s.status = 'booked'`},
+		JOIN event_blocks k ON k.event_id = s.event_id AND k.part = (s.seat_no - 1) / 1024
+		WHERE s.status = 'booked' AND get_bit(k.seats, (s.seat_no - 1) % 1024) = 1`},
 	{"C1", "blocked seats that the event does not have", `
-		SELECT k.event_id || ' seat ' || k.seat_no FROM event_blocks k JOIN events e ON e.id = k.event_id
-		WHERE k.seat_no > e.total_slots`},
+		SELECT k.event_id || ' seat ' || k.part * 1024 + n + 1
+		FROM event_blocks k JOIN events e ON e.id = k.event_id AND (k.part + 1) * 1024 > e.total_slots
+		CROSS JOIN generate_series(0, 1023) n
+		WHERE k.part * 1024 + n >= e.total_slots AND get_bit(k.seats, n) = 1`},
 	{"C1", "events whose available_slots is not total − sold − blocked", `
 		SELECT e.id || ': ' || e.available_slots || ' of ' || e.total_slots || ', sold ' || coalesce(s.n, 0) || ', blocked ' || coalesce(k.n, 0)
 		FROM events e
 		LEFT JOIN (SELECT event_id, count(*) n FROM booking_seats WHERE status = 'booked' GROUP BY 1) s ON s.event_id = e.id
-		LEFT JOIN (SELECT event_id, count(*) n FROM event_blocks GROUP BY 1) k ON k.event_id = e.id
+		LEFT JOIN (SELECT event_id, sum(bit_count(seats)) n FROM event_blocks GROUP BY 1) k ON k.event_id = e.id
 		WHERE e.available_slots <> e.total_slots - coalesce(s.n, 0) - coalesce(k.n, 0)`},
 	{"C1", "events whose seats are laid out otherwise than they say", `
 		SELECT e.id::text FROM events e

@@ -97,7 +97,9 @@ func TestBlockedSeatsAreOffSaleEverywhere(t *testing.T) {
 	if found := breaches(t, db); !slices.Contains(found, "C1 events whose available_slots is not total − sold − blocked") {
 		t.Errorf("a block that was lost: %q", found)
 	}
-	db.AsOwner(t, `INSERT INTO event_blocks (event_id, seat_no) SELECT id, unnest(ARRAY[3, 9]) FROM events`)
+	db.AsOwner(t, `
+		INSERT INTO event_blocks (event_id, part, seats)
+		SELECT id, 0, set_bit(set_bit(decode(repeat('00', 128), 'hex'), 2, 1), 8, 1) FROM events`)
 	found := breaches(t, db)
 	for _, want := range []string{"C1 sold seats that are blocked", "C1 blocked seats that the event does not have"} {
 		if !slices.Contains(found, want) {
@@ -128,6 +130,43 @@ func TestBlocksAreChangedABoundedNumberAtATime(t *testing.T) {
 		}
 	}
 	db.CheckClean(t)
+}
+
+// Any number of seats is taken off sale by few rows, since everybody's sales wait
+// for them, and each process has them as they were set.
+func TestManyBlocksAreFewRows(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	db := testkit.NewDB(t)
+	org, organizer := db.Org(t)
+	const seats = 19_000
+	id := db.Event(t, org, seats, testkit.EventOptions{})
+	var every []int32 // other seat
+	for n := int32(1); n <= seats; n += 2 {
+		every = append(every, n)
+	}
+	a := newSeller(t, db)
+	for _, wanted := range [][]int32{every, {1, 8, 9, 1_023, 1_024, 1_025, 2_048, 2_049, seats}, {1_024, 2_048, 2_050}, {seats - 1}, nil} {
+		if _, err := a.Block(ctx, as(organizer), id, wanted); err != nil {
+			t.Fatal(err)
+		}
+		if off, err := newSeller(t, db).Blocked(ctx, as(organizer), id); err != nil || !slices.Equal(off, wanted) {
+			t.Errorf("of %d seats %d are off sale, %v", len(wanted), len(off), err)
+		}
+		var rows, parts int
+		if err := db.System.QueryRow(ctx, `SELECT count(*) FROM event_blocks`).Scan(&rows); err != nil {
+			t.Fatal(err)
+		}
+		for i, n := range wanted {
+			if i == 0 || (n-1)/1024 != (wanted[i-1]-1)/1024 {
+				parts++
+			}
+		}
+		if rows != parts {
+			t.Errorf("%d seats are in %d rows instead of %d", len(wanted), rows, parts)
+		}
+		db.CheckClean(t)
+	}
 }
 
 // Who books a seat and who takes it off sale, in two processes at once: one of

@@ -1,10 +1,15 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"maps"
+	"math/bits"
+	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"happening/internal/booking"
@@ -75,17 +80,67 @@ func writeSeats(ctx context.Context, conn *pgx.Conn, b *booking.Batch) error {
 				ON CONFLICT (event_id) DO UPDATE SET sections = EXCLUDED.sections`, e.ID, sections)
 		}
 	}
-	if len(b.Blocks.Unblocked) > 0 {
-		work.Queue(`DELETE FROM event_blocks WHERE event_id = $1 AND seat_no = ANY($2)`, e.ID, b.Blocks.Unblocked)
-	}
-	if len(b.Blocks.Blocked) > 0 {
-		work.Queue(`
-			INSERT INTO event_blocks (event_id, seat_no) SELECT $1, unnest($2::int4[])`, e.ID, b.Blocks.Blocked)
-	}
-	if work.Len() == 0 {
-		return nil
+	if err := queueBlocks(ctx, conn, &work, e.ID, &b.Blocks); err != nil || work.Len() == 0 {
+		return err
 	}
 	return conn.SendBatch(ctx, &work).Close()
+}
+
+// partSeats is how many seats a row of blocks tells of, a bit each: an edit of
+// any number of them writes few rows, while everybody's sales wait for it.
+const partSeats = 1024
+
+// queueBlocks queues the changed rows of the seats that are off sale. The event
+// is locked, so that nobody else changes them.
+func queueBlocks(ctx context.Context, conn *pgx.Conn, work *pgx.Batch, eventID uuid.UUID, blocks *booking.Blocks) error {
+	if blocks.None() {
+		return nil
+	}
+	parts := make(map[int32][]byte)
+	for _, seats := range [][]int32{blocks.Unblocked, blocks.Blocked} {
+		for _, n := range seats {
+			parts[(n-1)/partSeats] = nil
+		}
+	}
+	rows, err := conn.Query(ctx, `SELECT part, seats FROM event_blocks WHERE event_id = $1 AND part = ANY($2)`,
+		eventID, slices.Collect(maps.Keys(parts)))
+	if err != nil {
+		return fmt.Errorf("postgres: blocks: %w", err)
+	}
+	var part int32
+	var seats []byte
+	if _, err := pgx.ForEachRow(rows, []any{&part, &seats}, func() error {
+		parts[part] = bytes.Clone(seats)
+		return nil
+	}); err != nil {
+		return fmt.Errorf("postgres: blocks: %w", err)
+	}
+	var emptied, kept []int32
+	var sets [][]byte
+	for part := range parts {
+		if parts[part] == nil {
+			parts[part] = make([]byte, partSeats/8)
+		}
+	}
+	for _, n := range blocks.Unblocked {
+		parts[(n-1)/partSeats][(n-1)%partSeats/8] &^= 1 << ((n - 1) % 8)
+	}
+	for _, n := range blocks.Blocked {
+		parts[(n-1)/partSeats][(n-1)%partSeats/8] |= 1 << ((n - 1) % 8)
+	}
+	none := make([]byte, partSeats/8)
+	for part, seats := range parts {
+		if bytes.Equal(seats, none) {
+			emptied = append(emptied, part)
+		} else {
+			kept, sets = append(kept, part), append(sets, seats)
+		}
+	}
+	work.Queue(`DELETE FROM event_blocks WHERE event_id = $1 AND part = ANY($2)`, eventID, emptied)
+	work.Queue(`
+		INSERT INTO event_blocks (event_id, part, seats) SELECT $1, * FROM unnest($2::int4[], $3::bytea[])
+		ON CONFLICT (event_id, part) DO UPDATE SET seats = EXCLUDED.seats`, eventID, kept, sets)
+	return nil
 }
 
 // readSeats adds to an event how its seats lie and which are off sale.
@@ -101,11 +156,21 @@ func readSeats(ctx context.Context, conn *pgx.Conn, fe *booking.FreshEvent) erro
 		}
 		fe.Event.Layout = layout
 	}
-	rows, err := conn.Query(ctx, `SELECT seat_no FROM event_blocks WHERE event_id = $1 ORDER BY seat_no`, fe.Event.ID)
+	rows, err := conn.Query(ctx, `SELECT part, seats FROM event_blocks WHERE event_id = $1 ORDER BY part`, fe.Event.ID)
 	if err != nil {
 		return err
 	}
-	blocked, err := pgx.CollectRows(rows, pgx.RowTo[int32])
+	var blocked []int32
+	var part int32
+	var seats []byte
+	_, err = pgx.ForEachRow(rows, []any{&part, &seats}, func() error {
+		for i, some := range seats {
+			for ; some != 0; some &= some - 1 {
+				blocked = append(blocked, part*partSeats+int32(i*8+bits.TrailingZeros8(some))+1)
+			}
+		}
+		return nil
+	})
 	if len(blocked) > 0 {
 		fe.Blocks = []booking.Blocks{{Blocked: blocked}}
 	}
