@@ -51,10 +51,32 @@ func TestListsAreWhatAPlainWalkFinds(t *testing.T) {
 	queries := []string{
 		"", "", "", "evening", "even", "evening all", "tenth", "tenth evening", "hundredth", "clustered", "far", "absent", "evening absent",
 		"O'Brien", `back\slash`, "back-to-back", "www.mill.example.com/some", strings.Repeat("x", 120), "& |", "opera", "tenth opera", "été", "1970",
+		"crowd", "throng evening", "crowd throng", "crowd tenth", "evening hundredth crowd", "c e t",
 	}
 	random := rand.New(rand.NewPCG(5, 1))
 	pick := func(n int) int { return random.IntN(n) }
 	seen := 0
+	compare := func(who uuid.UUID, f event.Filter, after event.Cursor, limit int) {
+		t.Helper()
+		what := fmt.Sprintf("%+v for %v behind %v by %d", f, who != uuid.Nil, after, limit)
+		want := plainWalk(t, db, who, f, now, after)
+		seen += len(want)
+		for pages := 0; ; pages++ {
+			page, err := store.ListEvents(t.Context(), who, f, now, after, limit)
+			if err != nil {
+				t.Fatal(what, err)
+			}
+			expected := want[:min(limit, len(want))]
+			if !slices.Equal(idsOf(page), expected) {
+				t.Fatalf("%s: page %d has %d events, expected %d:\n%v\n%v", what, pages, len(page), len(expected), idsOf(page), expected)
+			}
+			if want = want[len(page):]; len(page) < limit || pages == 4 {
+				break
+			}
+			last := page[len(page)-1]
+			after = event.Cursor{StartsAt: last.StartsAt, ID: last.ID}
+		}
+	}
 	for try := range 200 {
 		f := event.Filter{
 			Query:    queries[try%len(queries)],
@@ -76,24 +98,12 @@ func TestListsAreWhatAPlainWalkFinds(t *testing.T) {
 		}
 		who := []uuid.UUID{uuid.Nil, viewer}[pick(2)]
 		limit := []int{3, 51, 101}[pick(3)]
-		what := fmt.Sprintf("%+v for %v behind %v by %d", f, who != uuid.Nil, after, limit)
-		want := plainWalk(t, db, who, f, now, after)
-		seen += len(want)
-		for pages := 0; ; pages++ {
-			page, err := store.ListEvents(t.Context(), who, f, now, after, limit)
-			if err != nil {
-				t.Fatal(what, err)
-			}
-			expected := want[:min(limit, len(want))]
-			if !slices.Equal(idsOf(page), expected) {
-				t.Fatalf("%s: page %d has %d events, expected %d:\n%v\n%v", what, pages, len(page), len(expected), idsOf(page), expected)
-			}
-			if want = want[len(page):]; len(page) < limit || pages == 4 {
-				break
-			}
-			last := page[len(page)-1]
-			after = event.Cursor{StartsAt: last.StartsAt, ID: last.ID}
-		}
+		compare(who, f, after, limit)
+	}
+	// Behind some at the moment that many share there are more of them than
+	// the list is walked for, on a day that is walked, too.
+	for i := range 8 {
+		compare(viewer, event.Filter{Query: "throng"}, event.Cursor{StartsAt: now.Add(crowdedAfter), ID: uuid.UUID{byte(16 * i)}}, 101)
 	}
 	if seen < 8_000 {
 		t.Errorf("only %d events were to be found", seen)
@@ -107,9 +117,14 @@ func idsOf(page []event.Found) (ids []uuid.UUID) {
 	return ids
 }
 
+// crowdedAfter is when many events of fillMixed start at once.
+const crowdedAfter = 55 * 24 * time.Hour
+
 // fillMixed adds events of all kinds: some long ago, some at one and the same
-// moment, a month so full of a word that it is looked at day by day, and words
-// that PostgreSQL takes apart or that are longer than the index keeps them.
+// moment, a month so full of a word that it is looked at day by day, days so
+// full that they are walked, with a moment that fills pages and words that
+// never meet, and words that PostgreSQL takes apart or that are longer than the
+// index keeps them.
 func fillMixed(t *testing.T, db *testkit.DB, orgs []uuid.UUID, now time.Time) {
 	t.Helper()
 	if _, err := db.System.Exec(t.Context(), `
@@ -118,6 +133,7 @@ func fillMixed(t *testing.T, db *testkit.DB, orgs []uuid.UUID, now time.Time) {
 		SELECT gen_random_uuid(), ($1::uuid[])[1 + i % 4],
 		       'All evening ' || i || CASE WHEN i % 10 = 3 THEN ' tenth' ELSE '' END || CASE WHEN i % 100 = 7 THEN ' hundredth' ELSE '' END
 		         || CASE WHEN i BETWEEN 900 AND 1500 THEN ' clustered' ELSE '' END || CASE WHEN i > 2300 THEN ' far' ELSE '' END
+		         || CASE WHEN i <= 2500 THEN '' WHEN i / 2 % 3 = 0 THEN ' throng' ELSE ' crowd' END
 		         || CASE i % 60 WHEN 1 THEN ' O''Brien' WHEN 2 THEN ' back\slash' WHEN 3 THEN ' back-to-back' WHEN 4 THEN ' été ' || repeat('x', 130) ELSE '' END,
 		       (ARRAY['talk', 'opera', 'talk', 'party'])[1 + i / 4 % 4], CASE WHEN i % 50 = 9 THEN 'www.mill.example.com/some/long/path' ELSE '' END,
 		       s, s + CASE WHEN i % 97 = 0 THEN interval '300 days' ELSE interval '2 hours' END, 'UTC', 9, 9,
@@ -126,8 +142,10 @@ func fillMixed(t *testing.T, db *testkit.DB, orgs []uuid.UUID, now time.Time) {
 		FROM (
 		  SELECT i, CASE WHEN i < 5 THEN 'epoch'::timestamptz + (i - 3) * interval '20 days'
 		                 WHEN i BETWEEN 1000 AND 1099 THEN $2::timestamptz + interval '3 days'
+		                 WHEN i > 3500 THEN $3::timestamptz
+		                 WHEN i > 2500 THEN $3::timestamptz - interval '7 hours' + (i - 2500) * interval '90 seconds'
 		                 ELSE $2::timestamptz + (i - 700) * interval '70 minutes' END AS s
-		  FROM generate_series(1, 2500) i) x`, orgs, now); err != nil {
+		  FROM generate_series(1, 5000) i) x`, orgs, now, now.Add(crowdedAfter)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -149,7 +167,7 @@ func plainWalk(t *testing.T, db *testkit.DB, viewer uuid.UUID, f event.Filter, n
 		        ELSE true END
 		  AND ($6::timestamptz IS NULL OR e.starts_at >= $6) AND ($7::timestamptz IS NULL OR e.starts_at < $7)
 		  AND (e.starts_at, e.id) > ($8, $9)
-		  AND ($10 = '' OR to_tsvector('simple', e.name || ' ' || e.venue || ' ' || e.category) @@ to_tsquery('simple', $10))
+		  AND ($10 = '' OR (e.search @@ to_tsquery('simple', $10)) IS TRUE)
 		ORDER BY e.starts_at, e.id`,
 		viewer, orNobody(f.OrgID), f.Category, string(f.Status), now, orNoTime(f.From), orNoTime(f.To), after.StartsAt, after.ID,
 		postgres.PrefixQuery(f.Query))

@@ -19,9 +19,9 @@ const (
 	// text before the index of texts is asked: what is common fills a page here.
 	nearby = 250
 	// candidatesFirst and candidatesMost bound how many events that match are
-	// taken from the index at once. Each time they are twice as many, in case
-	// whoever asks may see few of them.
-	candidatesFirst = 128
+	// taken from the index at once, besides those that a page wants. Each time
+	// they are twice as many, in case few of them are to be in the list.
+	candidatesFirst = 16
 	candidatesMost  = 4096
 )
 
@@ -39,8 +39,9 @@ func (c *candidate) cursor() event.Cursor {
 // search reads a page of what ListEvents would list without the text and whose
 // words match. It walks the list a little, which fills the page with what is
 // common, and goes on by the index of words and times, which is asked behind
-// the wall for ids alone (migration 21). Whatever way a candidate was found, it
-// is read under the wall and under all conditions, the text's included.
+// the wall for ids alone (migrations 21 and 23). Whatever way a candidate was
+// found, it is read under the wall and under all conditions, the text's
+// included.
 func (s *EventStore) search(ctx context.Context, viewer uuid.UUID, f event.Filter, now time.Time, after event.Cursor, limit int) ([]event.Found, error) {
 	where, args := eventConditions(viewer, f, now, after)
 	args = append(args, prefixQuery(f.Query))
@@ -60,18 +61,18 @@ func (s *EventStore) search(ctx context.Context, viewer uuid.UUID, f event.Filte
 	if err != nil {
 		return nil, err
 	}
-	found, err := few(walked[:min(len(walked), limit)], limit)
-	if err != nil || last == nil || len(found) >= limit {
-		return found, err
+	ids := walked[:min(len(walked), limit)]
+	if last == nil || len(ids) == limit {
+		return few(ids, limit)
 	}
-	for most := candidatesFirst; ; most = min(2*most, candidatesMost) {
+	var found []event.Found
+	for most := limit - len(ids) + candidatesFirst; ; most = min(2*most, candidatesMost) {
 		candidates, err := s.candidates(ctx, viewer, f, now, last.cursor(), most)
-		if err != nil || len(candidates) == 0 {
-			return found, err
+		if err != nil {
+			return nil, err
 		}
-		ids := make([]uuid.UUID, len(candidates))
 		for i := range candidates {
-			ids[i] = candidates[i].id
+			ids = append(ids, candidates[i].id)
 		}
 		more, err := few(ids, limit-len(found))
 		if err != nil {
@@ -80,7 +81,7 @@ func (s *EventStore) search(ctx context.Context, viewer uuid.UUID, f event.Filte
 		if found = append(found, more...); len(found) >= limit || len(candidates) < most {
 			return found, nil
 		}
-		last = &candidates[len(candidates)-1]
+		last, ids = &candidates[len(candidates)-1], nil
 	}
 }
 
