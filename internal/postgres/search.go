@@ -39,7 +39,7 @@ func (c *candidate) cursor() event.Cursor {
 // search reads a page of what ListEvents would list without the text and whose
 // words match. It walks the list a little, which fills the page with what is
 // common, and goes on by the index of words and times, which is asked behind
-// the wall for ids alone (migrations 21 and 23). Whatever way a candidate was
+// the wall for ids alone (migrations 21 and 24). Whatever way a candidate was
 // found, it is read under the wall and under all conditions, the text's
 // included.
 func (s *EventStore) search(ctx context.Context, viewer uuid.UUID, f event.Filter, now time.Time, after event.Cursor, limit int) ([]event.Found, error) {
