@@ -63,10 +63,19 @@ func (a *Allocator) admit(r *request) error {
 		return nil
 	case len(a.queue)+len(a.patient) >= QueueMax:
 		return ErrBusy.After(queuePatience)
-	case r.actor == uuid.Nil || len(a.queue) < queueFloor:
+	}
+	return a.turnsAway(r, len(a.queue))
+}
+
+// turnsAway says that behind so many a person would wait for too long. It needs
+// no lock, so that a crowd is turned away without one: thousands in line for the
+// queue's lock, each woken to be told no, would keep the worker from it, and
+// fewer would be sold to the more people ask.
+func (a *Allocator) turnsAway(r *request, queued int) error {
+	if r.actor == uuid.Nil || r.inside != nil || queued < queueFloor {
 		return nil
 	}
-	if wait := a.pace.wait(len(a.queue), time.Now()); wait > a.mostWait {
+	if wait := a.pace.wait(queued, time.Now()); wait > a.mostWait {
 		return ErrBusy.After(min(wait, longestBusy).Round(time.Second))
 	}
 	return nil

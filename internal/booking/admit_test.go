@@ -220,6 +220,31 @@ func TestAStandstillTurnsNewcomersAway(t *testing.T) {
 	})
 }
 
+// TestACrowdIsTurnedAwayWithoutTheQueuesLock keeps the queue's lock, for which
+// thousands would stand in line with the worker behind them: who is turned away
+// is told so all the same.
+func TestACrowdIsTurnedAwayWithoutTheQueuesLock(t *testing.T) {
+	const patience = 30 * time.Second // of the test, for who waits for the lock
+	a := NewAllocator(&tape{}, noHolds{}, time.Now, slog.New(slog.DiscardHandler), func(Committed) {})
+	a.length.Store(queueFloor)
+	a.pace.last.Store(int64(queuePatience))
+	told := make(chan error, 1)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	go func() {
+		who := uuid.New()
+		told <- a.Do(t.Context(), uuid.New(), who, Key{}, Book{UserID: who, Seats: 1}).Err
+	}()
+	select {
+	case err := <-told:
+		if !errors.Is(err, ErrBusy) {
+			t.Errorf("who comes into a crowd is told %v", err)
+		}
+	case <-time.After(patience):
+		t.Error("who is turned away waits for the queue's lock")
+	}
+}
+
 // TestWhoGivesUpInTheQueueIsNotServed lets every second caller go home while a
 // batch is being written: nothing of theirs is ever written. The control are the
 // others, who stood between them.

@@ -92,8 +92,9 @@ type Allocator struct {
 
 	mu       sync.Mutex
 	queue    []*request
-	patient  []*request // taken when nobody else asks, or when they have waited for long
-	insides  []*request // before all orders: reading goes on while they wait
+	length   atomic.Int64 // of queue, for those who only look
+	patient  []*request   // taken when nobody else asks, or when they have waited for long
+	insides  []*request   // before all orders: reading goes on while they wait
 	stopped  bool
 	pace     pace
 	mostWait time.Duration // queuePatience; a field for the test that takes it away
@@ -213,11 +214,7 @@ func (a *Allocator) Busy() bool {
 }
 
 // QueueLength is how many orders wait.
-func (a *Allocator) QueueLength() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return len(a.queue)
-}
+func (a *Allocator) QueueLength() int { return int(a.length.Load()) }
 
 // Do answers one order about an event. A caller that gives up while its order
 // is queued is not served; once the order is taken, Do waits for the outcome.
@@ -325,6 +322,9 @@ func (a *Allocator) submit(ctx context.Context, r *request) Answer {
 func (a *Allocator) Waiting() int64 { return a.waiting.Load() }
 
 func (a *Allocator) enqueue(r *request) error {
+	if err := a.turnsAway(r, a.QueueLength()); err != nil {
+		return err
+	}
 	a.mu.Lock()
 	if err := a.admit(r); err != nil {
 		a.mu.Unlock()
@@ -337,6 +337,7 @@ func (a *Allocator) enqueue(r *request) error {
 		a.patient = append(a.patient, r)
 	default:
 		a.queue = append(a.queue, r)
+		a.length.Store(int64(len(a.queue)))
 	}
 	a.mu.Unlock()
 	select {

@@ -72,6 +72,7 @@ func (a *Allocator) take() (batch []*request, left int, stopped bool) {
 	left = copy(a.queue, a.queue[n:])
 	clear(a.queue[left:])
 	a.queue = a.queue[:left]
+	a.length.Store(int64(left))
 	for len(a.patient) > 0 && (len(batch) == 0 || time.Since(a.patient[0].at) > patienceEnds) {
 		r := a.patient[0]
 		a.patient[0], a.patient = nil, a.patient[1:]
