@@ -105,6 +105,12 @@ const editEvent = createRoute({
   component: lazyRouteComponent(() => import('@/features/organizer/EditEventPage'), 'EditEventPage'),
 });
 
+const seatsOfEvent = createRoute({
+  getParentRoute: () => root,
+  path: '/manage/events/$eventId/seats',
+  component: lazyRouteComponent(() => import('@/features/house/HousePage'), 'HousePage'),
+});
+
 interface PeopleSearch {
   show?: 'invitations';
 }
@@ -153,6 +159,7 @@ export const router = createRouter({
     createEvent,
     manageEvent,
     editEvent,
+    seatsOfEvent,
     people,
     settings,
     audit,

@@ -1,7 +1,7 @@
 import { plural, t } from '@lingui/core/macro';
 import { useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import { ExternalLink, Pencil } from 'lucide-react';
+import { ExternalLink, LayoutGrid, Pencil } from 'lucide-react';
 import { useRef, useState } from 'react';
 import { useEventAudit } from '@/api/audit';
 import { useEvent, useEventBookings, useWaitlist } from '@/api/events';
@@ -118,6 +118,16 @@ function Manage({ event }: { event: Event }) {
                 icon={<Pencil aria-hidden="true" className="size-4" />}
               >
                 {t`Edit`}
+              </ButtonLink>
+            )}
+            {event.status === 'cancelled' ? null : (
+              <ButtonLink
+                to="/manage/events/$eventId/seats"
+                params={{ eventId: event.id }}
+                look="secondary"
+                icon={<LayoutGrid aria-hidden="true" className="size-4" />}
+              >
+                {t`Seats`}
               </ButtonLink>
             )}
             <BookForSomebody event={event} />

@@ -1,0 +1,72 @@
+// A house in sections and rows of its own: laid out by its organizer, and its
+// names are everywhere. Seats are taken off sale on the map.
+import { accessible } from '../support/axe.ts';
+import { demoEvent, ORGANIZER, signInDemo, USER1 } from '../support/demo.ts';
+import { expect, test } from '../support/fixtures.ts';
+import { findOnMap } from '../support/seats.ts';
+
+test.use({ serverOptions: { demo: true } });
+
+test('a house is laid out, booked by its names, and partly taken off sale', async ({ server, browserOf }) => {
+  const event = await demoEvent(server, 'In a theatre', 20);
+  const organizer = await browserOf();
+  await signInDemo(organizer, server, ORGANIZER, `/manage/events/${event.id}`);
+  await organizer.getByRole('link', { name: 'Seats' }).click();
+
+  await test.step('the organizer draws it up', async () => {
+    await organizer.getByLabel('Name', { exact: true }).fill('Stalls');
+    await organizer.getByLabel('Rows', { exact: true }).fill('3');
+    await organizer.getByLabel('Seats in each row').fill('8');
+    await organizer.getByRole('button', { name: 'Stalls: single rows' }).click();
+    await organizer.getByLabel('Seats of row 2').fill('10');
+    await organizer.getByRole('button', { name: 'Add a section' }).click();
+    await organizer.getByRole('button', { name: 'Save layout' }).click();
+    await expect(organizer.getByText('Please check the marked sections.')).toBeVisible();
+    const second = organizer.getByRole('region', { name: 'Section 2' });
+    await expect(second.getByRole('alert')).toBeVisible();
+    await second.getByLabel('Name', { exact: true }).fill('Balcony');
+    const balcony = organizer.getByRole('region', { name: 'Balcony' });
+    await balcony.getByLabel('Rows', { exact: true }).fill('2');
+    await balcony.getByLabel('Rows begin with').fill('1');
+    await balcony.getByLabel('Seats begin with').fill('101');
+    await expect(organizer.getByText('42 seats instead of 20')).toBeVisible();
+    await accessible(organizer, 'the layout editor');
+    await organizer.getByRole('button', { name: 'Save layout' }).click();
+    await expect(organizer.getByText('Saved')).toBeVisible();
+  });
+
+  const person = await browserOf();
+  await signInDemo(person, server, USER1, `/events/${event.id}`);
+  await test.step('a person books by its names', async () => {
+    await expect(person.getByRole('grid', { name: 'Seats, Stalls' })).toBeVisible();
+    await person.getByRole('gridcell', { name: 'Stalls, row B, seat 10, free' }).focus();
+    await person.keyboard.press('Shift+PageDown');
+    await expect(person.getByRole('gridcell', { name: 'Balcony, row 2, seat 108, free' })).toBeFocused();
+    await person.keyboard.press('Space');
+    await expect(person.getByRole('list').getByText('Balcony · Row 2 · Seat 108')).toBeVisible();
+    await person.getByRole('button', { name: 'Book 1 seat' }).click();
+    await person.getByRole('link', { name: 'See booking' }).click();
+    await expect(person.getByRole('listitem').filter({ hasText: /^BalconyRow 2Seat 108$/ })).toBeVisible();
+    await person.goto('/bookings');
+    await expect(person.getByText('Balcony · Row 2: 108')).toBeVisible();
+    await person.goto(`/events/${event.id}`);
+  });
+
+  await test.step('the organizer takes a row off sale, which is seen at once', async () => {
+    await organizer.getByRole('tab', { name: 'Off sale' }).click();
+    await organizer.getByRole('button', { name: 'Row', exact: true }).click();
+    const at = await findOnMap(organizer, 3);
+    await organizer.mouse.click(at.x, at.y);
+    await expect(organizer.getByText('Stalls · Row A: 1–8')).toBeVisible();
+    await accessible(organizer, 'seats off sale');
+    await organizer.getByRole('button', { name: 'Save', exact: true }).click();
+    await expect(organizer.getByText('8 seats off sale')).toBeVisible();
+    await expect(person.getByRole('gridcell', { name: 'Stalls, row A, seat 3, not for sale' })).toHaveCount(1);
+    await expect(person.getByRole('list').getByText('not for sale')).toBeVisible();
+  });
+
+  await organizer.goto(`/manage/events/${event.id}`);
+  await expect(organizer.getByText('Balcony · Row 2: 108')).toBeVisible();
+  await organizer.getByRole('tab', { name: 'Record' }).click();
+  await expect(organizer.getByText('took seats of')).toBeVisible();
+});
