@@ -202,9 +202,8 @@ func TestOverloadInFull(t *testing.T) {
 
 // The same where PostgreSQL's commits take a tenth of a second: what is offered
 // fills the queue up to its bound in time, on a fast machine and on a busy one.
-// Holds and pages live on meanwhile. How much is served is told and not judged:
-// who is turned away takes the same cores as the load itself, so that it is the
-// machine that says how much is left.
+// Holds and pages live on meanwhile. It wants cores to spare, since who is
+// turned away takes the same ones as the load itself.
 func TestOverloadFillsTheQueue(t *testing.T) {
 	h := house.New(t)
 	h.Serve()
@@ -219,7 +218,7 @@ func TestOverloadFillsTheQueue(t *testing.T) {
 	t.Cleanup(ops.Close)
 	held := f.c.Event(t, f.admin, f.org, 10, nil)
 	most, looks := 0, 0
-	turned, _ := f.flow(fullBatches, filling, func() {
+	turned, goodput := f.flow(fullBatches, filling, func() {
 		looks++
 		most = max(most, queued(t, ops))
 		for _, path := range []string{"/events/" + f.large, "/events/" + held + "/seats", "/readyz"} {
@@ -230,6 +229,9 @@ func TestOverloadFillsTheQueue(t *testing.T) {
 		f.c.Want(t, f.people[0], http.StatusOK, http.MethodPut, "/events/"+held+"/holds", map[string]any{"seat_numbers": []int{1, 2}}, nil)
 	})
 	t.Logf("%d orders in the queue at most; looked %d times meanwhile", most, looks)
+	if goodput < leastGoodput {
+		t.Errorf("the goodput is %.2f of the peak", goodput)
+	}
 	if turned == 0 {
 		t.Errorf("nobody was turned away: the queue was not full, with %d in it at most", most)
 	}
