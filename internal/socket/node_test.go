@@ -278,13 +278,6 @@ func (l *listener) hears(want ...string) {
 	}
 }
 
-// hearsAtLast passes over whatever comes before.
-func (l *listener) hearsAtLast(want string) {
-	l.t.Helper()
-	for await(l.t, "hear "+want, l.heard) != want {
-	}
-}
-
 func (l *listener) isRefused() {
 	l.t.Helper()
 	e := await(l.t, "a refusal", l.unsubscribed)

@@ -35,6 +35,13 @@ func (b *browser) redirect(to string) {
 	b.address = u.Host
 }
 
+// hearsAtLast passes over whatever comes before.
+func (l *listener) hearsAtLast(want string) {
+	l.t.Helper()
+	for await(l.t, "hear "+want, l.heard) != want {
+	}
+}
+
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	deadline := time.After(patience)
