@@ -3,6 +3,7 @@
 package house
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"testing"
@@ -14,14 +15,24 @@ type ring struct {
 	BookingID string `json:"booking_id"`
 }
 
-// rings reads the newest hundred of a person's bell.
+// rings reads a person's whole bell, page after page: what is told while it is
+// read comes in front and moves nothing behind the cursor.
 func rings(t *testing.T, c *Client, p *Person) []ring {
 	t.Helper()
-	var page struct {
-		Items []ring `json:"items"`
+	var all []ring
+	after := ""
+	for {
+		var page struct {
+			Items []ring  `json:"items"`
+			Next  *string `json:"next_cursor"`
+		}
+		c.Want(t, p, http.StatusOK, http.MethodGet, "/notifications?limit=100"+after, nil, &page)
+		all = append(all, page.Items...)
+		if page.Next == nil {
+			return all
+		}
+		after = "&cursor=" + url.QueryEscape(*page.Next)
 	}
-	c.Want(t, p, http.StatusOK, http.MethodGet, "/notifications?limit=100", nil, &page)
-	return page.Items
 }
 
 // ToldOf counts a person's messages of one type by booking.
@@ -50,7 +61,10 @@ func BellOf(t *testing.T, c *Client, p *Person) map[string]int {
 	return found
 }
 
-// MailsTo counts the mails that the mailbox holds for a person.
+// mailPage is the most mails that the mailbox lists at once; it has no second page.
+const mailPage = 100
+
+// MailsTo counts the mails that the mailbox holds for a person, fewer than a page.
 func MailsTo(t *testing.T, ops *Client, p *Person) int {
 	t.Helper()
 	var page struct {
@@ -58,11 +72,14 @@ func MailsTo(t *testing.T, ops *Client, p *Person) int {
 			To string `json:"to"`
 		} `json:"items"`
 	}
-	ops.Want(t, nil, http.StatusOK, http.MethodGet, "/mailbox?format=json&limit=100&to="+url.QueryEscape(p.Email), nil, &page)
+	ops.Want(t, nil, http.StatusOK, http.MethodGet, fmt.Sprintf("/mailbox?format=json&limit=%d&to=%s", mailPage, url.QueryEscape(p.Email)), nil, &page)
 	for _, m := range page.Items {
 		if m.To != p.Email {
 			t.Errorf("the mailbox shows a mail to %s among those to %s", m.To, p.Email)
 		}
+	}
+	if len(page.Items) == mailPage {
+		t.Fatalf("%s has more mails than the mailbox lists at once", p.Email)
 	}
 	return len(page.Items)
 }

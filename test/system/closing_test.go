@@ -16,7 +16,7 @@ import (
 
 const (
 	closingPeople = 25
-	closingEach   = 40 // bookings; with their cancellations they fit a page of the bell
+	closingEach   = 40
 )
 
 // An event of a thousand bookings is cancelled while another sells: who asks is
