@@ -215,8 +215,9 @@ func (e *engines) startPostgres(ctx context.Context, p plan) error {
 			return err
 		}
 	}
-	// Trust is for the run's own loopback, as is the superuser.
-	initdb := exec.CommandContext(ctx, filepath.Join(p.bin, "initdb"), "-D", data, "-U", "bench", "-A", "trust", "--locale=C.UTF-8", "-E", "UTF8")
+	// Trust is for the run's own loopback, as is the superuser; the log's files
+	// are of the embedded one's size.
+	initdb := exec.CommandContext(ctx, filepath.Join(p.bin, "initdb"), "-D", data, "-U", "bench", "-A", "trust", "--locale=C.UTF-8", "-E", "UTF8", "--wal-segsize=4")
 	initdb.Dir, initdb.SysProcAttr = e.dir, attributes
 	if text, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, bytes.TrimSpace(text))

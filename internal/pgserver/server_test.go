@@ -20,7 +20,7 @@ func TestDataOutliveARestart(t *testing.T) {
 	conn := dial(t, s.ConnString("happening"))
 	for setting, want := range map[string]string{
 		"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on",
-		"listen_addresses": "", "unix_socket_permissions": "0700", "max_wal_size": "4GB",
+		"listen_addresses": "", "unix_socket_permissions": "0700", "max_wal_size": "4GB", "wal_segment_size": "4MB",
 		"jit": "off", "server_encoding": "UTF8", "TimeZone": "UTC", "max_connections": "33",
 	} {
 		if got := query[string](t, conn, "SHOW "+setting); got != want {

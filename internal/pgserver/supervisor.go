@@ -20,6 +20,10 @@ import (
 )
 
 const (
+	// walSegment is the size of a file of the log, in MiB. Each is filled with
+	// zeros when a rush first comes to it, and whoever commits waits for that:
+	// 23 ms with PostgreSQL's own 16 MiB on the disk where it was measured.
+	walSegment = 4
 	// supervisorName is the child's argv[0]: it tells MaybeSupervise what this
 	// process is, and a reader of `ps`, too.
 	supervisorName = "happening-postgres-supervisor"
@@ -362,7 +366,8 @@ func (s *supervisor) initialize(ctx context.Context) error {
 	for i, locale := range locales {
 		// The owner is a superuser and has no password: the socket's directory
 		// is closed to everyone but PostgreSQL's user.
-		args := append([]string{"-D", temp, "-U", ownerRole, "-A", "trust", "-E", "UTF8", "--no-instructions", "--no-sync"}, locale...)
+		args := append([]string{"-D", temp, "-U", ownerRole, "-A", "trust", "-E", "UTF8", "--no-instructions", "--no-sync",
+			fmt.Sprintf("--wal-segsize=%d", walSegment)}, locale...)
 		cmd := exec.CommandContext(ctx, filepath.Join(s.plan.Bin, "initdb"), args...)
 		cmd.Dir = s.plan.Dir
 		cmd.Env = childEnv()
