@@ -92,6 +92,33 @@ func TestCrowdsAreServedAndClosedInSteps(t *testing.T) {
 	lowersInSteps(t, twos)
 }
 
+// TestStepsOfACrowdGoneWrongAreNoticed is the control: the model refuses a step
+// that leaves somebody out, serves one before another, or says that it was the
+// last.
+func TestStepsOfACrowdGoneWrongAreNoticed(t *testing.T) {
+	c := newCrowd(t, 30, slices.Repeat([]int32{2}, 350), nil)
+	s := c.inv.Settings
+	s.TotalSlots = 731
+	grown := *simModelOf(event.Event{Settings: s})
+	dec := c.do(uuid.Nil, Reconfigure{Settings: s})
+	told := simTold(dec.Changes, dec.Refusal, dec.More)
+	for what, wrong := range map[string]func(*simtest.Told){
+		"leaves out the last": func(told *simtest.Told) { told.Steps = told.Steps[:len(told.Steps)-1] },
+		"serves another first": func(told *simtest.Told) {
+			told.Steps[0], told.Steps[1] = told.Steps[1], told.Steps[0]
+		},
+		"says that it was the last": func(told *simtest.Told) { told.More = false },
+		"":                          func(*simtest.Told) {},
+	} {
+		forged := told
+		forged.Steps = slices.Clone(told.Steps)
+		wrong(&forged)
+		if err := c.model.Clone().Reconfigure(simtest.Moment{Now: c.now}, grown, forged); (err == nil) != (what == "") {
+			t.Errorf("a step that %s: %v", what, err)
+		}
+	}
+}
+
 // lowersInSteps lowers a capacity below a crowd's size. Those whom the first step
 // leaves wait in vain: they are in nobody's way, nobody can serve or keep one of
 // them, and the capacity can't be raised past them.

@@ -31,6 +31,10 @@ type faulty struct {
 	// later, from a connection that nobody listens to any more.
 	late func(*booking.Batch)
 	hit  map[string]int
+	// refused are the sizes of the batches that were refused for the poison in
+	// them, and committing runs before each write that is not under locks.
+	refused    []int
+	committing func()
 }
 
 var errPoison = errors.New("value too poisonous for type")
@@ -53,6 +57,9 @@ func (f *faulty) count(kind string) {
 func (f *faulty) poisonous(b *booking.Batch) bool {
 	for i := range b.Changes {
 		if b.Changes[i].UserID == f.poison {
+			f.mu.Lock()
+			f.refused = append(f.refused, len(b.Changes))
+			f.mu.Unlock()
 			return true
 		}
 	}
@@ -61,6 +68,9 @@ func (f *faulty) poisonous(b *booking.Batch) bool {
 
 // Commit writes, or doesn't, and may lose the answer in either case.
 func (f *faulty) Commit(ctx context.Context, b *booking.Batch) error {
+	if f.committing != nil {
+		f.committing()
+	}
 	if f.poisonous(b) {
 		f.count("poison")
 		return errPoison
@@ -218,15 +228,42 @@ func TestEveryAnswerIsTrueOverLostAnswers(t *testing.T) {
 	db.CheckClean(t)
 }
 
+// TestAPoisonousOrderHarmsNobodyElse has a hundred orders in one batch for
+// certain, since the worker is held up by one before them. The database refuses
+// all of it, at first and once more under the locks: who did not halve it would
+// serve none of them.
 func TestAPoisonousOrderHarmsNobodyElse(t *testing.T) {
 	db := testkit.NewDB(t)
 	org, _ := db.Org(t)
 	event := db.Event(t, org, 300, testkit.EventOptions{})
-	people := db.People(t, 100)
-	s, _ := newFaultySeller(t, db, 0, people[37])
+	people := db.People(t, 102)
+	known, first, people := people[0], people[1], people[2:]
+	s, f := newFaultySeller(t, db, 0, people[37])
+	book := func(who uuid.UUID) {
+		if _, err := s.Book(context.Background(), as(who), booking.Request{EventID: event, Seats: 1}); err != nil {
+			t.Error(err)
+		}
+	}
+	book(known) // what is in memory is written without locks
+	begun, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	f.committing = func() { once.Do(func() { close(begun); <-release }) }
+	var before sync.WaitGroup
+	before.Go(func() { book(first) })
+	<-begun
+	before.Go(func() {
+		defer close(release)
+		for s.alloc.QueueLength() < len(people) {
+			time.Sleep(time.Millisecond) // the queue has no signal to wait for
+		}
+	})
 	told, refused := rush([]*seller{s}, event, people)
+	before.Wait()
 	if len(told) != 99 || refused != 1 {
 		t.Errorf("%d served, %d refused", len(told), refused)
+	}
+	if len(f.refused) < 3 || f.refused[0] != 100 || f.refused[1] != 100 || f.refused[len(f.refused)-1] != 1 {
+		t.Errorf("batches of %v orders were refused, not all hundred, twice, and so on to the one: nothing is shown", f.refused)
 	}
 	db.CheckClean(t)
 }

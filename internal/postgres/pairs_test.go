@@ -76,6 +76,7 @@ const (
 	complete guard = iota
 	withoutVersionCheck
 	withoutPin
+	withoutKeyIndex
 )
 
 func newProcesses(t *testing.T, g guard) *processes {
@@ -91,6 +92,9 @@ func newProcesses(t *testing.T, g guard) *processes {
 			DROP INDEX booking_seats_live;
 			DROP INDEX bookings_waitlist;
 			ALTER TABLE event_changes DROP CONSTRAINT event_changes_pkey;`)
+	}
+	if g == withoutKeyIndex {
+		p.db.AsOwner(t, `DROP INDEX booking_history_key`)
 	}
 	for side := range p.each {
 		r := newReplicaOn(t, p.db, p.holds, sharing{})
@@ -134,7 +138,18 @@ func (p *processes) atOnce(atBrink bool, acts [2]func(r *replica) error) (errs [
 // asked for in turn are sold in the first.
 func (p *processes) event(t *testing.T, seats int, asked ...uuid.UUID) (id uuid.UUID, made []booking.Booking) {
 	t.Helper()
+	return p.eventAs(t, seats, "", asked...)
+}
+
+// eventAs is an event with columns set otherwise.
+func (p *processes) eventAs(t *testing.T, seats int, set string, asked ...uuid.UUID) (id uuid.UUID, made []booking.Booking) {
+	t.Helper()
 	id = p.db.Event(t, p.org, seats, testkit.EventOptions{})
+	if set != "" {
+		if _, err := p.db.System.Exec(t.Context(), `UPDATE events SET `+set+` WHERE id = $1`, id); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, who := range asked {
 		made = append(made, p.each[0].book(t, booking.Request{EventID: id, Seats: 1}, who))
 	}
@@ -246,13 +261,52 @@ var racePairs = map[string]struct {
 			booksSeat(id, people[0], 2),
 		}))
 	}},
+	// The last place on a waitlist.
+	"wait, wait": {withoutVersionCheck, func(t *testing.T, p *processes, people []uuid.UUID, atBrink bool) error {
+		id, _ := p.eventAs(t, 1, `waitlist_limit = 1`, people[2])
+		waits := func(who uuid.UUID) func(r *replica) error {
+			return func(r *replica) error {
+				_, err := r.Book(context.Background(), as(who), booking.Request{EventID: id, Seats: 1})
+				return err
+			}
+		}
+		errs := p.atOnce(atBrink, [2]func(*replica) error{waits(people[0]), waits(people[1])})
+		if errs[0] != nil {
+			errs[0], errs[1] = errs[1], errs[0]
+		}
+		if errs[0] != nil || !errors.Is(errs[1], booking.ErrWaitlistFull) {
+			return fmt.Errorf("answered %v and %v", errs[0], errs[1])
+		}
+		return nil
+	}},
+	// One key for two orders at two events, of which neither knows the other's
+	// version.
+	"key, key": {withoutKeyIndex, func(t *testing.T, p *processes, people []uuid.UUID, atBrink bool) error {
+		key := uuid.NewString()
+		var acts [2]func(r *replica) error
+		for side := range acts {
+			id, _ := p.event(t, 2, people[2])
+			acts[side] = func(r *replica) error {
+				_, err := r.Book(context.Background(), as(people[0]), booking.Request{EventID: id, Seats: 1, Key: booking.Key{Value: key, Hash: [16]byte{byte(side)}}})
+				return err
+			}
+		}
+		errs := p.atOnce(atBrink, acts)
+		if errs[0] != nil {
+			errs[0], errs[1] = errs[1], errs[0]
+		}
+		if errs[0] != nil || !errors.Is(errs[1], booking.ErrKeyReused) {
+			return fmt.Errorf("answered %v and %v", errs[0], errs[1])
+		}
+		return nil
+	}},
 }
 
 // TestPairsHaveOneWinner lets two people do to one event, in two processes at
 // once, what can't both be had: every time one of them has it. In every second
 // round both are held where each has decided and neither has written. Without
-// the guard, which is the version check, and of holds the pin, it goes wrong
-// every time.
+// the guard, which is the version check, of holds the pin, and of keys the index,
+// it goes wrong every time.
 func TestPairsHaveOneWinner(t *testing.T) {
 	for name, pair := range racePairs {
 		t.Run(name, func(t *testing.T) {

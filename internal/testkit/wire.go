@@ -16,7 +16,8 @@ import (
 
 // Wire is what lies between Happening and its PostgreSQL, and it breaks: at the
 // commits of the ledger, in each way in which a network does, and it may tell
-// the server's clock wrong. Everything else passes as it is.
+// the server's clock wrong. It may also let a process stand still at a Moment, so
+// that it is killed there for certain. Everything else passes as it is.
 //
 // It understands as much of the protocol as that takes. A commit is the group
 // of messages, up to its Sync, that executes the ledger's statement "write":
@@ -37,6 +38,7 @@ type Wire struct {
 	refused bool
 	cuts    map[Cut]int
 	commits int
+	stops   []*Stop       // that nobody has come to yet
 	passed  chan struct{} // closed and made anew with every commit that was answered
 	cutting chan struct{} // gets a signal with every cut
 }
@@ -196,7 +198,7 @@ func (w *Wire) connect(client net.Conn) {
 	if w.ctx.Err() != nil {
 		return
 	}
-	l := &line{wire: w, client: client, server: server, clocks: map[string]bool{}}
+	l := &line{wire: w, client: client, server: server, texts: map[string]string{}}
 	var answers sync.WaitGroup
 	answers.Go(l.answer)
 	l.ask()
@@ -214,10 +216,14 @@ type line struct {
 	client, server net.Conn
 
 	mu     sync.Mutex
-	cut    Cut             // of the commit that the server is answering
-	commit bool            // a commit is being answered
-	clocks map[string]bool // the statements that ask for the time
-	clock  bool            // the next row is the time
+	cut    Cut   // of the commit that the server is answering
+	commit bool  // a commit is being answered
+	clock  bool  // the next row is the time
+	stop   *Stop // at which the answer that comes next is held back
+
+	// Of the client's side alone.
+	texts map[string]string // of the statements, by their names
+	near  *Stop             // whose statement was executed
 }
 
 // message is one message as it travels.
@@ -261,6 +267,7 @@ func next(from *bufio.Reader) (message, error) {
 const (
 	kindParse = 'P'
 	kindBind  = 'B'
+	kindQuery = 'Q'
 	kindRow   = 'D'
 	kindReady = 'Z'
 	// goesOn are the kinds that a client sends before the one that ends a
@@ -298,7 +305,7 @@ func (l *line) ask() {
 		group = append(group, m.raw...)
 		switch m.kind {
 		case kindParse:
-			l.parsed(m.text(0), m.text(1))
+			l.texts[m.text(0)] = m.text(1)
 		case kindBind:
 			switch name := m.text(1); name {
 			case "write":
@@ -311,6 +318,20 @@ func (l *line) ask() {
 		}
 		if strings.IndexByte(goesOn, m.kind) >= 0 {
 			continue
+		}
+		query := ""
+		if m.kind == kindQuery {
+			query = m.text(0)
+		}
+		stop := l.arrives(query)
+		if stop != nil && !stop.Written {
+			l.stand(stop)
+			return
+		}
+		if stop != nil {
+			l.mu.Lock()
+			l.stop = stop
+			l.mu.Unlock()
 		}
 		if commit {
 			if !l.send(group, last, locked) {
@@ -389,17 +410,13 @@ func (l *line) isLate() bool {
 	return l.cut == Late
 }
 
-// parsed notes the statements that ask for the time.
-func (l *line) parsed(name, sql string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.clocks[name] = sql == "SELECT clock_timestamp()"
-}
-
+// bound notes what the statement is that is executed next.
 func (l *line) bound(name string) {
+	text := l.texts[name]
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.clock = l.clocks[name]
+	l.clock = text == "SELECT clock_timestamp()"
+	l.mu.Unlock()
+	l.executes(text)
 }
 
 // answer carries what the server sends.
@@ -413,7 +430,7 @@ func (l *line) answer() {
 			return
 		}
 		l.mu.Lock()
-		cut, commit := l.cut, l.commit
+		cut, commit, stop := l.cut, l.commit, l.stop
 		if m.kind == kindRow && l.clock {
 			l.clock = false
 			l.wire.tellTime(m.body())
@@ -423,6 +440,11 @@ func (l *line) answer() {
 		}
 		l.mu.Unlock()
 		switch {
+		case stop != nil:
+			if m.kind == kindReady {
+				l.stand(stop)
+				return
+			}
 		case cut == Passes:
 			if _, err := l.client.Write(m.raw); err != nil {
 				return
