@@ -555,8 +555,15 @@ func TestSentinelFailover(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nodes.Nodes[1].Do(nodes.Control[0], "WAIT", "1", "5000") // the hold is on the replica
-	nodes.Nodes[0].Kill()
+	// The hold is on the replica when what the same server was told after it is.
+	nodes.Nodes[0].Do(nodes.Control[0], "SET", "after the hold", "1")
+	testkit.Eventually(t, "replica that has the hold", func() error {
+		if n := nodes.Nodes[0].Do(nodes.Control[0], "WAIT", "1", "5000"); n != "1" {
+			return errors.New(n + " replicas have it")
+		}
+		return nil
+	})
+	nodes.KillMaster(t)
 	s.Hurried()
 	if _, err := s.View(t.Context(), []uuid.UUID{event}); !errors.Is(err, booking.ErrHoldsAway) {
 		t.Fatalf("a view of a dead master: %v", err)

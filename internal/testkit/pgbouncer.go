@@ -5,7 +5,6 @@ package testkit
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -18,6 +17,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"happening/internal/testkit/port"
 )
 
 // pooler's limits.
@@ -42,7 +43,7 @@ func PgBouncer(t testing.TB, db *DB, poolSize int, more ...string) (connString f
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := freePort(t)
+	listens := port.Of(t)
 	dir, err := os.MkdirTemp("", "happening-pgbouncer-")
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +66,7 @@ default_pool_size = %[5]d
 max_client_conn = 1000
 logfile = /dev/null
 %[6]s
-`, db.Name, server.Host, server.Port, port, poolSize, strings.Join(more, "\n"), users)
+`, db.Name, server.Host, server.Port, listens, poolSize, strings.Join(more, "\n"), users)
 	if err := os.WriteFile(users, []byte("\"happening\" \"\"\n\"happening_app\" \"\"\n\"happening_system\" \"\"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +86,7 @@ logfile = /dev/null
 		_ = cmd.Wait()
 	})
 	connString = func(role string) string {
-		return fmt.Sprintf("postgres://%s@127.0.0.1:%d/%s?sslmode=disable", role, port, db.Name)
+		return fmt.Sprintf("postgres://%s@127.0.0.1:%d/%s?sslmode=disable", role, listens, db.Name)
 	}
 	giveUp := time.Now().Add(poolerStart)
 	for {
@@ -116,15 +117,4 @@ func notRoot(t testing.TB) *syscall.Credential {
 	}
 	t.Fatal("testkit: there is no user postgres or nobody to run PgBouncer as")
 	return nil
-}
-
-// freePort gives a port of the loopback address that was free a moment ago.
-func freePort(t testing.TB) int {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port
 }

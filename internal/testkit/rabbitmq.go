@@ -29,6 +29,8 @@ import (
 
 	"github.com/google/uuid"
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"happening/internal/testkit/port"
 )
 
 // Times that a private broker is given.
@@ -53,11 +55,12 @@ type Broker struct {
 	// TLSURL reaches it over TLS, with the authority of its certificate.
 	TLSURL string
 
-	dir  string
-	env  []string
-	epmd *exec.Cmd
-	node *exec.Cmd
-	done chan struct{} // closed when the node's process has ended
+	dir     string
+	release func() // of its ports
+	env     []string
+	epmd    *exec.Cmd
+	node    *exec.Cmd
+	done    chan struct{} // closed when the node's process has ended
 }
 
 // RabbitMQ starts a private broker for a test and stops it at the end.
@@ -82,17 +85,17 @@ func StartRabbitMQ(users ...BrokerUser) (*Broker, error) {
 	if err != nil {
 		return nil, errors.New("epmd is not installed; install the package erlang-base")
 	}
-	ports, err := freePorts(4)
-	if err != nil {
-		return nil, err
-	}
 	dir, err := os.MkdirTemp("", "happening-rabbitmq-")
 	if err != nil {
 		return nil, err
 	}
+	ports, release, err := ownPorts(4)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
 	b := &Broker{
 		URL:  fmt.Sprintf("amqp://happening:happening@127.0.0.1:%d/", ports[0]),
-		Port: ports[0], dir: dir,
+		Port: ports[0], dir: dir, release: release,
 	}
 	b.TLSURL = fmt.Sprintf("amqps://happening:happening@127.0.0.1:%d/?cacertfile=%s", ports[3], filepath.Join(dir, "cert.pem"))
 	if err := b.configure(ports, users); err != nil {
@@ -125,17 +128,22 @@ func brokerScript() (string, error) {
 	return "", errors.New("rabbitmq-server is not installed; install the package rabbitmq-server")
 }
 
-func freePorts(n int) ([]int, error) {
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
+// ownPorts takes ports that are the broker's until release.
+func ownPorts(n int) (ports []int, release func(), err error) {
+	release = func() {
+		for _, p := range ports {
+			port.Release(p)
 		}
-		defer l.Close() // all are held until all are found
-		ports[i] = l.Addr().(*net.TCPAddr).Port
 	}
-	return ports, nil
+	for range n {
+		p, err := port.Take()
+		if err != nil {
+			release()
+			return nil, nil, err
+		}
+		ports = append(ports, p)
+	}
+	return ports, release, nil
 }
 
 func (b *Broker) configure(ports []int, users []BrokerUser) error {
@@ -355,5 +363,6 @@ func (b *Broker) Close() {
 		_ = b.epmd.Process.Kill()
 		_ = b.epmd.Wait()
 	}
+	b.release()
 	_ = os.RemoveAll(b.dir)
 }

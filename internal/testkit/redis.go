@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"happening/internal/testkit/port"
 )
 
 const (
@@ -28,6 +30,12 @@ const (
 	enginePoll = 20 * time.Millisecond
 	// clusterSlots are what a cluster's masters share.
 	clusterSlots = 16384
+	// clusterPatience is for how many milliseconds a node of a cluster may stand
+	// still, as on a busy machine, before the others give it up.
+	clusterPatience = "15000"
+	// sentinelPatience is for how many milliseconds a master may do so before it
+	// is followed, sentinelHaste what is enough when it is killed.
+	sentinelPatience, sentinelHaste = "60000", "1000"
 )
 
 // RedisServer is a Redis of the test's own, without anything on disk: what is
@@ -60,10 +68,10 @@ func prepareRedis(t testing.TB, program string, settings ...string) *RedisServer
 		t.Fatalf("testkit: %s is not installed; on Debian: apt-get install %s", program, program)
 	}
 	address := FreeAddress(t)
-	_, port, _ := net.SplitHostPort(address)
+	_, number, _ := net.SplitHostPort(address)
 	r := &RedisServer{Address: address, URL: "redis://" + address, t: t, program: path}
 	r.args = append([]string{
-		"--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--daemonize", "no",
+		"--port", number, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--daemonize", "no",
 	}, settings...)
 	if program == "redis-server" {
 		r.args = append(r.args, "--save", "", "--appendonly", "no")
@@ -72,15 +80,11 @@ func prepareRedis(t testing.TB, program string, settings ...string) *RedisServer
 	return r
 }
 
-// FreeAddress gives an address on loopback that nobody listens on.
+// FreeAddress gives an address on loopback that nobody listens on, and that is
+// the test's until its end.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("testkit: %v", err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return fmt.Sprint("127.0.0.1:", port.Of(t))
 }
 
 // Start starts the server, empty, and returns once it answers.
@@ -190,6 +194,17 @@ type RedisNodes struct {
 	Nodes     []*RedisServer
 	Sentinels []*RedisServer
 	Control   []rueidis.Client // one to each node
+
+	guards []rueidis.Client // one to each sentinel
+}
+
+// KillMaster kills the first master of sentinels, who follow it at once.
+func (s *RedisNodes) KillMaster(t testing.TB) {
+	t.Helper()
+	for i, n := range s.Sentinels {
+		n.Do(s.guards[i], "SENTINEL", "SET", "happening", "down-after-milliseconds", sentinelHaste)
+	}
+	s.Nodes[0].Kill()
 }
 
 // RedisCluster starts a cluster of three masters.
@@ -200,7 +215,7 @@ func RedisCluster(t testing.TB) *RedisNodes {
 	var addresses []string
 	for range masters {
 		_, bus, _ := net.SplitHostPort(FreeAddress(t))
-		n := Redis(t, "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "2000", "--cluster-config-file", "nodes.conf")
+		n := Redis(t, "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", clusterPatience, "--cluster-config-file", "nodes.conf")
 		control := n.Client()
 		c.Nodes, c.Control = append(c.Nodes, n), append(c.Control, control)
 		addresses = append(addresses, n.Address)
@@ -250,6 +265,7 @@ func RedisSentinel(t testing.TB) *RedisNodes {
 	}
 	for _, n := range s.Sentinels {
 		control := n.Client()
+		s.guards = append(s.guards, control)
 		Eventually(t, "sentinel that knows the others", func() error {
 			info := n.Do(control, "INFO", "sentinel")
 			if !strings.Contains(info, "slaves=1,sentinels=3") {
@@ -274,10 +290,10 @@ func startSentinel(t testing.TB, masterPort, quorum string) *RedisServer {
 bind 127.0.0.1
 dir %s
 sentinel monitor happening 127.0.0.1 %s %s
-sentinel down-after-milliseconds happening 1000
+sentinel down-after-milliseconds happening %s
 sentinel failover-timeout happening 5000
 sentinel parallel-syncs happening 1
-`, port, dir, masterPort, quorum)
+`, port, dir, masterPort, quorum, sentinelPatience)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatalf("testkit: %v", err)
 	}

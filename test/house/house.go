@@ -19,6 +19,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"happening/internal/testkit/port"
 )
 
 // House is a data directory with the settings under which servers and commands
@@ -62,27 +64,22 @@ func New(t *testing.T) *House {
 	return h
 }
 
-// ChoosePorts takes three that are free right now.
+// ChoosePorts takes three that are the test's until its end, also while a server
+// of its own is away that was killed.
 func (h *House) ChoosePorts() {
 	h.t.Helper()
 	for _, p := range []struct {
 		into    *string
 		setting string
 	}{{&h.Client, "HAPPENING_CLIENT_ADDR"}, {&h.API, "HAPPENING_API_ADDR"}, {&h.Ops, "HAPPENING_OPS_ADDR"}} {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			h.t.Fatal(err)
-		}
-		// Closed only at the end, so that the three are different ones.
-		defer ln.Close()
-		*p.into = ln.Addr().String()
+		*p.into = fmt.Sprint("127.0.0.1:", port.Of(h.t))
 		h.Env[p.setting] = *p.into
 	}
-	_, port, err := net.SplitHostPort(h.Client)
+	_, number, err := net.SplitHostPort(h.Client)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.Env["HAPPENING_PUBLIC_URL"] = "http://localhost:" + port
+	h.Env["HAPPENING_PUBLIC_URL"] = "http://localhost:" + number
 }
 
 // PublicURL is what people would type.
