@@ -17,6 +17,7 @@ import (
 
 	"happening/internal/pgserver"
 	"happening/internal/postgres"
+	"happening/internal/testkit/abreast"
 )
 
 // ClusterEnv names a PostgreSQL cluster to test on, as a connection string in
@@ -24,8 +25,15 @@ import (
 // without it every test process starts a cluster of its own.
 const ClusterEnv = "HAPPENING_TEST_CLUSTER"
 
-// startTimeout bounds the start of a cluster.
-const startTimeout = time.Minute
+const (
+	// startTimeout bounds the start of a cluster.
+	startTimeout = time.Minute
+	// testsAtOnce is how many tests the cluster has connections for, whatever the
+	// number of processors: two processes of the product, with their pools, take
+	// about 40.
+	testsAtOnce    = 16
+	maxConnections = "700"
+)
 
 // cluster is the test process's PostgreSQL with its template database.
 var cluster struct {
@@ -42,6 +50,7 @@ var cluster struct {
 //	func TestMain(m *testing.M) { os.Exit(testkit.Main(m)) }
 func Main(m *testing.M) int {
 	pgserver.MaybeSupervise()
+	abreast.AtMost(testsAtOnce)
 	code := m.Run()
 	if cluster.stop != nil {
 		cluster.stop()
@@ -128,7 +137,7 @@ func start(ctx context.Context) (base string, err error) {
 		return "", err
 	}
 	server, err := pgserver.Start(ctx, pgserver.Options{DataDir: dir, DataDirSet: true, Settings: map[string]string{
-		"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB", "max_connections": "300",
+		"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB", "max_connections": maxConnections,
 	}})
 	if err != nil {
 		return "", errors.Join(err, os.RemoveAll(dir))

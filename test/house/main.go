@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"happening/internal/testkit/abreast"
 )
 
 const (
@@ -21,6 +23,10 @@ const (
 	// StartLimit is for the first start on a machine that is busy with other
 	// tests; it takes about a second when it is not.
 	StartLimit = 60 * time.Second
+	// housesAtOnce is how many tests live in houses at a time, whatever the number
+	// of processors: a house has a PostgreSQL of its own, or a share of the
+	// connections of the one that all have.
+	housesAtOnce = 4
 	// CommandLimit is for a command of the binary.
 	CommandLimit = 60 * time.Second
 	// SettleLimit is for whatever follows by itself, such as a recovery: twice
@@ -59,6 +65,7 @@ func buildAndRun(m interface{ Run() int }) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	abreast.AtMost(housesAtOnce)
 	return m.Run()
 }
 
