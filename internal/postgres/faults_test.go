@@ -54,6 +54,13 @@ func (f *faulty) count(kind string) {
 	f.hit[kind]++
 }
 
+// kinds is how many kinds of faults have happened.
+func (f *faulty) kinds() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.hit)
+}
+
 func (f *faulty) poisonous(b *booking.Batch) bool {
 	for i := range b.Changes {
 		if b.Changes[i].UserID == f.poison {
@@ -172,34 +179,49 @@ func TestEveryAnswerIsTrueOverLostAnswers(t *testing.T) {
 	var mu sync.Mutex
 	told := map[uuid.UUID]booking.Booking{}
 	people := db.People(t, 40)
+	asked := 0
+	// order books for somebody under their nth key, and may cancel it again.
+	order := func(rnd *rand.Rand, who uuid.UUID, n int) bool {
+		q := booking.Request{EventID: event, Seats: 1 + rnd.Int32N(3), Key: booking.Key{Value: fmt.Sprint(n)}}
+		b, err := s.Book(ctx, as(who), q)
+		for tries := 0; errors.Is(err, booking.ErrAway) && tries < 50; tries++ {
+			b, err = s.Book(ctx, as(who), q)
+		}
+		if err != nil {
+			t.Errorf("booking: %v", err)
+			return false
+		}
+		if rnd.IntN(3) == 0 {
+			if e, err := s.Cancel(ctx, as(who), b.ID, booking.Key{Value: fmt.Sprint("c", n)}); err == nil {
+				b = e.Booking
+			} else if !errors.Is(err, booking.ErrAway) {
+				t.Errorf("cancel: %v", err)
+			}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		asked++
+		told[b.ID] = b
+		return true
+	}
 	var wg sync.WaitGroup
 	for i, who := range people {
 		wg.Go(func() {
 			rnd := rand.New(rand.NewPCG(uint64(i), 3))
 			for n := range 25 {
-				q := booking.Request{EventID: event, Seats: 1 + rnd.Int32N(3), Key: booking.Key{Value: fmt.Sprint(n)}}
-				b, err := s.Book(ctx, as(who), q)
-				for tries := 0; errors.Is(err, booking.ErrAway) && tries < 50; tries++ {
-					b, err = s.Book(ctx, as(who), q)
-				}
-				if err != nil {
-					t.Errorf("booking: %v", err)
+				if !order(rnd, who, n) {
 					return
 				}
-				if rnd.IntN(3) == 0 {
-					if e, err := s.Cancel(ctx, as(who), b.ID, booking.Key{Value: fmt.Sprint("c", n)}); err == nil {
-						b = e.Booking
-					} else if !errors.Is(err, booking.ErrAway) {
-						t.Errorf("cancel: %v", err)
-					}
-				}
-				mu.Lock()
-				told[b.ID] = b
-				mu.Unlock()
 			}
 		})
 	}
 	wg.Wait()
+	// How many writes that took is the machine's affair: as many as all but one of
+	// the faults need to happen are made.
+	const most, kinds = 2_000, 6
+	late := rand.New(rand.NewPCG(40, 3))
+	for n := 25; n < most && f.kinds() < kinds && order(late, people[0], n); n++ {
+	}
 	rows, err := db.System.Query(ctx, "SELECT id FROM bookings")
 	if err != nil {
 		t.Fatal(err)
@@ -216,13 +238,13 @@ func TestEveryAnswerIsTrueOverLostAnswers(t *testing.T) {
 			t.Errorf("booking %s is stored and nobody was told", id)
 		}
 	}
-	if stored != len(told) || stored != len(people)*25 {
-		t.Errorf("%d stored, %d told, %d asked for", stored, len(told), len(people)*25)
+	if stored != len(told) || stored != asked || asked < len(people)*25 {
+		t.Errorf("%d stored, %d told, %d asked for", stored, len(told), asked)
 	}
 	for kind, n := range f.hit {
 		t.Logf("%s: %d×", kind, n)
 	}
-	if len(f.hit) < 6 {
+	if len(f.hit) < kinds {
 		t.Errorf("only these faults happened: %v", f.hit)
 	}
 	db.CheckClean(t)

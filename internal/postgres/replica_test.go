@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -94,21 +95,32 @@ func TestOfManyThatStartAtOnceOneRuns(t *testing.T) {
 }
 
 // TestAKilledProcessIsWaitedFor leaves a row behind that has nearly lapsed,
-// and one that a lock proves dead.
+// and one that a lock proves dead. Where the machine stands still until the
+// first has lapsed, nobody waits for it: then one is left that has longer.
 func TestAKilledProcessIsWaitedFor(t *testing.T) {
 	db := testkit.NewDB(t)
-	killed := `INSERT INTO replicas VALUES (gen_random_uuid(), false, 'host-a', 1, 'v', now(), clock_timestamp() - interval '5800 milliseconds')`
-	db.AsOwner(t, killed)
-	log := newTold()
-	p, err := db.RegisterQuickly(t.Context(), process(false), log.log(), quickBeat, 5*time.Second)
-	if err != nil || !strings.Contains(log.String(), "waiting whether it lives") {
-		t.Fatalf("%v, %s", err, log)
+	killed := func(left time.Duration) {
+		db.AsOwner(t, fmt.Sprintf(`INSERT INTO replicas VALUES (gen_random_uuid(), false, 'host-a', 1, 'v', now(), clock_timestamp() - interval '%d milliseconds')`,
+			(postgres.ReplicaFresh-left).Milliseconds()))
 	}
-	if err := p.Leave(t.Context()); err != nil {
-		t.Error(err)
+	for left, waited := 200*time.Millisecond, false; !waited; left *= 2 {
+		if left > postgres.ReplicaFresh {
+			t.Fatal("nobody waits for a process that lived a moment ago")
+		}
+		killed(left)
+		log := newTold()
+		p, err := db.RegisterQuickly(t.Context(), process(false), log.log(), quickBeat, takeover)
+		if err != nil {
+			t.Fatalf("%v, %s", err, log)
+		}
+		waited = strings.Contains(log.String(), "waiting whether it lives")
+		if err := p.Leave(t.Context()); err != nil {
+			t.Error(err)
+		}
 	}
-	db.AsOwner(t, strings.Replace(killed, "5800", "0", 1))
-	if p, err = db.Register(t.Context(), process(false), true, newTold().log()); err != nil {
+	killed(postgres.ReplicaFresh)
+	p, err := db.Register(t.Context(), process(false), true, newTold().log())
+	if err != nil {
 		t.Fatalf("alone for certain: %v", err)
 	}
 	if err := p.Leave(t.Context()); err != nil {

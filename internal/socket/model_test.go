@@ -122,10 +122,13 @@ type process struct {
 	done chan struct{}
 }
 
-func startProcess(t *testing.T, r *testkit.RedisServer, h *hall, number int, change ...func(*socket.Options)) *process {
+// engine lets the node of a site work over a Redis: over or overHurried.
+type engine func(*testkit.RedisServer, ...func(*socket.Options)) func(*socket.Options)
+
+func startProcess(t *testing.T, over engine, r *testkit.RedisServer, h *hall, number int, change ...func(*socket.Options)) *process {
 	t.Helper()
 	p := &process{at: at{hall: h, process: number}, done: make(chan struct{})}
-	p.site = open(t, overHurried(r, func(o *socket.Options) {
+	p.site = open(t, over(r, func(o *socket.Options) {
 		o.Watch = func(id uuid.UUID, joined bool) { p.feed.Watch(id, joined) }
 		o.Interrupted = func(away bool) { p.feed.Interrupted("messages", away) }
 	}), func(o *socket.Options) {
@@ -308,7 +311,7 @@ func TestTwoProcessesSellOneEvent(t *testing.T) {
 	var selling sync.WaitGroup
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	processes := []*process{startProcess(t, r, h, 0), startProcess(t, r, h, 1)}
+	processes := []*process{startProcess(t, over, r, h, 0), startProcess(t, over, r, h, 1)}
 	for _, p := range processes {
 		for range 3 {
 			all = append(all, p.onlooker(t))
@@ -356,7 +359,7 @@ func TestMapsEndRightWhateverBecomesOfRedis(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r, h := testkit.Redis(t), newHall()
-			processes := []*process{startProcess(t, r, h, 0), startProcess(t, r, h, 1)}
+			processes := []*process{startProcess(t, overHurried, r, h, 0), startProcess(t, overHurried, r, h, 1)}
 			var all []*onlooker
 			for _, p := range processes {
 				all = append(all, p.onlooker(t), p.onlooker(t))
@@ -384,7 +387,7 @@ func TestMapsEndRightWhateverBecomesOfRedis(t *testing.T) {
 func TestDeadProcessLeavesNoWrongMap(t *testing.T) {
 	t.Parallel()
 	r, h := testkit.Redis(t), newHall()
-	a, b := startProcess(t, r, h, 0), startProcess(t, r, h, 1)
+	a, b := startProcess(t, overHurried, r, h, 0), startProcess(t, overHurried, r, h, 1)
 	o, naive := b.onlooker(t), b.onlooker(t)
 	naive.mu.Lock()
 	naive.naive = true
@@ -405,7 +408,7 @@ func TestDeadProcessLeavesNoWrongMap(t *testing.T) {
 func TestInterruptionIsToldLocally(t *testing.T) {
 	t.Parallel()
 	r, h := testkit.Redis(t), newHall()
-	a, b := startProcess(t, r, h, 0), startProcess(t, r, h, 1)
+	a, b := startProcess(t, overHurried, r, h, 0), startProcess(t, overHurried, r, h, 1)
 	all := []*onlooker{a.onlooker(t), b.onlooker(t)}
 	told := func(live bool) func() bool {
 		return func() bool {
@@ -437,8 +440,8 @@ func TestNewsLostInAnOutageAreMadeGood(t *testing.T) {
 	t.Parallel()
 	r, h := testkit.Redis(t), newHall()
 	shared := &together{}
-	a := startProcess(t, r, h, 0, func(o *socket.Options) { o.Presence = shared })
-	b := startProcess(t, r, h, 1)
+	a := startProcess(t, overHurried, r, h, 0, func(o *socket.Options) { o.Presence = shared })
+	b := startProcess(t, overHurried, r, h, 1)
 	for token, p := range a.gate.people {
 		b.gate.people[token] = p
 	}

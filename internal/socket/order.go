@@ -27,7 +27,8 @@ const (
 // The places in the channel's stream stay as they are, since clients recover
 // by them: only what stands in them changes place.
 type order struct {
-	deliver func(ch string, p place)
+	patience time.Duration // for the delta before one
+	deliver  func(ch string, p place)
 
 	mu       sync.Mutex
 	channels map[string]*channelOrder
@@ -47,8 +48,8 @@ type channelOrder struct {
 	timer *time.Timer      // runs while anything is held
 }
 
-func newOrder(deliver func(string, place)) *order {
-	return &order{deliver: deliver, channels: map[string]*channelOrder{}}
+func newOrder(patience time.Duration, deliver func(string, place)) *order {
+	return &order{patience: patience, deliver: deliver, channels: map[string]*channelOrder{}}
 }
 
 // take delivers a publication, now or when those before it have come.
@@ -75,7 +76,7 @@ func (o *order) take(ch string, pub *centrifuge.Publication, sp centrifuge.Strea
 	case len(c.held) >= maxHeldBack:
 		o.giveUp(ch, c)
 	case c.timer == nil:
-		c.timer = time.AfterFunc(orderPatience, func() {
+		c.timer = time.AfterFunc(o.patience, func() {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			c.timer = nil

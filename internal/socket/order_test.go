@@ -39,7 +39,7 @@ func TestDeltasAreDeliveredInTheOrderOfTheirVersions(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				delivered := make(chan string, len(c.came))
-				o := newOrder(func(_ string, p place) { delivered <- fmt.Sprint(p.sp.Offset, " ", string(p.pub.Data)) })
+				o := newOrder(orderPatience, func(_ string, p place) { delivered <- fmt.Sprint(p.sp.Offset, " ", string(p.pub.Data)) })
 				take := func() (got []string) {
 					for len(delivered) > 0 {
 						got = append(got, <-delivered)
@@ -68,7 +68,7 @@ func TestDeltasAreDeliveredInTheOrderOfTheirVersions(t *testing.T) {
 func TestAGapThatIsToldIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	var got []string
-	o := newOrder(func(_ string, p place) { got = append(got, string(p.pub.Data)) })
+	o := newOrder(orderPatience, func(_ string, p place) { got = append(got, string(p.pub.Data)) })
 	for i, data := range []string{`{"version":"e:1","seats":[[1,1]]}`, `{"version":"e:3","seats":[[1,1]]}`} {
 		o.take("event:x", &centrifuge.Publication{Offset: uint64(i + 1), Data: []byte(data)}, centrifuge.StreamPosition{})
 	}

@@ -57,8 +57,9 @@ type RedisSettings struct {
 	TLS                            *tls.Config // nil: plain; for Sentinels, too
 	Prefix                         string      // empty: DefaultPrefix
 
-	// patience stands for all bounds of the engine's calls in tests of what
-	// arrives, not of how soon; zero: as the constants say.
+	// patience stands for all bounds of the engine's calls, and for what a delta
+	// waits for the one before it, in tests of what arrives, not of how soon;
+	// zero: as the constants say.
 	patience time.Duration
 }
 
@@ -112,7 +113,7 @@ func RedisEngine(s RedisSettings) Engine {
 			probe: "probe:" + n.node.ID(), hearing: make(chan uint64, 1), cuts: make(chan string, 1),
 			mending: make(chan struct{}, 1), connected: make(chan struct{}), closing: make(chan struct{}),
 		}
-		b.order = newOrder(func(ch string, p place) {
+		b.order = newOrder(s.within(orderPatience), func(ch string, p place) {
 			if err := b.events.HandlePublication(ch, p.pub, p.sp, false, nil); err != nil {
 				n.Log.Debug("socket: message of another process not delivered", "error", err)
 			}

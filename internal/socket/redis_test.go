@@ -157,8 +157,11 @@ func TestAccessEndsAtAllProcesses(t *testing.T) {
 	t.Parallel()
 	a, b := pair(t, testkit.Redis(t))
 	ann, bob := b.browser(t, "ann"), b.browser(t, "bob")
-	await(t, "connection", ann.connected)
-	await(t, "connection", bob.connected)
+	for _, each := range []*browser{ann, bob} {
+		await(t, "connection", each.connected)
+		// Counted just after it was answered, and before anything else that it asks.
+		await(t, "subscription", each.listen(realtime.EventChannel(uuid.New())).subscribed)
+	}
 	a.DisconnectSession("another session")
 	a.DisconnectSession(a.ann.SessionID)
 	await(t, "the end of a session", ann.connected) // it comes back
@@ -501,21 +504,35 @@ func TestOutageIsToldOnce(t *testing.T) {
 	eventually(t, "attempts to connect again", func() bool { return log.count("level=DEBUG", "pub/sub subscribe error") > 2 })
 	r.Thaw()
 	await(t, "return", changes)
+	// Who stands still for seconds, as on a busy machine, has an outage more.
 	lines := log.lines()
-	if len(lines) != 2 || !strings.Contains(lines[0], "Redis is away") || !strings.Contains(lines[1], "Redis is back") {
+	for i, line := range lines {
+		if want := []string{"Redis is away", "Redis is back"}[i%2]; !strings.Contains(line, want) {
+			t.Errorf("an outage is told as %q", lines)
+		}
+	}
+	if len(lines) < 2 {
 		t.Errorf("an outage is told as %q", lines)
+	}
+	rubbish := func() (n int) {
+		for _, line := range log.lines() {
+			if !strings.Contains(line, "Redis is ") {
+				n++
+			}
+		}
+		return n
 	}
 	for range 50 {
 		r.Do(control, "PUBLISH", socket.DefaultPrefix+".control", "rubbish")
 	}
-	eventually(t, "the rubbish to be noticed", func() bool { return len(log.lines()) > 2 })
+	eventually(t, "the rubbish to be noticed", func() bool { return rubbish() > 0 })
 	words := make(chan string, 1)
 	a.OnTold(func(op string, _ []byte) { words <- op })
 	b := open(t, over(r))
 	b.Tell("after the rubbish", nil)
 	await(t, "a word after the rubbish", words)
-	if lines := log.lines(); len(lines) > 4 {
-		t.Errorf("rubbish is told as %q", lines)
+	if rubbish() > 2 {
+		t.Errorf("rubbish is told as %q", log.lines())
 	}
 }
 
@@ -573,7 +590,7 @@ func TestSentinelCarriesMessages(t *testing.T) {
 	channel := realtime.EventChannel(a.event)
 	there := b.browser(t, "").listen(channel)
 	await(t, "subscription", there.subscribed)
-	s.Nodes[0].Kill()
+	s.KillMaster(t)
 	testkit.Eventually(t, "master that takes messages", func() error { return a.Publish(channel, []byte(delta(1))) })
 	await(t, "resubscription", there.subscribed)
 	testkit.Eventually(t, "master that delivers messages", func() error {
@@ -605,7 +622,15 @@ func carries(t *testing.T, a, b *site, event uuid.UUID) {
 	if e := await(t, "resubscription", there.subscribed); !e.Recovered {
 		t.Fatalf("not recovered: %+v", e)
 	}
-	there.hears(delta(3))
+	// What was heard before the cut may come once more: between the servers of a
+	// cluster a message travels at its own pace, and one that reaches the other
+	// process only while the client subscribes there is handed out with what the
+	// client has missed. Who looks at versions passes over it.
+	for heard := ""; heard != delta(3); {
+		if heard = await(t, "hear what was missed", there.heard); heard != delta(1) && heard != delta(2) && heard != delta(3) {
+			t.Fatalf("heard %s", heard)
+		}
+	}
 	told := make(chan string, 1)
 	b.OnTold(func(op string, _ []byte) { told <- op })
 	a.Tell("word", nil)
