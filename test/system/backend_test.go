@@ -70,14 +70,17 @@ func (b *backends) became(xid string) (status string) {
 	return status
 }
 
-// atAnyMoment ends one of the connections, whatever it is doing.
-func (b *backends) atAnyMoment() {
-	var pid int
-	if !b.row(`SELECT pid `+ledgerBackends+` ORDER BY random() LIMIT 1`, nil, &pid) {
-		b.t.Fatal("the ledger has no connection")
-	}
-	b.terminate(pid)
+// any gives the process of one of the connections, whatever it is doing.
+func (b *backends) any() (pid int) {
+	b.t.Helper()
+	house.Await(b.t, "the ledger has a connection", house.SettleLimit, func() bool {
+		return b.row(`SELECT pid `+ledgerBackends+` ORDER BY random() LIMIT 1`, nil, &pid)
+	})
+	return pid
 }
+
+// atAnyMoment ends one of the connections, whatever it is doing.
+func (b *backends) atAnyMoment() { b.terminate(b.any()) }
 
 // beforeTheCommit ends a connection that has written everything and is about
 // to commit: the triggers that wait for that moment hold it up.
@@ -110,11 +113,7 @@ func (b *backends) afterTheCommit() {
 // crash kills a connection's process, at which PostgreSQL ends all others, too,
 // and recovers.
 func (b *backends) crash() {
-	var pid int
-	if !b.row(`SELECT pid `+ledgerBackends+` ORDER BY random() LIMIT 1`, nil, &pid) {
-		b.t.Fatal("the ledger has no connection")
-	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(b.any(), syscall.SIGKILL); err != nil {
 		b.t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), house.SettleLimit)

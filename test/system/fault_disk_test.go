@@ -17,9 +17,12 @@ import (
 )
 
 const (
-	// smallDisk has room for a new cluster and some hundred thousand bookings;
-	// what fills it up is memory.
+	// smallDisk has room for a new cluster and some ten thousand bookings; what
+	// fills it up is memory.
 	smallDisk = "size=192m,mode=0755"
+	// diskPause is between two orders of a client: whatever the machine, the sale
+	// alone doesn't fill the disk within minutes.
+	diskPause = 50 * time.Millisecond
 	mebibyte  = 1 << 20
 	// segmentsReady is more than there are of the log's on such a disk.
 	segmentsReady = 12
@@ -105,6 +108,7 @@ func TestDiskFull(t *testing.T) {
 	d := onSmallDisk(t, h)
 	server := h.Serve()
 	s := house.OpenShop(t, h, wireClients)
+	s.Pause = diskPause
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	closed := s.Open(ctx, func(o *house.Order) bool { return s.Ledger.Insist(s.Client, o) })

@@ -4,6 +4,7 @@ package system
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -58,16 +59,17 @@ func TestCommitsAreCutOff(t *testing.T) {
 		return testkit.Cuts[n/cutEvery%len(testkit.Cuts)]
 	})
 	wire.AwaitCuts(wireCuts, cutsLimit)
+	// Under locks a late commit is an unanswered one, so that their number alone
+	// says nothing of the forms.
+	house.Await(t, "each form of a cut", house.SettleLimit, func() bool {
+		_, cuts := wire.Counts()
+		return !slices.ContainsFunc(testkit.Cuts, func(form testkit.Cut) bool { return cuts[form] == 0 })
+	})
 	wire.CutBy(nil)
 	s.Ledger.AwaitAcks(t, wireClients)
 	cancel()
 	closed()
 	commits, cuts := wire.Counts()
 	t.Logf("of %d commits were cut: %v; %d orders were acknowledged, %d answered 503 first", commits, cuts, s.Ledger.Acks.Load(), unsure.Load())
-	for _, form := range testkit.Cuts {
-		if cuts[form] == 0 {
-			t.Errorf("no commit was cut off %s", form)
-		}
-	}
 	h.Judge(s.Ledger)
 }
