@@ -94,7 +94,11 @@ func (c *call) readBody(r *http.Request) error {
 	}
 	// Not every connection knows deadlines; those of a server do.
 	_ = connection.SetReadDeadline(time.Now().Add(b.patience))
-	body, err := readUpTo(size, http.MaxBytesReader(c.ResponseWriter, r.Body, b.most))
+	from := r.Body
+	if r.ContentLength < 0 {
+		from = http.MaxBytesReader(c.ResponseWriter, from, b.most)
+	}
+	body, err := readUpTo(size, from)
 	var beyond *http.MaxBytesError
 	switch {
 	case errors.As(err, &beyond):
@@ -110,9 +114,16 @@ func (c *call) readBody(r *http.Request) error {
 	}
 	_ = connection.SetReadDeadline(time.Time{})
 	c.body = body
-	r.Body = io.NopCloser(bytes.NewReader(body))
+	c.again.Reset(body)
+	r.Body = &c.again
 	return nil
 }
+
+// readAgain is a body that was read already.
+type readAgain struct{ bytes.Reader }
+
+// Close implements io.Closer.
+func (*readAgain) Close() error { return nil }
 
 // readUpTo reads all there is into memory that is taken once: growing by
 // doubling would take up to three times as much.

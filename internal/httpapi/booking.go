@@ -157,11 +157,12 @@ func keyFor(ctx context.Context, value, method, path string) booking.Key {
 	if value == "" {
 		return booking.Key{}
 	}
-	sum := sha256.New()
-	sum.Write([]byte(method + " " + path + "\n"))
-	sum.Write(callFrom(ctx).body)
+	body := callFrom(ctx).body
+	asked := make([]byte, 0, len(method)+len(" ")+len(path)+len("\n")+len(body))
+	asked = append(append(append(append(append(asked, method...), ' '), path...), '\n'), body...)
+	sum := sha256.Sum256(asked)
 	key := booking.Key{Value: value}
-	copy(key.Hash[:], sum.Sum(nil))
+	copy(key.Hash[:], sum[:])
 	return key
 }
 

@@ -71,6 +71,7 @@ func (s *Server) newClient(public *url.URL) (http.Handler, error) {
 			api.ServeHTTP(w, r)
 			return
 		}
+		forPages(w.Header())
 		mux.ServeHTTP(w, r)
 	}), nil
 }
@@ -166,7 +167,7 @@ func contentTag(content []byte) string {
 
 // ServeHTTP answers with a file, or with the page for the client's own routes.
 func (c *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c.server.secure(w.Header(), c.policy)
+	c.server.securePage(w.Header(), c.policy)
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		plain(w, http.StatusMethodNotAllowed, "Only GET answers here; the API is under /api.")

@@ -125,6 +125,7 @@ func (s *Server) serveDocuments(page []byte) error {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			h := w.Header()
 			h["Content-Security-Policy"] = docsPolicy
+			forPages(h)
 			h.Set("Cache-Control", "no-cache")
 			h.Set("Content-Type", contentType)
 			_, _ = w.Write(body)

@@ -41,8 +41,9 @@ type call struct {
 	status int    // 0: not written yet
 	who    access.Principal
 	body   []byte
-	sender string // of the body, where it is counted
-	kept   int64  // bytes, 0: not counted
+	again  readAgain // the body, for who reads it from the request
+	sender string    // of the body, where it is counted
+	kept   int64     // bytes, 0: not counted
 	server *Server
 }
 
@@ -94,8 +95,7 @@ func (c *call) logError(ctx context.Context, message string, err error) {
 	c.server.deps.Log.ErrorContext(ctx, message, "request_id", c.requestID(), "error", err)
 }
 
-// Headers that every answer of the API carries. The values are shared and
-// never appended to.
+// Headers that answers carry. The values are shared and never appended to.
 var (
 	apiPolicy    = []string{"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"}
 	noSniff      = []string{"nosniff"}
@@ -106,17 +106,30 @@ var (
 )
 
 // secure sets the headers that keep a browser from doing what nobody asked
-// for. A handler may set stricter or wider ones after it.
+// for, whatever an answer is. A handler may set stricter or wider ones after it.
+// They are few for a reason: a booking's answer has eight with its own, and a
+// ninth would have Go's maps of them grow twice over; see
+// docs/adr/0026-server-time.md.
 func (s *Server) secure(h http.Header, policy []string) {
 	h["Content-Security-Policy"] = policy
 	h["X-Content-Type-Options"] = noSniff
 	h["Referrer-Policy"] = sameOrigin
-	h["Permissions-Policy"] = noPermission
-	h["Cross-Origin-Opener-Policy"] = sameOrigin
 	h["Cross-Origin-Resource-Policy"] = sameOrigin
 	if strings.HasPrefix(s.deps.PublicURL, "https:") {
 		h["Strict-Transport-Security"] = oneYearTLS
 	}
+}
+
+// securePage sets what secure does, and what says something of pages only: an
+// answer of JSON opens no camera and no window.
+func (s *Server) securePage(h http.Header, policy []string) {
+	s.secure(h, policy)
+	forPages(h)
+}
+
+func forPages(h http.Header) {
+	h["Permissions-Policy"] = noPermission
+	h["Cross-Origin-Opener-Policy"] = sameOrigin
 }
 
 // compressed compresses answers to GET for those who take it; what is written
@@ -159,7 +172,9 @@ func (s *Server) handleAPI(routes http.Handler) http.Handler {
 		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
 		h := w.Header()
 		s.secure(h, apiPolicy)
-		h["Cache-Control"] = noStore
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			h["Cache-Control"] = noStore // other answers are kept by nobody (RFC 9110, section 9.3)
+		}
 		h["X-Request-Id"] = []string{c.requestID()}
 		defer func() {
 			c.giveBody()
@@ -186,7 +201,7 @@ const backChannelPath = "/auth/backchannel-logout"
 // what the provider says.
 func (s *Server) pages(room http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.secure(w.Header(), apiPolicy)
+		s.securePage(w.Header(), apiPolicy)
 		if path.Ext(r.URL.Path) != ".css" && r.URL.Path != backChannelPath {
 			if err := s.count(r); err != nil {
 				p := problemOf(r.Context(), err)

@@ -121,8 +121,7 @@ func (a *Authenticator) verifyLogout(ctx context.Context, token string) (Logout,
 	}, nil
 }
 
-// tokenType reads the type in a token's header, in lower case and without the
-// part that media types may leave out.
+// tokenType reads the type in a token's header, as plainType gives it.
 func tokenType(token string) (string, error) {
 	first, _, _ := strings.Cut(token, ".")
 	text, err := base64.RawURLEncoding.DecodeString(first)
@@ -135,5 +134,11 @@ func tokenType(token string) (string, error) {
 	if err := json.Unmarshal(text, &header); err != nil {
 		return "", fmt.Errorf("signin: token header: %w", err)
 	}
-	return strings.TrimPrefix(strings.ToLower(header.Type), "application/"), nil
+	return plainType(header.Type), nil
+}
+
+// plainType gives a token's type in lower case and without the part that media
+// types may leave out.
+func plainType(typ string) string {
+	return strings.TrimPrefix(strings.ToLower(typ), "application/")
 }

@@ -50,6 +50,7 @@ type provider struct {
 }
 
 type discovered struct {
+	issuer     string
 	oidc       *oidc.Provider
 	oauth      oauth2.Config
 	idTokens   *oidc.IDTokenVerifier
@@ -162,7 +163,7 @@ func (p *provider) discover(ctx context.Context) (*discovered, error) {
 		})
 	}
 	return &discovered{
-		oidc: op,
+		issuer: p.cfg.Issuer, oidc: op,
 		oauth: oauth2.Config{
 			ClientID: p.cfg.ClientID, ClientSecret: p.cfg.ClientSecret,
 			Endpoint:    endpoint,
@@ -217,6 +218,8 @@ type keySet struct {
 	fetchedAt time.Time
 	failure   error
 	asking    chan struct{} // closed when the question under way is answered; nil: there is none
+	// headers are those of tokens that were verified; see remember.
+	headers map[string]tokenHeader
 }
 
 var errKeysAway = errors.New("signin: the provider's keys can't be had")
@@ -252,11 +255,17 @@ func (k *keySet) VerifySignature(ctx context.Context, token string) ([]byte, err
 		}
 		return nil, err
 	}
-	return jws.Verify(key)
+	payload, err := jws.Verify(key)
+	if err == nil {
+		k.remember(token, header)
+	}
+	return payload, err
 }
 
 func (k *keySet) find(ctx context.Context, id, algorithm string) (*jose.JSONWebKey, error) {
+	k.mu.Lock()
 	key, asking := k.look(id, algorithm)
+	k.mu.Unlock()
 	if key != nil {
 		return key, nil
 	}
@@ -280,10 +289,8 @@ func (k *keySet) find(ctx context.Context, id, algorithm string) (*jose.JSONWebK
 
 // look gives the key if it is known, and else the question under way, if there
 // is one. Keys known for long are asked for again beside their use, and kept
-// while the provider doesn't answer.
+// while the provider doesn't answer. The caller holds mu.
 func (k *keySet) look(id, algorithm string) (*jose.JSONWebKey, <-chan struct{}) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	now := k.now()
 	key := k.known(id, algorithm)
 	paused := !k.askedAt.IsZero() && now.Sub(k.askedAt) < keysPause && !now.Before(k.askedAt)

@@ -33,31 +33,43 @@ func (a *Authenticator) Token(ctx context.Context, token string) (access.Princip
 	if err != nil {
 		return access.Principal{}, err
 	}
-	verified, err := verify(ctx, found.access, token)
+	verified, ok := found.quick(token, now)
+	if !ok {
+		verified, err = found.verifyAccess(ctx, token)
+	}
 	switch {
 	case errors.Is(err, errKeysAway):
 		return access.Principal{}, ErrProviderAway.Because(err)
 	case err != nil:
 		return access.Principal{}, fault.ErrUnauthenticated.Because(err)
-	case len(verified.Subject) > maxSubject:
+	case len(verified.subject) > maxSubject:
 		return access.Principal{}, fault.ErrUnauthenticated.Because(errors.New("signin: the subject is too long"))
-	case verified.Subject == "":
+	case verified.subject == "":
 		return access.Principal{}, fault.ErrUnauthenticated.Because(errors.New("signin: a token without subject"))
 	}
-	if err := isAccessToken(token, verified); err != nil {
-		return access.Principal{}, fault.ErrUnauthenticated.Because(err)
-	}
-	id, err := a.personOf(ctx, found, verified, token)
+	id, err := a.personOf(ctx, found, verified.subject, token)
 	if err != nil {
 		return access.Principal{}, err
 	}
 	principal := access.Principal{UserID: id}
 	until := now.Add(tokenCacheLived)
-	if over := verified.Expiry.Add(clockLeeway); over.Before(until) {
+	if over := verified.expiry.Add(clockLeeway); over.Before(until) {
 		until = over
 	}
 	a.rememberUnlessEnded(begun, func() { a.tokens.Add(hash, rememberedToken{principal, until}) })
 	return principal, nil
+}
+
+// verifyAccess reads an access token by the library.
+func (d *discovered) verifyAccess(ctx context.Context, token string) (accessToken, error) {
+	verified, err := verify(ctx, d.access, token)
+	if err != nil {
+		return accessToken{}, err
+	}
+	if err := isAccessToken(token, verified); err != nil {
+		return accessToken{}, err
+	}
+	return accessToken{subject: verified.Subject, expiry: verified.Expiry}, nil
 }
 
 // isAccessToken tells access tokens from ID tokens, whose audience a provider
@@ -86,8 +98,8 @@ func isAccessToken(token string, verified *oidc.IDToken) error {
 // personOf gives the person whose token it is. Somebody who never signed in
 // with a browser is made, or linked, from what the provider's user info says,
 // by the same rule as there: only an address that it calls verified counts.
-func (a *Authenticator) personOf(ctx context.Context, found *discovered, verified *oidc.IDToken, token string) (uuid.UUID, error) {
-	id, err := a.people.Lookup(ctx, a.cfg.IdentityKey, verified.Subject)
+func (a *Authenticator) personOf(ctx context.Context, found *discovered, subject, token string) (uuid.UUID, error) {
+	id, err := a.people.Lookup(ctx, a.cfg.IdentityKey, subject)
 	if err == nil || !errors.Is(err, fault.ErrNotFound) {
 		return id, err
 	}
@@ -97,14 +109,14 @@ func (a *Authenticator) personOf(ctx context.Context, found *discovered, verifie
 	if err != nil {
 		return uuid.Nil, userInfoFault(err)
 	}
-	if info.Subject != verified.Subject {
+	if info.Subject != subject {
 		return uuid.Nil, fault.ErrUnauthenticated.Because(errors.New("signin: user info is about somebody else"))
 	}
 	var claims profile
 	if err := info.Claims(&claims); err != nil {
 		return uuid.Nil, fault.ErrUnauthenticated.Because(fmt.Errorf("signin: user info: %w", err))
 	}
-	person, err := a.people.Resolve(ctx, a.cfg.IdentityKey, verified.Subject, claims.claims(), a.cfg.linking())
+	person, err := a.people.Resolve(ctx, a.cfg.IdentityKey, subject, claims.claims(), a.cfg.linking())
 	if errors.Is(err, user.ErrErased) {
 		return uuid.Nil, fault.ErrUnauthenticated.Because(err)
 	}
