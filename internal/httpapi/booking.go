@@ -65,7 +65,7 @@ type Booking struct {
 	Position      *int32        `json:"position" doc:"Place in the waitlist from 1; null unless waiting."`
 	Reason        *string       `json:"reason" doc:"Why it was cancelled, where nobody asked for it: event_cancelled, event_started, capacity, person_erased."`
 	OnBehalf      bool          `json:"on_behalf" doc:"Whether somebody who runs the event booked for the person."`
-	BookedBy      *uuid.UUID    `json:"booked_by" format:"uuid" doc:"Who did, for those who run the event."`
+	BookedBy      *uuid.UUID    `json:"booked_by" format:"uuid" nullable:"true" doc:"Who did, for those who run the event."`
 	CreatedAt     time.Time     `json:"created_at"`
 	UpdatedAt     time.Time     `json:"updated_at"`
 	Event         *BookingEvent `json:"event,omitempty"`

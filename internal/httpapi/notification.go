@@ -30,9 +30,9 @@ type Notification struct {
 	Title     string     `json:"title"`
 	Message   string     `json:"message"`
 	Link      *string    `json:"link" doc:"A path of the client."`
-	EventID   *uuid.UUID `json:"event_id" format:"uuid"`
-	BookingID *uuid.UUID `json:"booking_id" format:"uuid"`
-	OrgID     *uuid.UUID `json:"org_id" format:"uuid"`
+	EventID   *uuid.UUID `json:"event_id" format:"uuid" nullable:"true"`
+	BookingID *uuid.UUID `json:"booking_id" format:"uuid" nullable:"true"`
+	OrgID     *uuid.UUID `json:"org_id" format:"uuid" nullable:"true"`
 	CreatedAt time.Time  `json:"created_at"`
 	ReadAt    *time.Time `json:"read_at" doc:"null: unread."`
 }

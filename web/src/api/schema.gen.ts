@@ -984,7 +984,7 @@ export interface components {
              * Format: uuid
              * @description Who did, for those who run the event.
              */
-            booked_by: string;
+            booked_by: string | null;
             /** Format: date-time */
             created_at: string;
             event?: components["schemas"]["BookingEvent"];
@@ -1494,18 +1494,18 @@ export interface components {
         };
         Notification: {
             /** Format: uuid */
-            booking_id: string;
+            booking_id: string | null;
             /** Format: date-time */
             created_at: string;
             /** Format: uuid */
-            event_id: string;
+            event_id: string | null;
             /** Format: uuid */
             id: string;
             /** @description A path of the client. */
             link: string | null;
             message: string;
             /** Format: uuid */
-            org_id: string;
+            org_id: string | null;
             /**
              * Format: date-time
              * @description null: unread.
