@@ -59,5 +59,12 @@ export default defineConfig({
       '/connection': { target: server, ws: true },
     },
   },
-  test: { environment: 'node', setupFiles: ['./src/testSetup.ts'], include: ['src/**/*.test.{ts,tsx}'] },
+  test: {
+    environment: 'node',
+    setupFiles: ['./src/testSetup.ts'],
+    include: ['src/**/*.test.{ts,tsx}'],
+    // A test that takes longer hangs; on a busy machine all take longer than alone.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
 });

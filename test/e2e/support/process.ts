@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 export const ROOT = resolve(import.meta.dirname, '../../..');
 export const BINARY = process.env.HAPPENING_BINARY || join(ROOT, 'bin/happening');
 
-const READY_LIMIT_MS = 45_000;
+const READY_LIMIT_MS = 80_000;
 const READY_POLL_MS = 50;
 /** The product promises to stop within 30 s; one that does not is killed and reported. */
 const STOP_LIMIT_MS = 35_000;

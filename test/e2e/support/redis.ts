@@ -8,7 +8,7 @@ import { run } from './shell.ts';
 const NUMBERS = 16;
 /** A claim of a run that was killed ends after this. */
 const CLAIM_S = 3600;
-const START_LIMIT_MS = 10_000;
+const START_LIMIT_MS = 60_000;
 const START_POLL_MS = 20;
 
 const CLAIM = `if redis.call('DBSIZE') > 0 then return 0 end

@@ -30,6 +30,9 @@ describe('what one was shown', () => {
   });
 });
 
+/** What follows by itself, on a busy machine too. */
+const PATIENCE = { timeout: 30_000 };
+
 describe('who is refused', () => {
   const fetchMe = vi.fn(() => Promise.resolve({ id: 'ann' }));
   const look = () =>
@@ -41,15 +44,15 @@ describe('who is refused', () => {
 
   it('asks anew for their roles, after a change that was refused too', async () => {
     const leave = look();
-    await vi.waitFor(() => expect(queryClient.getQueryData(keys.me)).toBeDefined());
+    await vi.waitFor(() => expect(queryClient.getQueryData(keys.me)).toBeDefined(), PATIENCE);
     await askAgain(refused(404));
-    await vi.waitFor(() => expect(fetchMe).toHaveBeenCalledTimes(2));
+    await vi.waitFor(() => expect(fetchMe).toHaveBeenCalledTimes(2), PATIENCE);
     await queryClient
       .getMutationCache()
       .build(queryClient, { mutationFn: () => Promise.reject(refused(403)) })
       .execute(undefined)
       .catch(() => undefined);
-    await vi.waitFor(() => expect(fetchMe).toHaveBeenCalledTimes(3));
+    await vi.waitFor(() => expect(fetchMe).toHaveBeenCalledTimes(3), PATIENCE);
     leave();
   });
 

@@ -42,6 +42,9 @@ const FakeCentrifuge = vi.hoisted(() => {
 
 vi.mock('centrifuge', () => ({ Centrifuge: FakeCentrifuge }));
 
+/** A module is loaded in a moment, if the machine has one. */
+const PATIENCE = { timeout: 30_000 };
+
 const SESSION_OVER = 3500;
 const TOO_MANY = 3504;
 
@@ -50,7 +53,7 @@ async function connected(listener: Partial<Listener> = {}) {
   FakeCentrifuge.made = [];
   const module = await import('./connection');
   const leave = module.listen('event:1', { onMessage: () => undefined, ...listener });
-  await vi.waitFor(() => expect(FakeCentrifuge.made[0]?.connects).toBe(1));
+  await vi.waitFor(() => expect(FakeCentrifuge.made[0]?.connects).toBe(1), PATIENCE);
   const [server] = FakeCentrifuge.made;
   if (!server) throw new Error('nobody connects');
   server.say('connected');
@@ -117,7 +120,7 @@ describe('a channel that the server ends', () => {
   it('tells its screens, and is tried again while one stands', async () => {
     const onEnded = vi.fn();
     const { server } = await connected({ onEnded });
-    await vi.waitFor(() => expect(server.subscribes).toBe(1));
+    await vi.waitFor(() => expect(server.subscribes).toBe(1), PATIENCE);
     server.channel.get('unsubscribed')?.({ code: 2000 });
     expect(onEnded).toHaveBeenCalledOnce();
     await vi.advanceTimersByTimeAsync(10_000);
@@ -127,7 +130,7 @@ describe('a channel that the server ends', () => {
   it('is left alone where we left, or where nobody listens any more', async () => {
     const onEnded = vi.fn();
     const { server, leave } = await connected({ onEnded });
-    await vi.waitFor(() => expect(server.subscribes).toBe(1));
+    await vi.waitFor(() => expect(server.subscribes).toBe(1), PATIENCE);
     server.channel.get('unsubscribed')?.({ code: 0 });
     expect(onEnded).not.toHaveBeenCalled();
     server.channel.get('unsubscribed')?.({ code: 2000 });
