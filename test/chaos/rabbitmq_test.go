@@ -28,8 +28,6 @@ const (
 	toldLimit = 90 * time.Second
 	// drainLimit is for 10,000 facts.
 	drainLimit = time.Minute
-	// flowLimit is by when others are told while there is poison.
-	flowLimit = 10 * time.Second
 	// perPerson is how many confirmations a person gets at most, so that one
 	// page of the bell shows them all.
 	perPerson = 90
@@ -133,31 +131,31 @@ func (s *letters) told(t *testing.T, limit time.Duration) (took time.Duration) {
 func TestBrokerAway(t *testing.T) {
 	const rate = saleRate
 	// More than are sold however long the broker takes to start.
-	orders := brokerKills * int((brokerAway + toldLimit).Seconds()) * rate
+	orders := brokerKills * breaks * int((brokerAway + toldLimit).Seconds()) * rate
 	s := newLetters(t, orders)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	done := make(chan struct{})
 	go func() { defer close(done); s.order(ctx, t, orders, rate) }()
 	for range brokerKills {
-		s.l.AwaitAcks(t, rate)
-		s.l.Silence()
-		before := s.l.Acks.Load()
-		s.broker.Kill(t)
-		over := time.After(brokerAway)
-		<-over
-		during := s.l.Acks.Load() - before
-		silence := s.l.Silence()
-		waiting := s.untold(t)
-		s.broker.Start(t)
-		t.Logf("%d orders were acknowledged in the %v without RabbitMQ, the longest silence was %v; %d facts waited at its end",
-			during, brokerAway, silence.Round(time.Millisecond), waiting)
-		if float64(during) < brokerAway.Seconds()*leastRate {
-			t.Errorf("only %d orders were acknowledged in %v without RabbitMQ", during, brokerAway)
-		}
-		if silence > answered {
-			t.Errorf("nobody was answered for %v", silence)
-		}
+		goesOn(t, func() (silence time.Duration) {
+			s.l.AwaitAcks(t, rate)
+			s.l.Silence()
+			before := s.l.Acks.Load()
+			s.broker.Kill(t)
+			over := time.After(brokerAway)
+			<-over
+			during := s.l.Acks.Load() - before
+			silence = s.l.Silence()
+			if during == 0 {
+				silence = brokerAway
+			}
+			waiting := s.untold(t)
+			s.broker.Start(t)
+			t.Logf("%d orders were acknowledged in the %v without RabbitMQ, the longest silence was %v; %d facts waited at its end",
+				during, brokerAway, silence.Round(time.Millisecond), waiting)
+			return silence
+		})
 	}
 	cancel()
 	<-done
@@ -253,7 +251,7 @@ func TestPoison(t *testing.T) {
 	// Others meanwhile.
 	flowing := time.Now()
 	s.order(context.Background(), t, orders, 0)
-	house.Await(t, "all but the poison is told", flowLimit, func() bool { return s.untold(t) <= 1 })
+	house.Await(t, "all but the poison is told", house.SettleLimit, func() bool { return s.untold(t) <= 1 })
 	t.Logf("%d others were booked and told within %v", orders, time.Since(flowing).Round(time.Millisecond))
 
 	dead := 0

