@@ -17,6 +17,9 @@ import (
 // PrefixQuery is how a typed text is searched for.
 var PrefixQuery = prefixQuery
 
+// BookingQuery reads booking $2 at the time of $1.
+var BookingQuery = `SELECT ` + bookingColumns + bookingRows + ` WHERE b.id = $2`
+
 // MigrateTo brings the schema up to a version, for tests of what the next
 // migration makes of what stands in it.
 func MigrateTo(ctx context.Context, ownerConnString string, version int64) error {

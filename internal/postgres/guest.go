@@ -298,9 +298,18 @@ func inheritLocked(ctx context.Context, tx pgx.Tx, guest, heir uuid.UUID) error 
 		FROM bell
 		WHERE n.fact_id = bell.fact_id AND n.user_id = $1 AND n.channel = 'email'`, guest, heir)
 	batch.Queue(`SELECT inherit_history($1)`, guest)
+	// Seats that were given up are found by their booking, those that are sold
+	// each by itself at its event.
 	batch.Queue(`
 		UPDATE booking_seats SET user_id = $2
-		WHERE booking_id IN (SELECT id FROM bookings WHERE user_id = $1)`, guest, heir)
+		WHERE status = 'cancelled' AND booking_id IN (SELECT id FROM bookings WHERE user_id = $1)`, guest, heir)
+	batch.Queue(`
+		UPDATE booking_seats SET user_id = $2
+		WHERE ctid = ANY(ARRAY(
+		  SELECT (SELECT s.ctid FROM booking_seats s
+		          WHERE s.event_id = b.event_id AND s.seat_no = sold.seat_no AND s.status = 'booked' AND s.booking_id = b.id)
+		  FROM bookings b CROSS JOIN LATERAL unnest(`+seatNumbers+`) sold(seat_no)
+		  WHERE b.user_id = $1 AND b.status = 'confirmed'))`, guest, heir)
 	// Who booked for an address that turns out to be their own did so themselves.
 	unlocked := 0
 	batch.Queue(`

@@ -217,7 +217,7 @@ func TestOneGuestForOneAddressByTheDatabase(t *testing.T) {
 func TestSomebodyKnownInheritsWhatAGuestHas(t *testing.T) {
 	t.Parallel()
 	const rounds = 10
-	o := newBoxOffice(t, 6*rounds)
+	o := newBoxOffice(t, 9*rounds)
 	organizer := o.organizer()
 	for round := range rounds {
 		subject, address := fmt.Sprint("person", round), fmt.Sprintf("later%d@example.org", round)
@@ -229,6 +229,14 @@ func TestSomebodyKnownInheritsWhatAGuestHas(t *testing.T) {
 		guests := o.must(organizer, address)
 		if guests.UserID == ann.ID {
 			t.Fatal("there is no guest")
+		}
+		party, err := o.BookFor(t.Context(), as(organizer), booking.RequestFor{Address: address, Request: booking.Request{EventID: o.event, Seats: 3}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		left, err := o.CancelSeats(t.Context(), as(organizer), party.ID, party.SeatNumbers[1:2], booking.Key{})
+		if err != nil {
+			t.Fatal(err)
 		}
 		var group sync.WaitGroup
 		var late booking.Booking
@@ -249,8 +257,11 @@ func TestSomebodyKnownInheritsWhatAGuestHas(t *testing.T) {
 		})
 		close(start)
 		group.Wait()
-		if mine := o.mine(ann.ID); len(mine) != 3 || !slices.Contains(mine, own.ID) || !slices.Contains(mine, guests.ID) || !slices.Contains(mine, late.ID) {
-			t.Fatalf("their bookings: %v; booked was %s, for the guest %s and %s", mine, own.ID, guests.ID, late.ID)
+		if mine := o.mine(ann.ID); len(mine) != 4 || !slices.Contains(mine, own.ID) || !slices.Contains(mine, guests.ID) || !slices.Contains(mine, party.ID) || !slices.Contains(mine, late.ID) {
+			t.Fatalf("their bookings: %v; booked was %s, for the guest %s, %s and %s", mine, own.ID, guests.ID, party.ID, late.ID)
+		}
+		if now, err := o.Get(t.Context(), as(ann.ID), party.ID); err != nil || len(left.SeatNumbers) != 2 || !slices.Equal(now.SeatNumbers, left.SeatNumbers) {
+			t.Errorf("who gave a seat up sits at %v, %v; they were left with %v", now.SeatNumbers, err, left.SeatNumbers)
 		}
 		// What is in memory is behind by what went over, and catches up.
 		if _, err := o.Cancel(t.Context(), as(ann.ID), guests.ID, booking.Key{}); err != nil {

@@ -387,8 +387,10 @@ func (l *Ledger) fresh(ctx context.Context, conn *pgx.Conn, known []booking.Know
 	missed := make(map[uuid.UUID][][]byte)
 	queueDeltas(&b, known, missed)
 	if probe != uuid.Nil {
+		// A change has its fact in the same statement as its history, which is
+		// found by the booking alone.
 		b.Queue(`
-			SELECT EXISTS (SELECT 1 FROM booking_history WHERE id = $1)
+			SELECT EXISTS (SELECT 1 FROM outbox WHERE id = $1)
 			    OR EXISTS (SELECT 1 FROM audit_log WHERE id = $1)`, probe).QueryRow(func(row pgx.Row) error {
 			return row.Scan(&f.Found)
 		})

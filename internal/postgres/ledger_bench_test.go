@@ -3,13 +3,18 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"happening/internal/booking"
+	"happening/internal/postgres"
 	"happening/internal/testkit"
 )
 
@@ -89,4 +94,127 @@ func BenchmarkSoldOut(b *testing.B) {
 			b.ReportMetric(float64(b.N)/float64(max(r.ledger.reads.Load(), 1)), "refusals/read")
 		})
 	}
+}
+
+// BenchmarkBatches writes batches of 256 bookings with 1.8 seats each, one after
+// the other and without an allocator, and tells what the backend that writes
+// them spends, by the clock of the system's scheduler, and how much log. The log
+// is everybody's of the cluster, so only one of its own, which is what is
+// started where none is named, tells the truth about it.
+func BenchmarkBatches(b *testing.B) {
+	db := testkit.NewDB(b)
+	w := newBatchWriter(b, db)
+	for range 20 { // pages are made and plans kept
+		w.write()
+	}
+	cpu, log := w.spent(), w.logged()
+	b.ResetTimer()
+	for range b.N {
+		w.write()
+	}
+	b.StopTimer()
+	bookings := float64(b.N * batchSize)
+	b.ReportMetric(float64((w.spent()-cpu).Nanoseconds())/1000/bookings, "backend-µs/booking")
+	b.ReportMetric(float64(w.logged()-log)/bookings, "log-B/booking")
+	b.ReportMetric(0, "ns/op")
+}
+
+const (
+	batchSize  = 256
+	batchHouse = 1_000_000 // seats of an event
+)
+
+// batchWriter writes batches as the allocator's worker would.
+type batchWriter struct {
+	b      *testing.B
+	db     *testkit.DB
+	ledger *postgres.Ledger
+	org    uuid.UUID
+	people []uuid.UUID
+	rnd    *rand.Rand
+
+	event   uuid.UUID
+	version int64
+	sold    int32
+}
+
+func newBatchWriter(b *testing.B, db *testkit.DB) *batchWriter {
+	w := &batchWriter{b: b, db: db, people: db.People(b, 30_000), rnd: rand.New(rand.NewPCG(1, 2)), sold: batchHouse}
+	w.org, _ = db.Org(b)
+	ledger, err := postgres.NewLedger(b.Context(), db.ConnString)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(ledger.Close)
+	w.ledger = ledger
+	return w
+}
+
+func (w *batchWriter) write() {
+	if w.sold+2*batchSize > batchHouse {
+		w.event, w.sold = w.db.Event(w.b, w.org, batchHouse, testkit.EventOptions{}), 0
+		fresh, err := w.ledger.Load(w.b.Context(), w.event)
+		if err != nil {
+			w.b.Fatal(err)
+		}
+		w.version = fresh.Event.Version
+	}
+	batch := &booking.Batch{}
+	now := time.Now()
+	for i := range batchSize {
+		who := w.people[w.rnd.IntN(len(w.people))]
+		seats := []int32{w.sold + 1, w.sold + 2}
+		if i%5 == 0 {
+			seats = seats[:1]
+		}
+		w.sold += int32(len(seats))
+		batch.EventOf = append(batch.EventOf, w.event)
+		batch.Changes = append(batch.Changes, booking.Change{
+			ID: uuid.Must(uuid.NewV7()), BookingID: uuid.Must(uuid.NewV7()), UserID: who, Actor: who, Action: booking.ActConfirmed, At: now, CreatedAt: now,
+			After: booking.State{Status: booking.Confirmed, Seats: int32(len(seats)), SeatNumbers: seats},
+			Key:   booking.Key{Value: uuid.NewString()},
+		})
+	}
+	batch.Events = []booking.EventWrite{{
+		EventID: w.event, OrgID: w.org, Version: w.version, Moved: true, Available: batchHouse - w.sold,
+		Delta: booking.EncodeDelta(booking.Delta{Changes: batch.Changes}),
+	}}
+	if err := w.ledger.Commit(w.b.Context(), batch); err != nil {
+		w.b.Fatal(err)
+	}
+	w.version++
+}
+
+// spent is the processor time of the ledger's backends so far; 0 where their
+// system doesn't tell, as on another machine.
+func (w *batchWriter) spent() (all time.Duration) {
+	rows, err := w.db.System.Query(w.b.Context(), `
+		SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'happening ledger'`)
+	if err != nil {
+		w.b.Fatal(err)
+	}
+	pids, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	if err != nil {
+		w.b.Fatal(err)
+	}
+	for _, pid := range pids {
+		var ran time.Duration
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", pid))
+		if err != nil {
+			continue
+		}
+		if _, err := fmt.Sscan(string(stat), &ran); err != nil {
+			w.b.Fatal(err)
+		}
+		all += ran
+	}
+	return all
+}
+
+// logged is where the cluster's write-ahead log ends.
+func (w *batchWriter) logged() (bytes int64) {
+	if err := w.db.System.QueryRow(w.b.Context(), `SELECT (pg_current_wal_insert_lsn() - '0/0')::int8`).Scan(&bytes); err != nil {
+		w.b.Fatal(err)
+	}
+	return bytes
 }

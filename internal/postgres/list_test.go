@@ -278,3 +278,31 @@ func TestAPersonsBookingsOfEachStatus(t *testing.T) {
 		t.Errorf("somebody else reads %d bookings", len(found))
 	}
 }
+
+// Whoever reads a booking finds its seats by it, also behind the wall, and not
+// among those of its event, which may have a million. The control is a history
+// that can't be found by booking.
+func TestABookingsSeatsAreFoundByTheBooking(t *testing.T) {
+	t.Parallel()
+	db := testkit.NewDB(t)
+	// A small table would be read whole. Now it is only where no index would do.
+	db.AsOwner(t, `ALTER DATABASE `+db.Name+` SET enable_seqscan = off`)
+	pools, err := postgres.Open(t.Context(), db.ConnString)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pools.Close()
+	for _, found := range []bool{true, false} {
+		if !found {
+			db.AsOwner(t, `ALTER TABLE booking_history DROP CONSTRAINT booking_history_pkey`)
+		}
+		plan, err := postgres.TextsAs(t.Context(), pools, postgres.Asker{User: uuid.New()}, `EXPLAIN `+postgres.BookingQuery, time.Now(), uuid.New())
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(plan, "\n")
+		if strings.Contains(text, "Index Cond: (booking_id = b.id)") != found || strings.Contains(text, "booking_seats") {
+			t.Errorf("found by the booking: %t, planned as\n%s", found, text)
+		}
+	}
+}

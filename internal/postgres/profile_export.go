@@ -63,8 +63,7 @@ var exportQueries = map[user.ExportPart]exportQuery{
 	user.ExportBookings: {sql: `
 		SELECT b.id, json_build_object(
 		  'id', b.id, 'status', b.status, 'reason', nullif(b.reason, ''), 'seats', b.seats,
-		  'seat_numbers', ARRAY(
-		    SELECT s.seat_no FROM booking_seats s WHERE s.booking_id = b.id AND s.user_id = $1 AND s.status = 'booked' ORDER BY s.seat_no),
+		  'seat_numbers', CASE WHEN b.status = 'confirmed' THEN` + seatNumbers + ` ELSE '{}' END,
 		  'waiting_number', b.waiting_number, 'created_at', b.created_at, 'updated_at', b.updated_at,
 		  'booked_for_address', nullif(b.booked_for, ''),
 		  'event', ` + exportedEvent + `,
