@@ -274,7 +274,7 @@ func (a *App) rooms(ctx context.Context) error {
 	}
 	a.auth.OnSignOut(a.signOutEverywhere)
 	a.node.OnTold(a.told)
-	a.seats = &seats{a.alloc, a.holds, a.holds, newSnapshots()}
+	a.seats = &seats{a.alloc, a.holds, a.holds, newSnapshots(), a.seen()}
 	a.feed = realtime.NewFeed(realtime.Options{
 		Versions: a.holds, Seats: a.seats, Publisher: a.node, Audience: a.node, Shared: a.shared(), Log: a.Log,
 	})

@@ -22,6 +22,9 @@ type seats struct {
 	holds     booking.HoldStore
 	versions  realtime.Versions
 	snapshots *snapshots
+	// seen makes a sale that is about to be shown here known to every other
+	// process; nil where there is none.
+	seen func(ctx context.Context, eventID uuid.UUID, saleVersion int64) error
 }
 
 // States implements realtime.Seats.

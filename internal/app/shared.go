@@ -62,6 +62,14 @@ func (a *App) sharedBookings() []booking.ServiceOption {
 	}
 }
 
+// seen is what makes a sale that somebody is shown known to all processes.
+func (a *App) seen() func(ctx context.Context, eventID uuid.UUID, saleVersion int64) error {
+	if !a.shared() {
+		return nil
+	}
+	return a.redis.Seen
+}
+
 // sharedSocket puts realtime on Redis where several processes share it.
 func (a *App) sharedSocket(o *socket.Options) error {
 	if !a.shared() {

@@ -22,6 +22,10 @@ const awayEpoch = "away"
 // so that a client that applies later deltas misses nothing. While holds and
 // versions are away it tells what is sold, and that it is not live. What was
 // made of the same version, sales and holds is given again.
+//
+// What is committed is shown here before the store of versions has been told of
+// it, or by another process that has read it. The store is told before anybody is
+// shown it, so that nobody is shown a seat sold and then free in another process.
 func (s *seats) Snapshot(ctx context.Context, live *booking.Live) (*httpapi.SeatSnapshot, error) {
 	eventID := live.EventID()
 	stand, err := s.versions.Version(ctx, eventID)
@@ -32,6 +36,9 @@ func (s *seats) Snapshot(ctx context.Context, live *booking.Live) (*httpapi.Seat
 	}
 	sale := live.Version()
 	var view booking.HoldView
+	if err == nil {
+		err = s.showing(ctx, eventID, stand.Sale, sale)
+	}
 	if err == nil {
 		view, err = s.view(ctx, eventID)
 	}
@@ -46,8 +53,19 @@ func (s *seats) Snapshot(ctx context.Context, live *booking.Live) (*httpapi.Seat
 		held = append(held, n)
 	}
 	made := s.take(live, stand.Version, held, true)
+	if err := s.showing(ctx, eventID, max(stand.Sale, sale), made.sale); err != nil {
+		return s.take(live, realtime.Version{Epoch: awayEpoch, N: made.sale}, nil, false).SeatSnapshot, nil
+	}
 	made.view = view
 	return s.snapshots.keep(eventID, made), nil
+}
+
+// showing makes a sale known that is newer than what every process knows of.
+func (s *seats) showing(ctx context.Context, eventID uuid.UUID, known, sale int64) error {
+	if s.seen == nil || sale <= known {
+		return nil
+	}
+	return s.seen(ctx, eventID, sale)
 }
 
 // take reads the states as they are.

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -38,12 +39,18 @@ type hall struct {
 
 func newHall(t testing.TB, slots int32) *hall {
 	t.Helper()
+	return newHallOf(t, slots, func(m *memory.Holds) booking.HoldStore { return m })
+}
+
+// newHallOf sells beside a holds' store that the caller has its hands on.
+func newHallOf(t testing.TB, slots int32, over func(*memory.Holds) booking.HoldStore) *hall {
+	t.Helper()
 	start := time.Now().Add(time.Hour)
 	d := &desk{event: event.Event{ID: uuid.New(), OrgID: uuid.New(), Version: 1, Settings: event.Settings{
 		TotalSlots: slots, StartsAt: start, EndsAt: start.Add(time.Hour), TimeZone: "UTC", Visibility: event.Public, WaitlistPolicy: event.Strict,
 	}}}
 	holds := memory.NewHolds(memory.HoldsOptions{Now: time.Now})
-	alloc := booking.NewAllocator(d, holds, time.Now, slog.New(slog.DiscardHandler), func(booking.Committed) {})
+	alloc := booking.NewAllocator(d, over(holds), time.Now, slog.New(slog.DiscardHandler), func(booking.Committed) {})
 	go alloc.Run()
 	t.Cleanup(func() {
 		if err := alloc.Stop(context.Background()); err != nil {
@@ -54,7 +61,7 @@ func newHall(t testing.TB, slots int32) *hall {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &hall{seats: &seats{alloc, holds, holds, newSnapshots()}, holds: holds, live: live, alloc: alloc, id: d.event.ID}
+	return &hall{seats: &seats{alloc: alloc, holds: holds, versions: holds, snapshots: newSnapshots()}, holds: holds, live: live, alloc: alloc, id: d.event.ID}
 }
 
 func (h *hall) snapshot(t testing.TB) *httpapi.SeatSnapshot {
@@ -124,6 +131,72 @@ func (h *hall) hold(t testing.TB, who uuid.UUID, seats ...int32) {
 	_, err := h.holds.Place(context.Background(), booking.Placement{EventID: h.id, UserID: who, Seats: seats, SaleVersion: h.live.Version()})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// slow is a holds' store that is told of a sale when the test lets it be.
+type slow struct {
+	*memory.Holds
+	asked, told chan struct{}
+}
+
+func (s *slow) Settle(ctx context.Context, sale booking.Sale) error {
+	s.asked <- struct{}{}
+	<-s.told
+	return s.Holds.Settle(ctx, sale)
+}
+
+// everywhere is a store of versions that was told of all that is sold.
+type everywhere struct {
+	realtime.Versions
+	live *booking.Live
+}
+
+func (e everywhere) Version(ctx context.Context, eventID uuid.UUID) (realtime.Stand, error) {
+	stand, err := e.Versions.Version(ctx, eventID)
+	stand.Sale = e.live.Version()
+	return stand, err
+}
+
+// TestNobodyIsShownASaleBeforeAllProcessesCanKnow shows a map between a sale's
+// commit and the moment at which the other processes are told of it. What the
+// map shows is made known to them first, or it does not claim to be live: else
+// the next map, from another process, would show the seat free again.
+func TestNobodyIsShownASaleBeforeAllProcessesCanKnow(t *testing.T) {
+	t.Parallel()
+	held := &slow{asked: make(chan struct{}), told: make(chan struct{})}
+	h := newHallOf(t, 100, func(m *memory.Holds) booking.HoldStore { held.Holds = m; return held })
+	var known []int64
+	var away error
+	h.seats.seen = func(_ context.Context, _ uuid.UUID, sale int64) error {
+		known = append(known, sale)
+		return away
+	}
+	sold := make(chan booking.Answer)
+	go func() {
+		sold <- h.alloc.Do(context.Background(), h.id, uuid.New(), booking.Key{}, booking.Book{UserID: uuid.New(), Seats: 1, SeatNumbers: []int32{3}})
+	}()
+	<-held.asked
+	shown := h.snapshot(t)
+	if got := realtime.StateAt(shown.Packed, 3); got != realtime.Booked {
+		t.Errorf("seat 3 is in state %d: the moment that this is about was missed", got)
+	}
+	if want := []int64{h.live.Version()}; !slices.Equal(known, want) || !shown.Live {
+		t.Errorf("made known: %v instead of %v; live: %v", known, want, shown.Live)
+	}
+	away = booking.ErrAway
+	if h.snapshot(t).Live {
+		t.Error("a map that shows what nobody else can know claims to be live")
+	}
+	away = nil
+	close(held.told)
+	if a := <-sold; a.Err != nil {
+		t.Fatal(a.Err)
+	}
+	known = nil
+	h.seats.versions = everywhere{h.holds, h.live}
+	if h.snapshot(t); len(known) > 0 {
+		t.Errorf("%v made known although everybody knows", known)
 	}
 }
 

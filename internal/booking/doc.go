@@ -88,7 +88,9 @@
 //	reading         asks the coordinator for the newest version that was settled
 //	                (WithNewest) and reads on from event_changes where this
 //	                process is behind (CatchUp). Where the coordinator is away
-//	                PostgreSQL is asked.
+//	                PostgreSQL is asked. A map that shows a version which the
+//	                coordinator does not know yet tells it first: else the next
+//	                map, of another process, would show less.
 //	what is told    Heard marks an event as behind, Follow compares everything in
 //	                memory with PostgreSQL every two seconds: so old is the oldest
 //	                answer, whoever is away.

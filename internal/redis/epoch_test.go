@@ -150,6 +150,33 @@ func TestEpochEndsWhenASaleIsMissing(t *testing.T) {
 	s.anew(after, false)
 }
 
+// TestASaleThatIsSeenIsKnownToAll shows what was committed and not settled yet
+// over one process: the other knows of it from then on. When it is settled, no
+// epoch ends; when its process has died before, one does.
+func TestASaleThatIsSeenIsKnownToAll(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.settle(s.one, 5)
+	before := s.next(s.one, 5)
+	seen := func(sale int64) {
+		t.Helper()
+		if err := s.one.Seen(t.Context(), s.event, sale); err != nil {
+			t.Fatal(err)
+		}
+		if v := s.anew(before, false); v.Sale != sale || v.N != before.N {
+			t.Fatalf("after %d was seen the other process knows of %d, delta %d after %d", sale, v.Sale, v.N, before.N)
+		}
+	}
+	seen(6)
+	s.settle(s.one, 6)
+	before = s.next(s.one, 6)
+	s.now.Advance(time.Minute)
+	s.anew(before, false)
+	seen(7)
+	s.now.Advance(redis.GapPatience + 2*time.Millisecond)
+	s.anew(before, true)
+}
+
 // TestEpochEndsWhenPostgreSQLIsAhead learns of a lost sale from a comparison.
 func TestEpochEndsWhenPostgreSQLIsAhead(t *testing.T) {
 	t.Parallel()

@@ -21,6 +21,14 @@ func (s *Store) Next(ctx context.Context, eventID uuid.UUID, saleVersion int64) 
 	return s.stand(ctx, eventID, true, saleVersion)
 }
 
+// Seen notes a sale version that was found committed and that its own process
+// may not have settled yet. Whoever shows it to anybody notes it before, so that
+// no process shows less from then on.
+func (s *Store) Seen(ctx context.Context, eventID uuid.UUID, saleVersion int64) error {
+	_, err := s.stand(ctx, eventID, false, saleVersion)
+	return err
+}
+
 func (s *Store) stand(ctx context.Context, eventID uuid.UUID, moves bool, sale int64) (realtime.Stand, error) {
 	k := s.event(eventID)
 	k.mu.Lock()

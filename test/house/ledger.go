@@ -56,6 +56,7 @@ type Ledger struct {
 	// began is when the ledger's clock began to run.
 	began    time.Time
 	readings []reading
+	stale    int // maps that said themselves that they may be old
 	// Holds says that people hold seats in this sale, so that a seat which is
 	// refused need not be sold.
 	Holds bool

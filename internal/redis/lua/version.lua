@@ -1,5 +1,6 @@
 -- KEYS: live, viewers. ARGV: epoch and n of the newest version that the caller
--- knows, 1 to move on, the sale version that the change includes.
+-- knows, 1 to move on, the sale version that the change includes, or that
+-- somebody has seen committed before its own process settled it.
 -- Answers {epoch, n, sale, watched}.
 -- A new epoch begins where a watcher may have missed something: the store is a
 -- new one or has gone back in time, a commit was never settled, or a process
@@ -28,6 +29,8 @@ if moves then
   redis.call('HINCRBY', LIVE, 'n', 1)
   redis.call('HDEL', LIVE, 'p:' .. PROCESS)
   note(tonumber(ARGV[7]), true)
+else
+  note(tonumber(ARGV[7]), false)
 end
 redis.call('PEXPIRE', LIVE, LIVE_KEPT)
 local live = redis.call('HMGET', LIVE, 'epoch', 'n', 'sale')
