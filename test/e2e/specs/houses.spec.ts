@@ -19,6 +19,10 @@ test('a house is laid out, booked by its names, and partly taken off sale', asyn
     await organizer.getByLabel('Seats in each row').fill('8');
     await organizer.getByRole('button', { name: 'Stalls: single rows' }).click();
     await organizer.getByLabel('Seats of row 2').fill('10');
+    // Looking at the other tab takes nothing away.
+    await organizer.getByRole('tab', { name: 'Off sale' }).click();
+    await organizer.getByRole('tab', { name: 'Layout' }).click();
+    await expect(organizer.getByLabel('Seats in each row')).toHaveAttribute('placeholder', 'varies');
     await organizer.getByRole('button', { name: 'Add a section' }).click();
     await organizer.getByRole('button', { name: 'Save layout' }).click();
     await expect(organizer.getByText('Please check the marked sections.')).toBeVisible();
@@ -67,6 +71,41 @@ test('a house is laid out, booked by its names, and partly taken off sale', asyn
 
   await organizer.goto(`/manage/events/${event.id}`);
   await expect(organizer.getByText('Balcony · Row 2: 108')).toBeVisible();
+  // Seats off sale are not among the sold.
+  await expect(organizer.getByText('8 more off sale')).toBeVisible();
+
+  await test.step('the organizer books for somebody on the map', async () => {
+    await organizer.getByRole('button', { name: 'Book for somebody' }).click();
+    const dialog = organizer.getByRole('dialog', { name: 'Book for somebody' });
+    await dialog.getByLabel('E-mail address').fill('caller@example.org');
+    await expect(dialog.getByRole('button', { name: 'By number' })).toHaveCount(0);
+    await dialog.getByRole('button', { name: 'On the map' }).click();
+    await dialog.getByRole('gridcell', { name: 'Stalls, row A, seat 1, not for sale' }).focus();
+    await organizer.keyboard.press('Shift+PageDown');
+    await expect(dialog.getByRole('gridcell', { name: 'Balcony, row 1, seat 101, free' })).toBeFocused();
+    await organizer.keyboard.press('Space');
+    await expect(dialog.getByText('Balcony · Row 1: 101')).toBeVisible();
+    await accessible(organizer, 'book for somebody on the map');
+    await dialog.getByRole('button', { name: 'Book', exact: true }).click();
+    const made = organizer.getByRole('dialog', { name: 'Booked' });
+    await expect(made.getByText('Balcony · Row 1: 101')).toBeVisible();
+    await made.getByRole('button', { name: 'Done' }).click();
+  });
+
   await organizer.getByRole('tab', { name: 'Record' }).click();
   await expect(organizer.getByText('took seats of')).toBeVisible();
+
+  await test.step('what is typed stays when somebody else saves first', async () => {
+    await organizer.goto(`/manage/events/${event.id}/edit`);
+    await organizer.getByLabel('Venue').fill('The old theatre');
+    await server.call(ORGANIZER, 'PUT', `/events/${event.id}`, { name: 'In the theatre at last' });
+    await organizer.getByRole('button', { name: 'Save changes' }).click();
+    await expect(organizer.getByText('Somebody else changed this event meanwhile')).toBeVisible();
+    await expect(organizer.getByLabel('Venue')).toHaveValue('The old theatre');
+    await expect(organizer.getByLabel('Name')).toHaveValue('In the theatre at last');
+    await accessible(organizer, 'an event that somebody else changed');
+    await organizer.getByRole('button', { name: 'Save changes' }).click();
+    await expect(organizer.getByRole('heading', { name: 'In the theatre at last' })).toBeVisible();
+    await expect(organizer.getByText('The old theatre')).toBeVisible();
+  });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ApiError, hasCode, isNotFound, problemFrom } from './problem';
+import { ApiError, hasCode, isDefinite, isNotFound, problemFrom } from './problem';
 
 describe('problemFrom', () => {
   it('reads code, detail and the extras beside them', () => {
@@ -66,4 +66,16 @@ describe('telling errors apart', () => {
     expect(hasCode(new Error('seat_limit'), 'seat_limit')).toBe(false);
     expect(isNotFound(new ApiError({ status: 404, code: 'not_found' }))).toBe(true);
   });
+});
+
+it.each([
+  [409, 'seats_unavailable', true],
+  [422, 'invalid', true],
+  [409, 'duplicate_request', false],
+  [429, 'too_many_requests', false],
+  [503, 'busy', false],
+  [0, 'offline', false],
+])('that a request was refused with %i %s settles it: %s', (status, code, settled) => {
+  expect(isDefinite(new ApiError({ status, code }))).toBe(settled);
+  expect(isDefinite(new Error(code))).toBe(false);
 });

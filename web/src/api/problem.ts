@@ -55,6 +55,16 @@ export function hasCode(error: unknown, ...codes: string[]): error is ApiError {
   return error instanceof ApiError && codes.includes(error.code);
 }
 
+/**
+ * Whether the server has refused for good, so that nothing of the request can
+ * still happen: only then is the next try a new one, with a key of its own.
+ */
+export function isDefinite(error: unknown): boolean {
+  if (!(error instanceof ApiError)) return false;
+  const { status, code } = error;
+  return status >= 400 && status < 500 && status !== 429 && code !== 'duplicate_request';
+}
+
 /** Whether an error says that the thing is absent or hidden; the two are never told apart. */
 export function isNotFound(error: unknown): boolean {
   return error instanceof ApiError && error.status === 404;

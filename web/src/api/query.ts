@@ -7,12 +7,13 @@ const STALE_MS = 15_000;
 const MAX_RETRIES = 2;
 const REFUSALS = [401, 403, 404];
 
-// A refusal will be the same refusal on a second try; only a server that was
-// away or overloaded is asked again.
+/** Whether a second try may end otherwise: a refusal will be the same refusal, a server may be back or less busy. */
+export function isTransient(error: unknown): boolean {
+  return !(error instanceof ApiError) || error.status === 0 || error.status >= 500 || error.status === 429;
+}
+
 function retry(count: number, error: Error): boolean {
-  const transient =
-    !(error instanceof ApiError) || error.status === 0 || error.status >= 500 || error.status === 429;
-  return transient && count < MAX_RETRIES;
+  return isTransient(error) && count < MAX_RETRIES;
 }
 
 // What one may no longer see isn't shown from memory either: screens close.

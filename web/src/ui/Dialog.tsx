@@ -13,11 +13,14 @@ const BACKDROP = cx(
 // A sheet from the bottom on a phone, a card in the middle elsewhere.
 const POPUP = cx(
   'fixed inset-x-0 bottom-0 flex max-h-[92dvh] flex-col overflow-hidden rounded-t-2xl border border-line bg-raised shadow-float',
-  'sm:inset-auto sm:top-1/2 sm:left-1/2 sm:w-[28rem] sm:max-w-[92vw] sm:-translate-x-1/2 sm:-translate-y-1/2 sm:rounded-2xl',
+  'sm:inset-auto sm:top-1/2 sm:left-1/2 sm:max-w-[92vw] sm:-translate-x-1/2 sm:-translate-y-1/2 sm:rounded-2xl',
   'transition-[opacity,scale,translate] duration-150 focus:outline-none',
   'data-[ending-style]:translate-y-4 data-[ending-style]:opacity-0 sm:data-[ending-style]:-translate-y-1/2 sm:data-[ending-style]:scale-95',
   'data-[starting-style]:translate-y-4 data-[starting-style]:opacity-0 sm:data-[starting-style]:-translate-y-1/2 sm:data-[starting-style]:scale-95',
 );
+
+const NARROW = 'sm:w-[28rem]';
+const WIDE = 'sm:w-[44rem]';
 
 /** A dialog with a title and a way out. */
 export function Dialog({
@@ -27,6 +30,7 @@ export function Dialog({
   description,
   children,
   footer,
+  wide,
 }: {
   open: boolean;
   onOpenChange: (open: boolean) => void;
@@ -34,12 +38,14 @@ export function Dialog({
   description?: ReactNode;
   children?: ReactNode;
   footer?: ReactNode;
+  /** It shows a map, or a table. */
+  wide?: boolean;
 }) {
   return (
     <Base.Root open={open} onOpenChange={onOpenChange}>
       <Base.Portal>
         <Base.Backdrop className={BACKDROP} />
-        <Base.Popup className={POPUP}>
+        <Base.Popup className={cx(POPUP, wide ? WIDE : NARROW)}>
           <header className="flex items-start gap-3 px-6 pt-5">
             <div className="min-w-0 flex-1 pt-1 wrap-anywhere">
               <Base.Title className="text-lg font-semibold">{title}</Base.Title>
@@ -85,7 +91,7 @@ export function Confirm({
     <AlertDialog.Root open={open} onOpenChange={onOpenChange}>
       <AlertDialog.Portal>
         <AlertDialog.Backdrop className={BACKDROP} />
-        <AlertDialog.Popup className={POPUP}>
+        <AlertDialog.Popup className={cx(POPUP, NARROW)}>
           <div className="min-h-0 overflow-y-auto px-6 pt-6 pb-2 wrap-anywhere">
             <AlertDialog.Title className="text-lg font-semibold">{title}</AlertDialog.Title>
             <AlertDialog.Description render={<div />} className="mt-2 text-sm text-muted">

@@ -1,7 +1,7 @@
 import { plural, t } from '@lingui/core/macro';
 import { useState } from 'react';
 import { useCancelBooking, useCancelSeats } from '@/api/bookings';
-import { ApiError, hasCode } from '@/api/problem';
+import { isDefinite } from '@/api/problem';
 import type { Booking } from '@/api/types';
 import { explain } from '@/app/explain';
 import { useIntents } from '@/lib/intent';
@@ -33,16 +33,6 @@ export function ChangeBooking({ booking, house }: { booking: Booking; house: Hou
   );
 }
 
-// A retry with the same key can't cancel twice, so only a real answer ends the intent.
-function settles(error: unknown): boolean {
-  return (
-    error instanceof ApiError &&
-    error.status >= 400 &&
-    error.status < 500 &&
-    !hasCode(error, 'duplicate_request')
-  );
-}
-
 function CancelAll({ booking, open, onClose }: { booking: Booking; open: boolean; onClose: () => void }) {
   const cancel = useCancelBooking();
   const intents = useIntents();
@@ -57,7 +47,7 @@ function CancelAll({ booking, open, onClose }: { booking: Booking; open: boolean
           toast('good', waiting ? t`You left the waitlist` : t`Your booking is cancelled`);
         },
         onError: (error) => {
-          if (settles(error)) intents.settle();
+          if (isDefinite(error)) intents.settle();
           toast('bad', t`Not cancelled`, explain(error));
         },
       },
@@ -113,7 +103,7 @@ function CancelSome({
           toast('good', plural(seats.length, { one: '# seat given back', other: '# seats given back' }));
         },
         onError: (error) => {
-          if (settles(error)) intents.settle();
+          if (isDefinite(error)) intents.settle();
           toast('bad', t`Nothing was given back`, explain(error));
         },
       },

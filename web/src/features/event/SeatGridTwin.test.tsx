@@ -65,6 +65,19 @@ describe('the grid under the map', () => {
     expect(onSeat).toHaveBeenCalledWith(3);
   });
 
+  it('does what a press does now, also in rows in which nothing is drawn anew', () => {
+    const looks = new Uint8Array(45);
+    const [before, now] = [vi.fn(), vi.fn()];
+    const grid = (onSeat: (seat: number) => void) => (
+      <SeatGridTwin layout={layout} looks={looks} canPick onSeat={onSeat} onFocusSeat={() => {}} />
+    );
+    const { rerender } = render(grid(before));
+    rerender(grid(now));
+    fireEvent.click(screen.getByRole('gridcell', { name: 'Row B, seat 21, free' }));
+    expect(now).toHaveBeenCalledWith(21);
+    expect(before).not.toHaveBeenCalled();
+  });
+
   it('lets a visitor look around', () => {
     setup(false);
     for (const cell of screen.getAllByRole('gridcell'))

@@ -1,5 +1,5 @@
 import { t } from '@lingui/core/macro';
-import { memo, useRef, useState } from 'react';
+import { memo, useCallback, useEffect, useRef, useState } from 'react';
 import {
   isChoosable,
   type Layout,
@@ -21,6 +21,8 @@ interface Props {
   canPick: boolean;
   /** What can be pressed; by default what can be booked or given back. */
   choosable?: ((look: Look) => boolean) | undefined;
+  /** What Space does, for whoever can't see it; by default choosing a seat. */
+  deed?: string | undefined;
   onSeat: (seat: number) => void;
   /** The seat that the keyboard is on, for the map to mark; undefined when it leaves. */
   onFocusSeat: (seat: number | undefined) => void;
@@ -35,26 +37,38 @@ export function SeatGridTwin({
   looks,
   canPick,
   choosable = isChoosable,
+  deed,
   onSeat,
   onFocusSeat,
 }: Props) {
   const [current, setCurrent] = useState(1);
   const grid = useRef<HTMLDivElement>(null);
+  // Rows in which nothing changed aren't drawn again, and what a press does may
+  // have changed all the same: they reach it here.
+  const latest = useRef({ onSeat, onFocusSeat });
+  useEffect(() => {
+    latest.current = { onSeat, onFocusSeat };
+  });
+  const press = useCallback((pressed: number) => latest.current.onSeat(pressed), []);
+  const follow = useCallback((focused: number) => {
+    setCurrent(focused);
+    latest.current.onFocusSeat(focused);
+  }, []);
   const seat = current <= layout.seatCount ? current : 1;
   const section = sectionOfSeat(layout, seat);
   const row = rowOfSeat(layout, seat);
   if (!section || !row) return null;
 
   const go = (next: number) => {
-    setCurrent(next);
-    onFocusSeat(next);
+    follow(next);
     // The button may belong to a section that is only drawn after this.
     requestAnimationFrame(() => grid.current?.querySelector<HTMLElement>(`[data-seat="${next}"]`)?.focus());
   };
   return (
     <div className="sr-only">
       <p id="seat-keys">
-        {t`Arrow keys move between seats, Home and End within a row, Page Up and Page Down by ${ROWS_PER_PAGE} rows, with Shift between sections. Space chooses a seat or gives it back.`}
+        {t`Arrow keys move between seats, Home and End within a row, Page Up and Page Down by ${ROWS_PER_PAGE} rows, with Shift between sections.`}{' '}
+        {canPick ? (deed ?? t`Space chooses a seat or gives it back.`) : null}
       </p>
       {/* biome-ignore lint/a11y/useSemanticElements: a table can't be an interactive grid. */}
       <div
@@ -84,11 +98,8 @@ export function SeatGridTwin({
             stop={r.index === row.index ? seat : 0}
             canPick={canPick}
             choosable={choosable}
-            onSeat={onSeat}
-            onFocus={(s) => {
-              setCurrent(s);
-              onFocusSeat(s);
-            }}
+            onSeat={press}
+            onFocus={follow}
           />
         ))}
       </div>
@@ -131,44 +142,35 @@ interface RowProps {
   onFocus: (seat: number) => void;
 }
 
-const Row = memo(
-  function Row({ row, section, looks, stop, canPick, choosable, onSeat, onFocus }: RowProps) {
-    const label = row.label;
-    return (
-      // biome-ignore lint/a11y/useSemanticElements: part of the grid above.
-      <div role="row" tabIndex={-1} aria-rowindex={row.index + 1}>
-        {[...row.seats].map((seat, i) => {
-          const look = Number(looks[i]) as Look;
-          const state = lookName(look);
-          const mine = look >= 4;
-          const number = row.first + i;
-          return (
-            // biome-ignore lint/a11y/useSemanticElements: part of the grid above.
-            <button
-              key={seat}
-              type="button"
-              role="gridcell"
-              data-seat={seat}
-              tabIndex={seat === stop ? 0 : -1}
-              aria-selected={mine}
-              aria-disabled={!canPick || !choosable(look)}
-              onClick={() => onSeat(seat)}
-              onFocus={() => onFocus(seat)}
-            >
-              {section
-                ? t`${section}, row ${label}, seat ${number}, ${state}`
-                : t`Row ${label}, seat ${number}, ${state}`}
-            </button>
-          );
-        })}
-      </div>
-    );
-  },
-  // Handlers are new on every render and always do the same; what is seen decides.
-  (a, b) =>
-    a.row === b.row &&
-    a.section === b.section &&
-    a.looks === b.looks &&
-    a.stop === b.stop &&
-    a.canPick === b.canPick,
-);
+const Row = memo(function Row({ row, section, looks, stop, canPick, choosable, onSeat, onFocus }: RowProps) {
+  const label = row.label;
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: part of the grid above.
+    <div role="row" tabIndex={-1} aria-rowindex={row.index + 1}>
+      {[...row.seats].map((seat, i) => {
+        const look = Number(looks[i]) as Look;
+        const state = lookName(look);
+        const mine = look >= 4;
+        const number = row.first + i;
+        return (
+          // biome-ignore lint/a11y/useSemanticElements: part of the grid above.
+          <button
+            key={seat}
+            type="button"
+            role="gridcell"
+            data-seat={seat}
+            tabIndex={seat === stop ? 0 : -1}
+            aria-selected={mine}
+            aria-disabled={!canPick || !choosable(look)}
+            onClick={() => onSeat(seat)}
+            onFocus={() => onFocus(seat)}
+          >
+            {section
+              ? t`${section}, row ${label}, seat ${number}, ${state}`
+              : t`Row ${label}, seat ${number}, ${state}`}
+          </button>
+        );
+      })}
+    </div>
+  );
+});

@@ -25,7 +25,11 @@ export function SeatList({ layout, looks, canPick, onSeat }: Props) {
       {groups.length > 1 ? (
         <Field label={t`Section`} className="mb-5 max-w-xs">
           {(control) => (
-            <Select {...control} value={index} onChange={(e) => setIndex(Number(e.target.value))}>
+            <Select
+              {...control}
+              value={groups.indexOf(group)}
+              onChange={(e) => setIndex(Number(e.target.value))}
+            >
               {groups.map((g, i) => (
                 <option key={g.rows[0]?.index} value={i}>
                   {groupName(g, looks)}

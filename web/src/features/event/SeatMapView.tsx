@@ -2,7 +2,16 @@ import { t } from '@lingui/core/macro';
 import { Maximize, Minus, Plus } from 'lucide-react';
 import { useEffect, useRef, useState } from 'react';
 import { useIsDark } from '@/app/theme';
-import { type Layout, type Look, type Mine, type Point, SeatMap, type Seats, seatName } from '@/seatmap';
+import {
+  isChoosable,
+  type Layout,
+  type Look,
+  type Mine,
+  type Point,
+  SeatMap,
+  type Seats,
+  seatName,
+} from '@/seatmap';
 import { Legend } from './Legend';
 import { lookName } from './looks';
 import { SeatGridTwin } from './SeatGridTwin';
@@ -16,6 +25,8 @@ interface Props {
   canPick: boolean;
   /** What can be pressed; by default what can be booked or given back. */
   choosable?: (look: Look) => boolean;
+  /** What Space does, for whoever can't see it; by default choosing a seat. */
+  deed?: string;
   /** The looks that the legend explains. */
   legend: readonly Look[];
   onSeat: (seat: number) => void;
@@ -25,16 +36,26 @@ interface Props {
  * The hall, drawn on a canvas for the eye and the finger. For the keyboard and
  * the ear a grid of the current section lies under it; its focus is drawn here.
  */
-export function SeatMapView({ layout, seats, looks, mine, canPick, choosable, legend, onSeat }: Props) {
+export function SeatMapView({
+  layout,
+  seats,
+  looks,
+  mine,
+  canPick,
+  choosable = isChoosable,
+  deed,
+  legend,
+  onSeat,
+}: Props) {
   const host = useRef<HTMLDivElement>(null);
   const map = useRef<SeatMap | null>(null);
-  const pick = useRef(onSeat);
+  const press = useRef({ onSeat, canPick, choosable });
   const dark = useIsDark();
   const firstTheme = useRef(seatThemeFor(dark));
   const [hover, setHover] = useState<{ seat: number; at: Point } | null>(null);
 
   useEffect(() => {
-    pick.current = onSeat;
+    press.current = { onSeat, canPick, choosable };
   });
 
   useEffect(() => {
@@ -42,9 +63,9 @@ export function SeatMapView({ layout, seats, looks, mine, canPick, choosable, le
     const made = new SeatMap(host.current, {
       theme: firstTheme.current,
       stageLabel: t`Stage`,
-      onSeat: (seat) => pick.current(seat),
+      onSeat: (seat) => press.current.onSeat(seat),
       onHover: (seat, at) => setHover(seat === undefined ? null : { seat, at }),
-      ...(choosable ? { choosable } : {}),
+      choosable: (look) => press.current.canPick && press.current.choosable(look),
       reducedMotion: window.matchMedia('(prefers-reduced-motion: reduce)').matches,
     });
     map.current = made;
@@ -52,7 +73,7 @@ export function SeatMapView({ layout, seats, looks, mine, canPick, choosable, le
       map.current = null;
       made.destroy();
     };
-  }, [choosable]);
+  }, []);
 
   useEffect(() => {
     map.current?.show(layout, seats, mine);
@@ -80,6 +101,7 @@ export function SeatMapView({ layout, seats, looks, mine, canPick, choosable, le
           looks={looks}
           canPick={canPick}
           choosable={choosable}
+          deed={deed}
           onSeat={onSeat}
           onFocusSeat={(seat) => map.current?.setFocus(seat)}
         />
@@ -110,6 +132,9 @@ function MapButton({ label, onPress, icon }: { label: string; onPress: () => voi
   );
 }
 
+/** Nearer to the map's top than this (pixels) the label stands below the mouse, where it is not cut off. */
+const LABEL_ROOM_PX = 76;
+
 function HoverLabel({
   layout,
   seat,
@@ -126,8 +151,12 @@ function HoverLabel({
   return (
     <div
       aria-hidden="true"
-      className="floating pointer-events-none absolute top-0 left-0 z-10 px-3 py-1.5 text-sm whitespace-nowrap"
-      style={{ transform: `translate(calc(${at.x}px - 50%), calc(${at.y}px - 100% - 14px))` }}
+      className="floating pointer-events-none absolute z-10 w-max max-w-60 px-3 py-1.5 text-sm wrap-anywhere"
+      style={{
+        left: `clamp(7.5rem, ${at.x}px, calc(100% - 7.5rem))`,
+        top: at.y,
+        transform: `translate(-50%, ${at.y < LABEL_ROOM_PX ? '22px' : 'calc(-100% - 14px)'})`,
+      }}
     >
       {name.section ? <span className="block text-xs text-muted">{name.section}</span> : null}
       <span className="font-semibold">{t`Row ${name.row} · Seat ${name.seat}`}</span>{' '}

@@ -2,21 +2,11 @@ import { t } from '@lingui/core/macro';
 import { List, Map as MapIcon } from 'lucide-react';
 import { useMemo, useState } from 'react';
 import { useMyBookings } from '@/api/bookings';
-import { useHouse } from '@/api/houses';
+import { useHouseAnswer } from '@/api/houses';
 import { useMe } from '@/api/me';
 import { useOrganization } from '@/api/organizations';
 import type { Event } from '@/api/types';
-import {
-  defaultLayout,
-  houseLayout,
-  isChoosable,
-  Look,
-  looksOf,
-  type Mine,
-  SeatState,
-  type Seats,
-  withoutHolds,
-} from '@/seatmap';
+import { isChoosable, Look, looksOf, type Mine, SeatState, type Seats, withoutHolds } from '@/seatmap';
 import { Segmented } from '@/ui/Segmented';
 import { Skeleton } from '@/ui/Skeleton';
 import { BookingPanel } from './BookingPanel';
@@ -27,6 +17,7 @@ import { SeatList } from './SeatList';
 import { SeatMapView } from './SeatMapView';
 import { useBookFlow } from './useBookFlow';
 import { useHoldings } from './useHoldings';
+import { useLayout } from './useLayout';
 import { usePause } from './usePause';
 import { useSeats } from './useSeats';
 
@@ -56,12 +47,8 @@ export function SeatPicker({ event }: { event: Event }) {
 
   // A hold that can't be seen to end is not shown, one's own before all.
   const seats = useMemo(() => (told && paused ? withoutHolds(told) : told), [told, paused]);
-  const slots = seats?.states.length ?? 0;
-  const house = useHouse(event);
-  const layout = useMemo(() => {
-    if (house) return houseLayout(house);
-    return house === null && slots > 0 ? defaultLayout(slots) : undefined;
-  }, [house, slots]);
+  const { house, error: houseError, refetch: refetchHouse } = useHouseAnswer(event);
+  const layout = useLayout(house, seats?.states.length ?? 0);
   const overlay = useMemo<Mine>(() => {
     const granted = new Set(held);
     return {
@@ -99,7 +86,13 @@ export function SeatPicker({ event }: { event: Event }) {
       <PausedNotice paused={open && !suspended && paused} />
       <div className="grid items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
         {!layout || !seats || !looks ? (
-          <SeatsWait failed={Boolean(error)} onRetry={refetch} />
+          <SeatsWait
+            failed={Boolean(error ?? houseError)}
+            onRetry={() => {
+              void refetch();
+              refetchHouse();
+            }}
+          />
         ) : view === 'map' ? (
           <SeatMapView
             layout={layout}

@@ -2,7 +2,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { useBook } from '@/api/bookings';
 import { keys } from '@/api/keys';
-import { ApiError, hasCode } from '@/api/problem';
+import { ApiError, hasCode, isDefinite } from '@/api/problem';
 import type { Booking, Event } from '@/api/types';
 import { useIntents } from '@/lib/intent';
 import type { HoldingsControl } from './useHoldings';
@@ -99,11 +99,4 @@ export function useBookFlow(event: Event, holdings: HoldingsControl, refetchSeat
     },
     dismiss: () => setResult(null),
   };
-}
-
-// Whether the server has refused for good, so that nothing of this request can still happen.
-function isDefinite(error: unknown): boolean {
-  if (!(error instanceof ApiError)) return false;
-  const { status, code } = error;
-  return status >= 400 && status < 500 && status !== 429 && code !== 'duplicate_request';
 }

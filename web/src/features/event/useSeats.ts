@@ -29,8 +29,8 @@ export interface LiveSeats {
   /** False while holds and live updates are away; the seats are then asked for every few seconds. */
   readonly live: boolean;
   readonly error: unknown;
-  /** Fetches a snapshot now, for example because a booking told of seats that are gone. */
-  refetch(): void;
+  /** Fetches a snapshot now, for example because a booking told of seats that are gone; over once it is shown, or failed. */
+  refetch(): Promise<void>;
 }
 
 /**
@@ -123,7 +123,7 @@ export function useSeats(eventId: string, totalSlots: number): LiveSeats {
     };
   }, [fetchSnapshot]);
 
-  return { seats, live, error, refetch: useCallback(() => void fetchSnapshot(), [fetchSnapshot]) };
+  return { seats, live, error, refetch: fetchSnapshot };
 }
 
 // Everyone who watches a hall loses the same message at the same time; a random

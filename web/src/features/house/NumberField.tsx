@@ -9,6 +9,7 @@ export function NumberField({
   value,
   min = 1,
   max,
+  onBegin,
   onChange,
 }: {
   label: string;
@@ -17,6 +18,8 @@ export function NumberField({
   value: number | null;
   min?: number;
   max: number;
+  /** One is about to type. */
+  onBegin?: () => void;
   onChange: (value: number) => void;
 }) {
   const [typed, setTyped] = useState<string | null>(null);
@@ -40,6 +43,7 @@ export function NumberField({
           className="figures"
           placeholder={value === null ? t`varies` : undefined}
           value={typed ?? value ?? ''}
+          onFocus={onBegin}
           onChange={(e) => change(e.target.value.trim())}
           onBlur={() => setTyped(null)}
         />

@@ -1,29 +1,18 @@
 import { plural, t } from '@lingui/core/macro';
 import { useMemo, useState } from 'react';
-import { useBlock } from '@/api/houses';
 import { hasCode } from '@/api/problem';
 import type { Event } from '@/api/types';
 import { explain } from '@/app/explain';
 import { SeatMapView } from '@/features/event/SeatMapView';
+import { useLayout } from '@/features/event/useLayout';
 import { seatSummary } from '@/lib/seatNames';
-import { defaultLayout, type House, houseLayout, Look, NOTHING_MINE, SeatState, type Seats } from '@/seatmap';
+import { type House, Look, NOTHING_MINE, SeatState, type Seats } from '@/seatmap';
 import { Button } from '@/ui/Button';
 import { Card } from '@/ui/Card';
-import { LeaveGuard } from '@/ui/LeaveGuard';
 import { Notice } from '@/ui/Notice';
 import { Segmented } from '@/ui/Segmented';
-import { toast } from '@/ui/toast';
-import { useOnce } from '@/ui/useOnce';
-import {
-  listAfter,
-  NOTHING_CHANGED,
-  type OffSale,
-  type Reach,
-  reached,
-  statesAfter,
-  stillToDo,
-  toggled,
-} from './offSale';
+import { type OffSale, type Reach, reached, statesAfter } from './offSale';
+import type { OffSaleDraft } from './useOffSale';
 
 const LEGEND = [Look.free, Look.held, Look.booked, Look.blocked];
 /** More seats than this are counted and not named. */
@@ -31,37 +20,25 @@ const NAMED_MOST = 400;
 
 const changeable = (look: Look) => look !== Look.booked;
 
+interface Props {
+  event: Event;
+  house: House | null;
+  seats: Seats;
+  offSale: OffSaleDraft;
+}
+
 /** Seats are taken off sale and put on sale again by pressing them on the map. */
-export function OffSaleEditor({ event, house, seats }: { event: Event; house: House | null; seats: Seats }) {
+export function OffSaleEditor({ event, house, seats, offSale }: Props) {
   const { states } = seats;
-  const layout = useMemo(
-    () => (house ? houseLayout(house) : defaultLayout(states.length)),
-    [house, states.length],
-  );
+  const { change } = offSale;
+  const layout = useLayout(house, states.length);
   const [reach, setReach] = useState<Reach>('seat');
-  const [wanted, setWanted] = useState<OffSale>(NOTHING_CHANGED);
-  const change = useMemo(() => stillToDo(wanted, states), [wanted, states]);
   const shown = useMemo(
     (): Seats => ({ ...seats, states: statesAfter(change, states) }),
     [seats, states, change],
   );
   const open = event.status === 'upcoming';
-  const block = useBlock(event.id);
-  const once = useOnce();
-  const save = () =>
-    once(async () => {
-      try {
-        await block.mutateAsync((now) => listAfter(change, now));
-        setWanted(NOTHING_CHANGED);
-        toast('good', t`Saved`);
-      } catch {
-        // Told below.
-      }
-    });
-  const press = (seat: number) => {
-    block.reset();
-    setWanted(toggled(change, states, reached(layout, seat, reach)));
-  };
+  if (!layout) return null;
   return (
     <div className="grid items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
       <div>
@@ -83,42 +60,45 @@ export function OffSaleEditor({ event, house, seats }: { event: Event; house: Ho
           seats={shown}
           looks={shown.states}
           mine={NOTHING_MINE}
-          canPick={open}
+          canPick={open && !offSale.saving}
           choosable={changeable}
+          deed={t`Space takes off sale or puts back.`}
           legend={LEGEND}
-          onSeat={(seat) => open && press(seat)}
+          onSeat={(seat) => {
+            if (open) offSale.press(reached(layout, seat, reach));
+          }}
         />
       </div>
       <Card className="space-y-4 p-5 lg:sticky lg:top-20">
         <OffNow house={house} states={shown.states} />
         <Unsaved change={change} />
         {open ? null : <Notice>{t`Only before an event begins seats can be taken off sale.`}</Notice>}
-        {block.error && !block.isPending ? (
-          <Notice tone="bad" live title={t`Not saved`}>
-            {explain(block.error)}
-            {hasCode(block.error, 'seats_unavailable') ? (
-              <span className="block font-semibold">
-                {seatSummary(house, block.error.seats('seat_numbers'))}
-              </span>
-            ) : null}
-          </Notice>
-        ) : null}
+        {offSale.error ? <Refused error={offSale.error} house={house} /> : null}
         <div className="flex justify-end gap-2">
-          <Button look="secondary" disabled={isEmpty(change)} onClick={() => setWanted(NOTHING_CHANGED)}>
+          <Button look="secondary" disabled={!offSale.dirty || offSale.saving} onClick={offSale.discard}>
             {t`Discard`}
           </Button>
-          <Button busy={block.isPending} disabled={isEmpty(change)} onClick={save}>
+          <Button busy={offSale.saving} disabled={!offSale.dirty} onClick={offSale.save}>
             {t`Save`}
           </Button>
         </div>
       </Card>
-      <LeaveGuard dirty={!isEmpty(change)} />
     </div>
   );
 }
 
-function isEmpty({ off, on }: OffSale): boolean {
-  return off.size === 0 && on.size === 0;
+function Refused({ error, house }: { error: unknown; house: House | null }) {
+  const sold = hasCode(error, 'seats_unavailable');
+  return (
+    <Notice tone="bad" live title={t`Not saved`}>
+      {sold
+        ? t`These were sold meanwhile. A sold seat can only be taken off sale once its booking is moved or cancelled.`
+        : explain(error)}
+      {sold ? (
+        <span className="block font-semibold">{seatSummary(house, error.seats('seat_numbers'))}</span>
+      ) : null}
+    </Notice>
+  );
 }
 
 function OffNow({ house, states }: { house: House | null; states: Uint8Array }) {

@@ -1,6 +1,6 @@
 import { plural, t } from '@lingui/core/macro';
 import { ChevronDown, ChevronUp, Trash2 } from 'lucide-react';
-import { useId, useState } from 'react';
+import { useId, useRef, useState } from 'react';
 import type { FieldProblem } from '@/api/problem';
 import { Button, IconButton } from '@/ui/Button';
 import { Card } from '@/ui/Card';
@@ -33,6 +33,8 @@ interface Props {
   last: boolean;
   /** There is no other, which needs no name. */
   only: boolean;
+  /** It was just added, hence one goes on with its name. */
+  fresh: boolean;
   /** What is wrong, by `name` and `rows[0].label`. */
   faults: readonly FieldProblem[];
   onChange: (section: DraftSection) => void;
@@ -41,13 +43,23 @@ interface Props {
 }
 
 /** One section: its name, its rows as a whole, and one by one. */
-export function SectionCard({ section, index, last, only, faults, onChange, onMove, onRemove }: Props) {
+export function SectionCard({
+  section,
+  index,
+  last,
+  only,
+  fresh,
+  faults,
+  onChange,
+  onMove,
+  onRemove,
+}: Props) {
   const title = useId();
   const name = section.name.trim() || (only ? t`The seats` : t`Section ${index + 1}`);
   const seats = section.rows.reduce((sum, row) => sum + row.seats, 0);
   return (
     <Card className="p-4 sm:p-5">
-      <section aria-labelledby={title}>
+      <section aria-labelledby={title} data-row tabIndex={-1} className="rounded-md">
         <header className="mb-3 flex items-center gap-1">
           <h2 id={title} className="min-w-0 flex-1 truncate font-semibold">
             {name}{' '}
@@ -87,6 +99,8 @@ export function SectionCard({ section, index, last, only, faults, onChange, onMo
             {(control) => (
               <Input
                 {...control}
+                // Whoever added it goes on with its name.
+                autoFocus={fresh}
                 autoComplete="off"
                 maxLength={MAX_NAME}
                 value={section.name}
@@ -104,13 +118,18 @@ export function SectionCard({ section, index, last, only, faults, onChange, onMo
 }
 
 function NumberFields({ section, onChange }: Pick<Props, 'section' | 'onChange'>) {
+  // On the way to 25 one types 2: the rows beyond come back as they were.
+  const before = useRef(section.rows);
   return (
     <>
       <NumberField
         label={t`Rows`}
         value={section.rows.length}
         max={MAX_ROWS}
-        onChange={(count) => onChange(withRows(section, count))}
+        onBegin={() => {
+          before.current = section.rows;
+        }}
+        onChange={(count) => onChange(withRows({ ...section, rows: before.current }, count))}
       />
       <NumberField
         label={t`Seats in each row`}

@@ -22,6 +22,8 @@ it.each([
   ['9', '10'],
   ['09', '10'],
   ['R1', 'R2'],
+  ['a', 'b'],
+  ['z', 'aa'],
   ['Box', 'Box 2'],
 ])('after row %s comes %s', (label, next) => expect(labelAfter(label)).toBe(next));
 

@@ -104,7 +104,7 @@ export function common(section: DraftSection, key: 'seats' | 'first'): number | 
   return first && section.rows.every((row) => row[key] === first[key]) ? first[key] : null;
 }
 
-/** The label after one: Z, AA; 9, 10; R9, R10. One that counts nothing begins to. */
+/** The label after one: Z, AA; 9, 10; R9, R10; a, b. One that counts nothing begins to. */
 export function labelAfter(label: string): string {
   const [, before = '', digits] = /^(.*?)(\d{1,9})$/.exec(label) ?? [];
   if (digits !== undefined) return `${before}${String(Number(digits) + 1).padStart(digits.length, '0')}`;
@@ -112,6 +112,8 @@ export function labelAfter(label: string): string {
     const place = [...label].reduce((sum, letter) => sum * 26 + letter.charCodeAt(0) - 64, 0);
     return rowLabel(place);
   }
+  // Longer ones are words.
+  if (/^[a-z]{1,2}$/.test(label)) return labelAfter(label.toUpperCase()).toLowerCase();
   return `${label} 2`;
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { House, houseLayout } from '@/seatmap';
-import { listAfter, NOTHING_CHANGED, reached, statesAfter, stillToDo, toggled } from './offSale';
+import { listAfter, NOTHING_CHANGED, portions, reached, statesAfter, stillToDo, toggled } from './offSale';
 
 // Free, held, sold, blocked.
 const states = Uint8Array.from([0, 1, 2, 3]);
@@ -26,6 +26,16 @@ describe('seats off sale', () => {
     expect(listAfter(change, [4, 7])).toEqual([1, 7]);
     expect(seen(stillToDo(change, Uint8Array.from([2, 0, 0, 3])))).toEqual([[], [4]]);
     expect(seen(stillToDo(change, Uint8Array.from([0, 0, 0, 0])))).toEqual([[1], []]);
+  });
+
+  it('are sent in parts that the server takes', () => {
+    const change = { off: new Set([1, 2, 3]), on: new Set([4]) };
+    expect(portions(change, 3).map(seen)).toEqual([
+      [[1, 2, 3], []],
+      [[], [4]],
+    ]);
+    expect(portions(change).map(seen)).toEqual([[[1, 2, 3], [4]]]);
+    expect(portions(NOTHING_CHANGED)).toEqual([]);
   });
 
   it('are reached by seat, by row and by section', () => {

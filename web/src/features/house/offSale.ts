@@ -14,6 +14,25 @@ export interface OffSale {
 
 export const NOTHING_CHANGED: OffSale = { off: new Set(), on: new Set() };
 
+/** The server changes so many seats at a time. */
+export const MOST_AT_A_TIME = 10_000;
+
+export function isEmpty({ off, on }: OffSale): boolean {
+  return off.size === 0 && on.size === 0;
+}
+
+/** The change in parts that the server takes. */
+export function portions({ off, on }: OffSale, most = MOST_AT_A_TIME): OffSale[] {
+  const all = [...off, ...on];
+  return Array.from({ length: Math.ceil(all.length / most) }, (_, i) => {
+    const part = all.slice(i * most, (i + 1) * most);
+    return {
+      off: new Set(part.filter((seat) => off.has(seat))),
+      on: new Set(part.filter((seat) => on.has(seat))),
+    };
+  });
+}
+
 /** The seats that a press reaches. */
 export function reached(layout: Layout, seat: number, reach: Reach): number[] {
   if (reach === 'seat') return [seat];

@@ -1,6 +1,8 @@
 import { t } from '@lingui/core/macro';
+import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import {
+  Armchair,
   Ban,
   Building2,
   CalendarCog,
@@ -13,6 +15,7 @@ import {
   type LucideIcon,
   MailPlus,
   MailX,
+  PartyPopper,
   ShieldX,
   Ticket,
   TicketX,
@@ -21,17 +24,30 @@ import {
   UserPlus,
 } from 'lucide-react';
 import { useId, useState } from 'react';
+import { eventDetail } from '@/api/events';
+import { useHouse } from '@/api/houses';
 import type { AuditEntry } from '@/api/types';
 import { moment, timeOfDay } from '@/lib/format';
 import type { House } from '@/seatmap/house';
 import { TONES, type Tone } from '@/ui/Badge';
 import { cx } from '@/ui/classes';
 import type { Only } from './AuditList';
-import { actorName, bookingOf, differencesOf, piecesOf, sentenceOf, untoldOf } from './auditWords';
+import {
+  actorName,
+  bookingOf,
+  differencesOf,
+  namesSeats,
+  piecesOf,
+  sentenceOf,
+  untoldOf,
+} from './auditWords';
 
-const LOOKS: Partial<Record<string, { icon: LucideIcon; tone: Tone }>> = {
+// A newer server may know of more.
+const OTHER: { icon: LucideIcon; tone: Tone } = { icon: CircleDot, tone: 'neutral' };
+const LOOKS: Record<AuditEntry['action'], typeof OTHER> = {
   'org.created': { icon: Building2, tone: 'good' },
   'org.updated': { icon: Building2, tone: 'accent' },
+  'org.deleted': { icon: Building2, tone: 'bad' },
   'org.suspended': { icon: ShieldX, tone: 'bad' },
   'org.resumed': { icon: Building2, tone: 'good' },
   'invite.created': { icon: MailPlus, tone: 'accent' },
@@ -52,6 +68,8 @@ const LOOKS: Partial<Record<string, { icon: LucideIcon; tone: Tone }>> = {
   'event.booked_for': { icon: Ticket, tone: 'good' },
   'event.booking_cancelled': { icon: TicketX, tone: 'warn' },
   'event.seats_cancelled': { icon: TicketX, tone: 'neutral' },
+  'event.booking_moved': { icon: Armchair, tone: 'accent' },
+  'event.booking_promoted': { icon: PartyPopper, tone: 'good' },
   'event.party_resized': { icon: Hourglass, tone: 'neutral' },
 };
 
@@ -67,7 +85,7 @@ export function AuditRow({
 }) {
   const [open, setOpen] = useState(false);
   const id = useId();
-  const { icon: Icon, tone } = LOOKS[entry.action] ?? { icon: CircleDot, tone: 'neutral' as const };
+  const { icon: Icon, tone } = LOOKS[entry.action] ?? OTHER;
   return (
     <li>
       <button
@@ -111,6 +129,15 @@ export function AuditRow({
   );
 }
 
+// The record of an organization is of many events: how the seats of one are
+// called is asked for once an entry that names some is opened.
+function useHouseOf(entry: AuditEntry, known: House | null | undefined): House | null | undefined {
+  const ask = known === undefined && entry.subject?.kind === 'event' && namesSeats(entry);
+  const { data: event } = useQuery({ ...eventDetail(entry.subject_id), enabled: ask });
+  const asked = useHouse(ask ? event : undefined);
+  return known === undefined ? asked : known;
+}
+
 function Details({
   id,
   entry,
@@ -122,7 +149,7 @@ function Details({
   house: House | null | undefined;
   onOnly: Only | undefined;
 }) {
-  const differences = differencesOf(entry, house);
+  const differences = differencesOf(entry, useHouseOf(entry, house));
   const untold = untoldOf(entry);
   const { actor, subject_id: subjectId } = entry;
   const who = actorName(entry);

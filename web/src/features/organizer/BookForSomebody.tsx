@@ -1,9 +1,9 @@
-import { plural, t } from '@lingui/core/macro';
-import { Check, Hourglass, UserPlus } from 'lucide-react';
+import { t } from '@lingui/core/macro';
+import { UserPlus } from 'lucide-react';
 import { type FormEvent, useId, useState } from 'react';
 import { useBookFor } from '@/api/bookings';
 import { useHouse } from '@/api/houses';
-import { ApiError, hasCode } from '@/api/problem';
+import { ApiError, hasCode, isDefinite } from '@/api/problem';
 import type { Booking, Event } from '@/api/types';
 import { explain } from '@/app/explain';
 import { useIntents } from '@/lib/intent';
@@ -16,13 +16,17 @@ import { Notice } from '@/ui/Notice';
 import { Segmented } from '@/ui/Segmented';
 import { Stepper } from '@/ui/Stepper';
 import { useOnce } from '@/ui/useOnce';
+import { BookedFor } from './BookedFor';
 import { addressIn } from './inviteLines';
+import { NOTHING_PICKED, PickOnMap } from './PickOnMap';
 import { seatNumbersIn } from './seatNumbers';
 
 /** The most seats that one booking can have. */
 const MOST = 1000;
 /** More seats than this are not named while they are typed. */
 const NAMED_MOST = 50;
+
+type Choice = 'best' | 'map' | 'named';
 
 /** Books for somebody by their address, as a box office does on the phone. */
 export function BookForSomebody({ event }: { event: Event }) {
@@ -47,11 +51,17 @@ function BookForDialog({ event, onClose }: { event: Event; onClose: () => void }
   const form = useId();
   const book = useBookFor(event.id);
   const house = useHouse(event);
-  if (made) return <Made {...made} house={house} onAnother={() => setMade(null)} onClose={onClose} />;
+  const [choice, setChoice] = useState<Choice>('best');
+  const again = () => {
+    setMade(null);
+    setChoice('best');
+  };
+  if (made) return <BookedFor {...made} house={house} onAnother={again} onClose={onClose} />;
   return (
     <Dialog
       open
       onOpenChange={(open) => !open && onClose()}
+      wide={choice === 'map'}
       title={t`Book for somebody`}
       description={t`They are told by mail. Whoever signs in with the address has the booking as their own.`}
       footer={
@@ -66,43 +76,51 @@ function BookForDialog({ event, onClose }: { event: Event; onClose: () => void }
         event={event}
         house={house}
         book={book}
+        choice={choice}
+        onChoice={setChoice}
         onMade={(booking, address) => setMade({ booking, address })}
       />
     </Dialog>
   );
 }
 
-type Choice = 'best' | 'named';
-
 function BookForForm({
   id,
   event,
   house,
   book,
+  choice: chosen,
+  onChoice,
   onMade,
 }: {
   id: string;
   event: Event;
   house: House | null | undefined;
   book: ReturnType<typeof useBookFor>;
+  choice: Choice;
+  onChoice: (choice: Choice) => void;
   onMade: (booking: Booking, address: string) => void;
 }) {
   const [email, setEmail] = useState('');
-  const [choice, setChoice] = useState<Choice>('best');
+  const [picked, setPicked] = useState(NOTHING_PICKED);
   const [size, setSize] = useState(1);
   const [numbers, setNumbers] = useState('');
   const [wrong, setWrong] = useState<{ email?: string; numbers?: string }>({});
   const intents = useIntents();
   const once = useOnce();
   const most = Math.min(event.max_seats_per_user ?? MOST, event.total_slots, MOST);
+  // Only in rows of 20, numbered through, a number alone says which seat is meant.
+  const numbered = house === null;
+  const choice = chosen === 'named' && !numbered ? 'best' : chosen;
   const typed = choice === 'named' ? (seatNumbersIn(numbers) ?? []) : [];
   const submit = (e: FormEvent) => {
     e.preventDefault();
     const address = addressIn(email.trim());
-    const named = choice === 'named' ? seatNumbersIn(numbers) : undefined;
+    const named = choice === 'named' ? seatNumbersIn(numbers) : choice === 'map' ? picked.seats : undefined;
     const bad: typeof wrong = {};
     if (!address) bad.email = t`That is no e-mail address.`;
-    if (named === null || named?.length === 0) bad.numbers = t`Enter seat numbers such as 3-5, 8.`;
+    if (named === null || named?.length === 0)
+      bad.numbers = choice === 'map' ? t`Choose seats on the map.` : t`Enter seat numbers such as 3-5, 8.`;
     setWrong(bad);
     if (!address || bad.numbers) {
       book.reset();
@@ -115,7 +133,7 @@ function BookForForm({
         intents.settle();
         onMade(booking, address);
       } catch (failure) {
-        if (failure instanceof ApiError && failure.status < 500 && failure.status >= 400) intents.settle();
+        if (isDefinite(failure)) intents.settle();
         const of = (field: string) =>
           failure instanceof ApiError
             ? failure.errors.find((f) => f.field.startsWith(field))?.message
@@ -146,11 +164,15 @@ function BookForForm({
       <Segmented
         label={t`Which seats`}
         value={choice}
-        onChange={setChoice}
+        onChange={(next) => {
+          setWrong({});
+          onChoice(next);
+        }}
         className="flex w-full"
         options={[
-          { value: 'best', label: t`The best there are` },
-          { value: 'named', label: t`By number` },
+          { value: 'best', label: t`The best` },
+          { value: 'map', label: t`On the map` },
+          ...(numbered ? [{ value: 'named' as const, label: t`By number` }] : []),
         ]}
       />
       {choice === 'best' ? (
@@ -158,6 +180,17 @@ function BookForForm({
           <span aria-hidden="true" className="text-sm font-medium">{t`Seats`}</span>
           <Stepper label={t`Seats`} value={size} min={1} max={most} onChange={setSize} />
         </div>
+      ) : choice === 'map' ? (
+        <PickOnMap
+          event={event}
+          most={most}
+          picked={picked}
+          error={wrong.numbers}
+          onChange={(next) => {
+            setPicked(next);
+            setWrong(({ email }) => (email ? { email } : {}));
+          }}
+        />
       ) : (
         <Field
           label={t`Seat numbers`}
@@ -187,6 +220,15 @@ function BookForForm({
   );
 }
 
+// What the person on the phone is told, and not whoever books for themselves.
+function whyNot(error: unknown): string {
+  if (hasCode(error, 'seat_limit'))
+    return t`With these they would have more seats than one person may have at this event.`;
+  if (hasCode(error, 'waitlist_first'))
+    return t`Others are waiting in line, so seats can't be picked. With “The best” they join the line.`;
+  return explain(error);
+}
+
 function Refused({ error, house }: { error: unknown; house: House | null | undefined }) {
   const gone = hasCode(error, 'seats_unavailable') ? error.seats('seat_numbers') : [];
   const booking = hasCode(error, 'duplicate_request') ? error.text('booking_id') : null;
@@ -203,66 +245,8 @@ function Refused({ error, house }: { error: unknown; house: House | null | undef
         ) : null
       }
     >
-      {hasCode(error, 'seat_limit')
-        ? t`With these they would have more seats than one person may have at this event.`
-        : explain(error)}
+      {whyNot(error)}
       {gone.length > 0 ? <span className="block font-semibold">{seatSummary(house, gone)}</span> : null}
     </Notice>
-  );
-}
-
-function Made({
-  booking,
-  address,
-  house,
-  onAnother,
-  onClose,
-}: {
-  booking: Booking;
-  address: string;
-  house: House | null | undefined;
-  onAnother: () => void;
-  onClose: () => void;
-}) {
-  const confirmed = booking.status === 'confirmed';
-  const position = booking.position ?? 0;
-  return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && onClose()}
-      title={confirmed ? t`Booked` : t`On the waitlist`}
-      description={address}
-      footer={
-        <>
-          <ButtonLink to="/bookings/$bookingId" params={{ bookingId: booking.id }} look="secondary">
-            {t`See booking`}
-          </ButtonLink>
-          <Button look="secondary" onClick={onAnother}>{t`Book another`}</Button>
-          <Button onClick={onClose}>{t`Done`}</Button>
-        </>
-      }
-    >
-      <div role="status" className="flex items-center gap-4">
-        {confirmed ? (
-          <span className="grid size-12 shrink-0 place-items-center rounded-full bg-good-soft text-good">
-            <Check aria-hidden="true" className="size-6" strokeWidth={2.5} />
-          </span>
-        ) : (
-          <span className="grid size-12 shrink-0 place-items-center rounded-full bg-warn-soft text-warn">
-            <Hourglass aria-hidden="true" className="size-6" />
-          </span>
-        )}
-        <div>
-          <p className="font-semibold">
-            {confirmed
-              ? plural(booking.seats, { one: '# seat booked', other: '# seats booked' })
-              : t`Number ${position} on the waitlist`}
-          </p>
-          {confirmed ? (
-            <p className="text-sm text-muted">{seatSummary(house, booking.seat_numbers)}</p>
-          ) : null}
-        </div>
-      </div>
-    </Dialog>
   );
 }

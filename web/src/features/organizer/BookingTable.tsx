@@ -129,7 +129,13 @@ function Nothing({ kind }: { kind: Kind }) {
       </EmptyState>
     );
   }
-  if (kind === 'cancelled') return <EmptyState icon={TicketX} title={t`No cancellations`} />;
+  if (kind === 'cancelled') {
+    return (
+      <EmptyState icon={TicketX} title={t`No cancellations`}>
+        {t`Bookings that were cancelled stay here, and so do places on the waitlist that were given up.`}
+      </EmptyState>
+    );
+  }
   return (
     <EmptyState icon={Ticket} title={t`No bookings yet`}>
       {t`They appear here by themselves, as they happen.`}

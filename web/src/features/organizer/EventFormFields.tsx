@@ -13,6 +13,8 @@ interface Props {
   errors: FieldErrors<EventForm>;
   /** The event has started: its start and zone are fixed. */
   started: boolean;
+  /** The organizer has laid the seats out, which says how many there are. */
+  laidOut?: boolean;
   /** A category that isn't among those offered, to be kept. */
   category: string;
   /** A zone that the browser may not list, to be kept. */
@@ -20,7 +22,7 @@ interface Props {
 }
 
 /** The fields of an event, for creating and changing. */
-export function EventFormFields({ register, errors, started, category, zone }: Props) {
+export function EventFormFields({ register, errors, started, laidOut = false, category, zone }: Props) {
   const offered = CATEGORIES.map((c) => c.key);
   const categories = offered.includes(category) ? offered : [...offered, category];
   const known = zones(viewerZone());
@@ -89,8 +91,18 @@ export function EventFormFields({ register, errors, started, category, zone }: P
 
       <Group title={t`Seats and rules`}>
         <div className="grid gap-5 sm:grid-cols-2">
-          <Field label={t`Seats`} hint={t`Rows of 20, numbered through.`} error={errors.totalSlots?.message}>
-            {(control) => <Input {...control} {...register('totalSlots')} inputMode="numeric" />}
+          <Field
+            label={t`Seats`}
+            hint={
+              laidOut
+                ? t`The layout says how many. It is changed under “Seats” of the event.`
+                : t`Rows of 20, numbered through. Under “Seats” of the event you can lay them out otherwise.`
+            }
+            error={errors.totalSlots?.message}
+          >
+            {(control) => (
+              <Input {...control} {...register('totalSlots')} inputMode="numeric" readOnly={laidOut} />
+            )}
           </Field>
           <Field
             label={t`Most seats per person`}

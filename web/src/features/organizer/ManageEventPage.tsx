@@ -4,18 +4,17 @@ import { getRouteApi } from '@tanstack/react-router';
 import { ExternalLink, LayoutGrid, Pencil } from 'lucide-react';
 import { useRef, useState } from 'react';
 import { useEventAudit } from '@/api/audit';
-import { useEvent, useEventBookings, useWaitlist } from '@/api/events';
+import { useEventBookings, useWaitlist } from '@/api/events';
 import { type Housed, useHouse } from '@/api/houses';
 import { keys } from '@/api/keys';
-import type { Event, Me } from '@/api/types';
-import { Failure } from '@/app/ErrorScreen';
-import { PendingScreen } from '@/app/PendingScreen';
+import type { Event } from '@/api/types';
 import { useTitle } from '@/app/title';
-import { RequireSignIn } from '@/features/account/RequireSignIn';
 import { statusBadge } from '@/features/event/availability';
-import { NotYourEvent } from '@/features/organization/InOrganization';
+import { useSeats } from '@/features/event/useSeats';
+import { InEvent } from '@/features/organization/InEvent';
 import { count, longDate, timeRange, zoneName } from '@/lib/format';
 import { useEventChannel } from '@/realtime/hooks';
+import { availableSeats, SeatState } from '@/seatmap';
 import { Badge } from '@/ui/Badge';
 import { ButtonLink } from '@/ui/Button';
 import { Card } from '@/ui/Card';
@@ -32,15 +31,7 @@ const route = getRouteApi('/manage/events/$eventId');
 /** An event as its organizer sees it: figures, bookings and waitlist, live. */
 export function ManageEventPage() {
   const { eventId } = route.useParams();
-  return <RequireSignIn>{(me) => <Load me={me} id={eventId} />}</RequireSignIn>;
-}
-
-function Load({ me, id }: { me: Me; id: string }) {
-  const { data: event, error, isPending, refetch } = useEvent(id);
-  if (isPending) return <PendingScreen />;
-  if (!event) return <Failure page error={error} onRetry={() => void refetch()} />;
-  if (!event.can_manage) return <NotYourEvent me={me} event={event} />;
-  return <Manage event={event} />;
+  return <InEvent id={eventId}>{(event) => <Manage key={event.id} event={event} />}</InEvent>;
 }
 
 const REFRESH_PAUSE_MS = 1500;
@@ -159,11 +150,22 @@ function Manage({ event }: { event: Event }) {
 }
 
 function Figures({ event, viewers }: { event: Event; viewers: number | null }) {
-  const sold = event.total_slots - event.available_slots;
-  const percent = Math.floor((sold / event.total_slots) * 100);
+  // Seats off sale are neither free nor sold, and the event alone doesn't tell how many they are.
+  const { seats } = useSeats(event.id, event.total_slots);
+  const sold = seats?.counts[SeatState.booked];
+  const off = seats?.counts[SeatState.blocked] ?? 0;
+  const percent = sold === undefined ? 0 : Math.floor((sold / event.total_slots) * 100);
   const figures = [
-    { label: t`Seats sold`, value: count(sold), note: t`${percent} % of ${count(event.total_slots)}` },
-    { label: t`Seats free`, value: count(event.available_slots), note: null },
+    {
+      label: t`Seats sold`,
+      value: sold === undefined ? '–' : count(sold),
+      note: sold === undefined ? null : t`${percent} % of ${count(event.total_slots)}`,
+    },
+    {
+      label: t`Seats free`,
+      value: count(seats ? availableSeats(seats) : event.available_slots),
+      note: off > 0 ? plural(off, { one: '# more off sale', other: '# more off sale' }) : null,
+    },
     {
       label: t`Parties waiting`,
       value: count(event.waiting_parties),

@@ -99,16 +99,14 @@ function EventTable({ orgId, closed }: { orgId: string; closed: boolean }) {
         ) : events.length === 0 ? (
           <EmptyState
             icon={CalendarPlus}
-            title={show === 'upcoming' ? t`No upcoming events` : t`Nothing here`}
+            title={nothing(show).title}
             action={
               show === 'upcoming' && !closed ? (
                 <ButtonLink to="/manage/new" search={{ org: orgId }}>{t`Create an event`}</ButtonLink>
               ) : undefined
             }
           >
-            {show === 'upcoming' && !closed
-              ? t`A name, a date and a number of seats are enough to start.`
-              : null}
+            {show === 'upcoming' && closed ? null : nothing(show).text}
           </EmptyState>
         ) : (
           <ul className="space-y-3" aria-label={t`Events`} aria-busy={list.isPlaceholderData}>
@@ -129,10 +127,36 @@ function EventTable({ orgId, closed }: { orgId: string; closed: boolean }) {
   );
 }
 
+function nothing(show: Show): { title: string; text: string } {
+  switch (show) {
+    case 'upcoming':
+      return {
+        title: t`No upcoming events`,
+        text: t`A name, a date and a number of seats are enough to start.`,
+      };
+    case 'ongoing':
+      return {
+        title: t`Nothing is on right now`,
+        text: t`From its start to its end an event is listed here.`,
+      };
+    case 'completed':
+      return {
+        title: t`No event is over yet`,
+        text: t`Events that are over stay here, with everybody who had seats.`,
+      };
+    case 'cancelled':
+      return {
+        title: t`No event was cancelled`,
+        text: t`Events that are cancelled stay here, with everybody who had booked.`,
+      };
+  }
+}
+
 function EventRow({ event }: { event: Event }) {
   const availability = availabilityOf(event);
   const badge = statusBadge(event.status);
-  const sold = count(event.total_slots - event.available_slots);
+  // What is not free may be sold or off sale.
+  const free = count(event.available_slots);
   const total = count(event.total_slots);
   return (
     <li className="relative flex flex-wrap items-center gap-x-5 gap-y-3 rounded-xl border border-line bg-surface p-4 shadow-card transition-shadow hover:shadow-float">
@@ -163,7 +187,7 @@ function EventRow({ event }: { event: Event }) {
       </div>
       <div className="w-full sm:w-44">
         <Meter share={availability.share} tone={availability.tone} />
-        <p className="figures mt-1.5 text-xs font-medium text-muted">{t`${sold} of ${total} sold`}</p>
+        <p className="figures mt-1.5 text-xs font-medium text-muted">{t`${free} of ${total} free`}</p>
       </div>
     </li>
   );

@@ -5,9 +5,7 @@ import { useEffect, useState } from 'react';
 import { useCreateEvent } from '@/api/events';
 import { runs } from '@/api/me';
 import { useOrganization } from '@/api/organizations';
-import { ApiError } from '@/api/problem';
 import type { Me } from '@/api/types';
-import { explain } from '@/app/explain';
 import { PendingScreen } from '@/app/PendingScreen';
 import { useTitle } from '@/app/title';
 import { RequireSignIn } from '@/features/account/RequireSignIn';
@@ -17,12 +15,14 @@ import { viewerZone } from '@/lib/format';
 import { Button, ButtonLink } from '@/ui/Button';
 import { EmptyState } from '@/ui/EmptyState';
 import { Field, Select } from '@/ui/Field';
+import { LeaveGuard } from '@/ui/LeaveGuard';
 import { Notice } from '@/ui/Notice';
 import { BackLink, PageHeader } from '@/ui/PageHeader';
 import { toast } from '@/ui/toast';
+import { useOnce } from '@/ui/useOnce';
 import { EventFormFields } from './EventFormFields';
 import { emptyForm, inputOf, usualWaiting } from './eventForm';
-import { showProblem, useEventForm } from './useEventForm';
+import { problemOf, useEventForm } from './useEventForm';
 
 const route = getRouteApi('/manage/new');
 
@@ -90,19 +90,21 @@ function EventFormPage({
   useEffect(() => {
     if (!limited) form.resetField('waitlistLimit', { defaultValue: usualWaiting(totalSlots) });
   }, [totalSlots, limited, form]);
-  const submit = form.handleSubmit((values) => {
+  const once = useOnce();
+  const submit = form.handleSubmit(async (values) => {
     setProblem(null);
-    create.mutate(inputOf(values, orgId), {
-      onSuccess: (event) => {
-        toast('good', t`Your event is published`);
-        void navigate({ to: '/manage/events/$eventId', params: { eventId: event.id } });
-      },
-      onError: (error) => {
-        const homeless = showProblem(form, error);
-        const told = error instanceof ApiError && error.errors.length > 0;
-        setProblem(told ? [t`Please check the marked fields.`, ...homeless].join(' ') : explain(error));
-      },
-    });
+    try {
+      const event = await create.mutateAsync(inputOf(values, orgId));
+      toast('good', t`Your event is published`);
+      void navigate({
+        to: '/manage/events/$eventId',
+        params: { eventId: event.id },
+        // What was typed is saved by now.
+        ignoreBlocker: true,
+      });
+    } catch (error) {
+      setProblem(problemOf(form, error));
+    }
   });
   return (
     <div className="page max-w-3xl!">
@@ -114,7 +116,14 @@ function EventFormPage({
         }
         title={t`New event`}
       />
-      <form onSubmit={(e) => void submit(e)} noValidate className="space-y-6">
+      <form
+        onSubmit={(e) => {
+          e.preventDefault();
+          once(() => submit(e));
+        }}
+        noValidate
+        className="space-y-6"
+      >
         {orgs.length > 1 ? (
           <Field label={t`Organization`}>
             {(control) => (
@@ -147,7 +156,7 @@ function EventFormPage({
           </Notice>
         ) : null}
         <div className="flex justify-end gap-2">
-          <ButtonLink to="/manage" search={{ org: orgId }} look="secondary">
+          <ButtonLink to="/manage" search={{ org: orgId }} ignoreBlocker look="secondary">
             {closed ? t`Back` : t`Discard`}
           </ButtonLink>
           {closed ? null : (
@@ -156,6 +165,7 @@ function EventFormPage({
             </Button>
           )}
         </div>
+        <LeaveGuard dirty={form.formState.isDirty} />
       </form>
     </div>
   );

@@ -26,15 +26,8 @@ import { ColourField } from './ColourField';
 import { DangerZone } from './DangerZone';
 import { LogoEditor } from './LogoEditor';
 import { OrgFrame } from './OrgFrame';
-import {
-  changeOf,
-  formOf,
-  type Rebased,
-  rebase,
-  type SettingsForm,
-  settingsField,
-  settingsSchema,
-} from './settingsForm';
+import { fill, put, type Theirs } from './rebase';
+import { changeOf, formOf, rebase, type SettingsForm, settingsField, settingsSchema } from './settingsForm';
 import { TheirChanges } from './TheirChanges';
 
 const route = getRouteApi('/manage/$orgId/settings');
@@ -113,16 +106,11 @@ function Edit({
   const save = useChangeOrganization(org.id);
   const once = useOnce();
   const [problem, setProblem] = useState<string | null>(null);
-  const [theirs, setTheirs] = useState<Rebased['theirs'] | null>(null);
+  const [theirs, setTheirs] = useState<readonly Theirs<SettingsForm>[] | null>(null);
   const merge = async () => {
     const newest = formOf(await onStale());
     const merged = rebase(form.getValues(), before, newest);
-    form.reset(newest);
-    // Only what is set differs from the newest, and is saved.
-    for (const field of Object.keys(newest) as (keyof SettingsForm)[]) {
-      if (merged.form[field] !== newest[field])
-        setValue(field, merged.form[field], { shouldDirty: true, shouldValidate: true });
-    }
+    fill(form, newest, merged.form);
     setTheirs(merged.theirs);
   };
   const submit = form.handleSubmit(async (values) => {
@@ -213,9 +201,11 @@ function Edit({
       </Panel>
       {theirs ? (
         <TheirChanges
+          title={t`Somebody else changed these settings meanwhile`}
           theirs={theirs}
+          nameOf={fieldName}
           onMine={(field, value) => {
-            setValue(field, value, { shouldDirty: true, shouldValidate: true });
+            put(form, field, value);
             setTheirs(theirs.map((one) => (one.field === field ? { ...one, mine: null } : one)));
           }}
         />
@@ -238,6 +228,23 @@ function Edit({
       <LeaveGuard dirty={formState.isDirty} />
     </form>
   );
+}
+
+function fieldName(field: keyof SettingsForm): string {
+  switch (field) {
+    case 'name':
+      return t`Name`;
+    case 'about':
+      return t`About`;
+    case 'contactEmail':
+      return t`Contact address`;
+    case 'website':
+      return t`Website`;
+    case 'color':
+      return t`Colour`;
+    case 'timeZone':
+      return t`Time zone`;
+  }
 }
 
 function zonesWith(current: string): string[] {

@@ -6,6 +6,7 @@ import {
   actorName,
   bookingOf,
   differencesOf,
+  namesSeats,
   piecesOf,
   sentenceOf,
   untoldOf,
@@ -102,6 +103,19 @@ describe('the record', () => {
       },
     ],
     [
+      "[Ann] moved somebody's booking at [Jazz night] to other seats",
+      {
+        action: 'event.booking_moved',
+        subject: jazz,
+        before: { booking_id: 'b', seat_numbers: [1, 2] },
+        after: { booking_id: 'b', seat_numbers: [2, 3] },
+      },
+    ],
+    [
+      '[Ann] gave seats to somebody on the waitlist of [Jazz night], out of turn',
+      { action: 'event.booking_promoted', subject: jazz },
+    ],
+    [
       'Somebody deleted their account; the role was Member',
       {
         action: 'member.erased',
@@ -177,6 +191,12 @@ describe('the house in the record', () => {
     ['[Ann] put seats of [Jazz night] on sale again', blocks('', '4')],
     ['[Ann] changed which seats of [Jazz night] are off sale', blocks('1', '4')],
   ])('says "%s"', (sentence, over) => expect(told(over)).toBe(sentence));
+
+  it('knows which entries name seats', () => {
+    expect(namesSeats(entry(blocks('1-3', '')))).toBe(true);
+    expect(namesSeats(entry({ before: { seat_numbers: [1] } }))).toBe(true);
+    expect(namesSeats(entry({ after: { total_slots: 3 } }))).toBe(false);
+  });
 
   it('names the seats as the house does, or counts them through', () => {
     const house = new House([

@@ -119,9 +119,19 @@ export function sentenceOf(entry: AuditEntry): string {
       return t`${who} gave up seats of somebody's booking at ${event}`;
     case 'event.party_resized':
       return t`${who} made somebody's party on the waitlist of ${event} smaller`;
+    case 'event.booking_moved':
+      return t`${who} moved somebody's booking at ${event} to other seats`;
+    case 'event.booking_promoted':
+      return t`${who} gave seats to somebody on the waitlist of ${event}, out of turn`;
     default:
-      return t`${who}: ${entry.action}`;
+      return unknownSentence(who, entry.action);
   }
+}
+
+// A newer server may know more; that all which this one knows has a sentence is
+// the compiler's to see.
+function unknownSentence(who: string, action: never): string {
+  return t`${who}: ${String(action)}`;
 }
 
 function blockSentence(entry: AuditEntry, who: string, event: string): string {
@@ -171,6 +181,8 @@ export function actionGroups(): { label: string; actions: { value: string; label
         { value: 'event.booked_for', label: t`Booked for somebody` },
         { value: 'event.booking_cancelled', label: t`Booking cancelled` },
         { value: 'event.seats_cancelled', label: t`Seats given up` },
+        { value: 'event.booking_moved', label: t`Booking moved to other seats` },
+        { value: 'event.booking_promoted', label: t`Promoted from the waitlist by hand` },
         { value: 'event.party_resized', label: t`Waiting party made smaller` },
       ],
     },
@@ -184,6 +196,12 @@ export function actionGroups(): { label: string; actions: { value: string; label
       ],
     },
   ];
+}
+
+/** Whether seats are named in what an entry tells. */
+export function namesSeats({ before, after }: AuditEntry): boolean {
+  const keys = ['seat_numbers', ...Object.keys(SPANS)];
+  return keys.some((key) => before?.[key] !== undefined || after?.[key] !== undefined);
 }
 
 // How a list of seats is written: "1-20, 25".

@@ -1,6 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { Event } from '@/api/types';
-import { changeOf, emptyForm, eventFormSchema, formField, formOf, inputOf, usualWaiting } from './eventForm';
+import {
+  changeOf,
+  emptyForm,
+  eventFormSchema,
+  formField,
+  formOf,
+  inputOf,
+  rebase,
+  usualWaiting,
+} from './eventForm';
+import { eventFieldName, eventFieldText } from './eventWords';
 
 const form = { ...emptyForm('Europe/Berlin', new Date('2026-11-22T12:00:00Z')), name: ' Jazz ' };
 
@@ -60,6 +70,41 @@ describe('the event form', () => {
   it('sends of an edit only what differs', () => {
     expect(changeOf({ ...form, totalSlots: '120' }, form)).toEqual({ total_slots: 120 });
     expect(changeOf(form, form)).toEqual({});
+  });
+
+  it('keeps what was typed when somebody else saved another field, and shows both where it was the same', () => {
+    const typed = { ...form, venue: 'Hall 2', name: 'Blues', starts: '' };
+    const newest = { ...form, name: 'Rock', waitlistLimit: '0' };
+    const { form: merged, theirs } = rebase(typed, form, newest);
+    expect(merged).toEqual({ ...newest, venue: 'Hall 2', starts: '' });
+    expect(theirs).toEqual([
+      { field: 'name', value: 'Rock', mine: 'Blues' },
+      { field: 'waitlistLimit', value: '0', mine: null },
+    ]);
+    expect(changeOf({ ...merged, starts: form.starts }, newest)).toEqual({ venue: 'Hall 2' });
+  });
+
+  it('tells every field as people read it', () => {
+    const told = (Object.keys(form) as (keyof typeof form)[]).map((field) => [
+      eventFieldName(field),
+      eventFieldText(field, form[field]),
+    ]);
+    expect(told).toEqual([
+      ['Name', ' Jazz '],
+      ['Category', 'Concert'],
+      ['Description', 'emptied'],
+      ['Venue', 'emptied'],
+      ['Starts', expect.stringMatching(/29.*:00/)],
+      ['Ends', expect.stringMatching(/29.*:00/)],
+      ['Time zone', 'Europe/Berlin'],
+      ['Seats', '100'],
+      ['Most seats per person', '10'],
+      ['Who can see and book it', 'Everybody'],
+      ['When it is sold out', 'Strict order'],
+      ['Longest waitlist', '1000'],
+    ]);
+    expect(eventFieldText('starts', '')).toBe('emptied');
+    expect(eventFieldText('waitlistLimit', '0')).toBe('no waitlist');
   });
 
   it('knows where to show what the server says', () => {

@@ -4,6 +4,7 @@ import { t } from '@lingui/core/macro';
 import * as z from 'zod/mini';
 import type { Event, EventChange, EventInput } from '@/api/types';
 import { fromWallClock, toWallClock } from '@/lib/zoned';
+import { type Rebased, rebased } from './rebase';
 
 export const MAX_NAME = 200;
 export const MAX_VENUE = 300;
@@ -143,6 +144,11 @@ export function changeOf(form: EventForm, before: EventForm): EventChange {
     if (now[key] !== then[key]) change[key] = now[key];
   }
   return change as EventChange;
+}
+
+/** Puts what was typed onto what others saved meanwhile. */
+export function rebase(typed: EventForm, before: EventForm, newest: EventForm): Rebased<EventForm> {
+  return rebased(typed, before, newest, (a, b, field) => a[field].trim() !== b[field].trim());
 }
 
 const FIELDS: Record<string, keyof EventForm> = {

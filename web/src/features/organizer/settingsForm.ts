@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import type { Organization, OrganizationChange } from '@/api/types';
 import { readColour } from '@/features/organization/colour';
 import { isAddress } from './inviteLines';
+import { type Rebased, rebased } from './rebase';
 
 export const MAX_NAME = 200;
 export const MAX_ABOUT = 5000;
@@ -85,32 +86,18 @@ export function changeOf(form: SettingsForm, before: SettingsForm): Organization
   );
 }
 
-export interface Rebased {
-  /** The newest with everything typed that nobody else changed. */
-  readonly form: SettingsForm;
-  /** What others changed since, in the order of the form. */
-  readonly theirs: readonly {
-    readonly field: keyof SettingsForm;
-    readonly value: string;
-    /** What was typed into the same field; null where nothing was. */
-    readonly mine: string | null;
-  }[];
-}
-
-/** Puts what was typed onto what others saved meanwhile, which wins where both changed the same. */
-export function rebase(typed: SettingsForm, before: SettingsForm, newest: SettingsForm): Rebased {
-  const fields = Object.keys(before) as (keyof SettingsForm)[];
-  const differs = (a: SettingsForm, b: SettingsForm, field: keyof SettingsForm) =>
-    Object.keys(changeOf({ ...b, [field]: a[field] }, b)).length > 0;
-  const form = { ...newest };
-  const theirs: Rebased['theirs'][number][] = [];
-  for (const field of fields) {
-    const mine = differs(typed, before, field) && differs(typed, newest, field);
-    if (differs(newest, before, field)) {
-      theirs.push({ field, value: newest[field], mine: mine ? typed[field] : null });
-    } else if (mine) form[field] = typed[field];
-  }
-  return { form, theirs };
+/** Puts what was typed onto what others saved meanwhile; what is the same once it is tidied does not differ. */
+export function rebase(
+  typed: SettingsForm,
+  before: SettingsForm,
+  newest: SettingsForm,
+): Rebased<SettingsForm> {
+  return rebased(
+    typed,
+    before,
+    newest,
+    (a, b, field) => Object.keys(changeOf({ ...b, [field]: a[field] }, b)).length > 0,
+  );
 }
 
 const FIELDS: Readonly<Record<string, keyof SettingsForm>> = {

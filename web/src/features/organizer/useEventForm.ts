@@ -1,4 +1,5 @@
 import { zodResolver } from '@hookform/resolvers/zod';
+import { t } from '@lingui/core/macro';
 import { useMemo } from 'react';
 import { type UseFormReturn, useForm } from 'react-hook-form';
 import { ApiError } from '@/api/problem';
@@ -10,17 +11,15 @@ export function useEventForm(defaultValues: EventForm): UseFormReturn<EventForm>
   return useForm<EventForm>({ resolver, defaultValues });
 }
 
-/**
- * Shows the server's complaints at their fields and answers what has no field
- * here, which the screen then says on its own.
- */
-export function showProblem(form: UseFormReturn<EventForm>, error: unknown): string[] {
-  if (!(error instanceof ApiError)) return [];
-  const homeless: string[] = [];
-  let first = true;
+/** Shows the server's complaints at their fields and answers what the screen says besides. */
+export function problemOf(form: UseFormReturn<EventForm>, error: unknown): string {
+  if (!(error instanceof ApiError)) return explain(error);
   if (error.code === 'capacity_below_sold') {
     form.setError('totalSlots', { type: 'server', message: explain(error) }, { shouldFocus: true });
   }
+  if (error.errors.length === 0) return explain(error);
+  const homeless: string[] = [];
+  let first = true;
   for (const { field, message } of error.errors) {
     const name = formField(field);
     if (!name) {
@@ -30,5 +29,5 @@ export function showProblem(form: UseFormReturn<EventForm>, error: unknown): str
     form.setError(name, { type: 'server', message }, { shouldFocus: first });
     first = false;
   }
-  return homeless;
+  return [t`Please check the marked fields.`, ...homeless].join(' ');
 }
