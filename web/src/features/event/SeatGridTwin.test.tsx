@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import { act, cleanup, fireEvent, render, screen } from '@testing-library/react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { defaultLayout, Look } from '@/seatmap';
+import { defaultLayout, House, houseLayout, Look } from '@/seatmap';
 import { SeatGridTwin } from './SeatGridTwin';
 
 const layout = defaultLayout(45);
@@ -63,6 +63,37 @@ describe('the grid under the map', () => {
     const { onSeat } = setup();
     fireEvent.click(screen.getByRole('gridcell', { name: 'Row A, seat 3, free' }));
     expect(onSeat).toHaveBeenCalledWith(3);
+  });
+
+  it('never lets go of the focus on the way to another section', () => {
+    const rows = [{ label: 'A', seats: 3 }];
+    const house = houseLayout(
+      new House([
+        { name: 'Stalls', rows },
+        { name: 'Box', rows },
+      ]),
+    );
+    let draw = (_: number) => {};
+    vi.spyOn(window, 'requestAnimationFrame').mockImplementation((frame) => {
+      draw = frame;
+      return 0;
+    });
+    render(
+      <SeatGridTwin
+        layout={house}
+        looks={new Uint8Array(6)}
+        canPick
+        onSeat={() => {}}
+        onFocusSeat={() => {}}
+      />,
+    );
+    act(() => screen.getByRole('gridcell', { name: 'Stalls, row A, seat 2, free' }).focus());
+    act(() =>
+      fireEvent.keyDown(document.activeElement ?? document.body, { key: 'PageDown', shiftKey: true }),
+    );
+    expect(document.activeElement).toBe(screen.getByRole('grid'));
+    act(() => draw(0));
+    expect(document.activeElement?.textContent).toBe('Box, row A, seat 2, free');
   });
 
   it('does what a press does now, also in rows in which nothing is drawn anew', () => {

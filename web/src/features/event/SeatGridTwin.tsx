@@ -60,9 +60,12 @@ export function SeatGridTwin({
   if (!section || !row) return null;
 
   const go = (next: number) => {
+    const find = () => grid.current?.querySelector<HTMLElement>(`[data-seat="${next}"]`);
+    // The button may belong to a section that is only drawn after this. Until then the
+    // focus stays in the grid: it would go with the section, and a dialog fetches what is lost.
+    if (!find()) grid.current?.focus();
     follow(next);
-    // The button may belong to a section that is only drawn after this.
-    requestAnimationFrame(() => grid.current?.querySelector<HTMLElement>(`[data-seat="${next}"]`)?.focus());
+    requestAnimationFrame(() => find()?.focus());
   };
   return (
     <div className="sr-only">

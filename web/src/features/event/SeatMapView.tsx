@@ -106,7 +106,7 @@ export function SeatMapView({
           onFocusSeat={(seat) => map.current?.setFocus(seat)}
         />
       </div>
-      <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2 border-t border-line py-2 pr-2 pl-5">
+      <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2 border-t border-line py-2 pr-2 pl-5 sm:flex-nowrap">
         <Legend dark={dark} shown={legend} />
         <div className="ml-auto flex">
           <MapButton label={t`Zoom in`} onPress={() => map.current?.zoomIn()} icon={<Plus />} />

@@ -100,7 +100,7 @@ export function SeatPicker({ event }: { event: Event }) {
             looks={looks}
             mine={overlay}
             canPick={canPick}
-            legend={legendFor(seats, paused)}
+            legend={legendFor(seats, paused, overlay)}
             onSeat={toggle}
           />
         ) : (
@@ -121,12 +121,14 @@ export function SeatPicker({ event }: { event: Event }) {
   );
 }
 
-/** Without holds nobody's choosing is seen but one's own; seats off sale are explained where there are any. */
-function legendFor(seats: Seats, paused: boolean): readonly Look[] {
+/** Without holds nobody's choosing is seen but one's own; one's own seats and those off sale are explained where there are any. */
+function legendFor(seats: Seats, paused: boolean, mine: Mine): readonly Look[] {
   const looks: Look[] = paused
     ? [Look.free, Look.selected, Look.booked]
     : [Look.free, Look.mineHeld, Look.held, Look.booked];
-  return seats.counts[SeatState.blocked] > 0 ? [...looks, Look.blocked] : looks;
+  if (mine.booked.size > 0) looks.push(Look.mineBooked);
+  if (seats.counts[SeatState.blocked] > 0) looks.push(Look.blocked);
+  return looks;
 }
 
 function ViewLabel({ icon, text }: { icon: React.ReactNode; text: string }) {
