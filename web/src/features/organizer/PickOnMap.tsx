@@ -12,7 +12,7 @@ import { Look, looksOf, type Mine, SeatState } from '@/seatmap';
 import { Notice } from '@/ui/Notice';
 import { Skeleton } from '@/ui/Skeleton';
 
-const LEGEND = [Look.free, Look.selected, Look.held, Look.booked];
+const LEGEND = [Look.free, Look.selected, Look.held, Look.booked, Look.blocked];
 const NOBODY: ReadonlySet<number> = new Set();
 
 /** Seats chosen on the map, rising, and those that somebody else got meanwhile. */
