@@ -84,7 +84,7 @@ export function SeatPicker({ event }: { event: Event }) {
         />
       </div>
       <PausedNotice paused={open && !suspended && paused} />
-      <div className="grid items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
+      <div className="grid grid-cols-1 items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
         {!layout || !seats || !looks ? (
           <SeatsWait
             failed={Boolean(error ?? houseError)}

@@ -42,7 +42,7 @@ export function LayoutEditor({ event, layout, states }: Props) {
     edit(next);
   };
   return (
-    <div className="grid items-start gap-6 lg:grid-cols-[24rem_minmax(0,1fr)]">
+    <div className="grid grid-cols-1 items-start gap-6 lg:grid-cols-[24rem_minmax(0,1fr)]">
       <section aria-label={t`Sections`} className="space-y-4" ref={place} tabIndex={-1}>
         {draft.map((section, i) => (
           <SectionCard

@@ -40,7 +40,7 @@ export function OffSaleEditor({ event, house, seats, offSale }: Props) {
   const open = event.status === 'upcoming';
   if (!layout) return null;
   return (
-    <div className="grid items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
+    <div className="grid grid-cols-1 items-start gap-6 lg:grid-cols-[minmax(0,1fr)_22rem]">
       <div>
         <div className="mb-3 flex flex-wrap items-center justify-between gap-3">
           <p className="text-sm text-muted">{t`Press seats to take them off sale, and again to put them back.`}</p>
