@@ -35,6 +35,11 @@ test('a house is laid out, booked by its names, and partly taken off sale', asyn
     await balcony.getByLabel('Seats begin with').fill('101');
     await expect(organizer.getByText('42 seats instead of 20')).toBeVisible();
     await accessible(organizer, 'the layout editor');
+    await organizer.setViewportSize({ width: 390, height: 844 });
+    await expect
+      .poll(() => organizer.evaluate(() => document.documentElement.scrollWidth), 'the width on a phone')
+      .toBe(390);
+    await organizer.setViewportSize({ width: 1280, height: 800 });
     await organizer.getByRole('button', { name: 'Save layout' }).click();
     await expect(organizer.getByText('Saved')).toBeVisible();
   });
