@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"happening/internal/booking"
 	"happening/internal/notify"
 	"happening/internal/postgres"
 )
@@ -88,6 +89,9 @@ func (a *App) lead(ctx context.Context) {
 	}
 	if a.provider != nil {
 		jobs = append(jobs, job{"sign-ins under way", tidyEvery, a.provider.Sweep})
+	}
+	if a.shared() {
+		jobs = append(jobs, job{"figures of all events in Redis", booking.RepairEvery, a.whenSteady(a.fillMirror)})
 	}
 	for _, job := range jobs {
 		running.Go(func() { a.repeat(ctx, job.name, job.every, job.do) })

@@ -127,6 +127,20 @@ func (a *App) repair(ctx context.Context) {
 	}
 }
 
+// fillMirror brings Redis to the figures of all events where it is another one,
+// or lost what it had; repair knows only events in memory. It is a job of the
+// process that leads.
+func (a *App) fillMirror(ctx context.Context) error {
+	if a.redis.Away() {
+		return nil
+	}
+	err := a.Bookings.Fill(ctx)
+	if err != nil && a.redis.Away() {
+		return nil // told as an outage; it goes on when Redis is back
+	}
+	return err
+}
+
 // limiter counts requests, over all processes where they share Redis.
 func (a *App) limiter(name string, rate int) httpapi.Limiter {
 	own := memory.NewLimiter[string](rate, rate*burst, a.clock.Now)

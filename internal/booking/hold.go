@@ -132,6 +132,21 @@ type Mirror interface {
 	// Correct brings an event that was found ahead to figures that were read
 	// from PostgreSQL after it was, unless it has moved since.
 	Correct(ctx context.Context, ahead Difference, truth Figures) error
+	// Progress tells how far all events were compared with what the mirror holds
+	// now: not at all, where it is another one, has lost its contents, went back
+	// in time, or was compared too long ago.
+	Progress(ctx context.Context) (Progress, error)
+	// Note keeps how far they were, where it is lost with what it tells of.
+	Note(ctx context.Context, p Progress) error
+}
+
+// Progress is how far all events were compared with a mirror, by rising id.
+type Progress struct {
+	Contents string    // names what was compared with
+	After    uuid.UUID // all up to this one were; Nil: none
+	Whole    bool      // all were
+	// Events were compared until now, and Differed of them were not equal.
+	Events, Differed int
 }
 
 // Difference is what a mirror had instead of the figures.

@@ -21,6 +21,11 @@ const (
 	mirrorPage = 128
 	// MirrorKept is how long after its end an event is still compared.
 	MirrorKept = 24 * time.Hour
+	// FillPage bounds the events that Fill has in hand at once, and with them the
+	// waitlists.
+	FillPage = 64
+	// FillTurn is how long one call of Fill goes on to the next page.
+	FillTurn = 15 * time.Second
 )
 
 // Repair compares counter and waitlist of the events in memory with what the
@@ -151,14 +156,11 @@ func (a *Allocator) figures(ctx context.Context, entries []*entry) ([]Figures, e
 // page from PostgreSQL, repairs the mirror and reports what differed. Holds on
 // sold seats are differences, too: it ends them.
 func (s *Service) Reconcile(ctx context.Context, report func(Difference)) error {
-	err := s.compareAll(ctx, func(_ context.Context, d Difference, truth Figures) error {
-		report(d)
-		if !d.Ahead || truth.Version >= d.Version {
-			return nil
-		}
-		return s.mirror.Correct(ctx, d, truth)
-	})
-	if err != nil || s.mirror == nil {
+	if s.mirror == nil {
+		return nil
+	}
+	err := s.pages(ctx, func(page []Figures) error { return s.mend(ctx, page, report) })
+	if err != nil {
 		return err
 	}
 	return s.pages(ctx, func(page []Figures) error {
@@ -171,6 +173,81 @@ func (s *Service) Reconcile(ctx context.Context, report func(Difference)) error 
 			return s.settleSold(ctx, ids[i], sold)
 		})
 	})
+}
+
+// mend compares events with the mirror, repairs it and reports what differed.
+func (s *Service) mend(ctx context.Context, page []Figures, report func(Difference)) error {
+	return s.compare(ctx, page, func(d Difference, truth Figures) error {
+		report(d)
+		if !d.Ahead || truth.Version >= d.Version {
+			return nil
+		}
+		return s.mirror.Correct(ctx, d, truth)
+	})
+}
+
+// Fill compares all events that are not long over with a mirror that they were
+// not yet compared with, such as one that was flushed, or is another than
+// before: Repair knows only those in memory. Once all were compared it does
+// nothing. It goes on for FillTurn and is to be called again and again, by one
+// process at a time, so that nothing is done twice; by several nothing wrong is
+// done. How far it has come is kept by the mirror: whoever is called next goes
+// on there, and a mirror that loses its contents meanwhile is begun anew.
+//
+// Between two pages it rests for as long as a page took, so that half of the
+// time the engines have nothing to do with it. Holds on sold seats are left to
+// Repair and to their end: they are lost with the rest of the store, or minutes
+// old.
+func (s *Service) Fill(ctx context.Context) error {
+	if s.mirror == nil {
+		return nil
+	}
+	for began := time.Now(); ; {
+		page := time.Now()
+		whole, err := s.fillPage(ctx)
+		if err != nil {
+			return fmt.Errorf("booking: fill the mirror: %w", err)
+		}
+		if whole || time.Since(began) >= FillTurn {
+			return nil
+		}
+		rest := time.NewTimer(time.Since(page))
+		select {
+		case <-ctx.Done():
+			rest.Stop()
+			return ctx.Err()
+		case <-rest.C:
+		}
+	}
+}
+
+// fillPage compares the next page and says whether all events were. Contents
+// are asked for before the page is read and noted after it was compared: where
+// they change in between, the note tells of what is no more, and counts for
+// nothing.
+func (s *Service) fillPage(ctx context.Context) (whole bool, err error) {
+	p, err := s.mirror.Progress(ctx)
+	if err != nil || p.Whole {
+		return p.Whole, err
+	}
+	page, err := s.store.Figures(ctx, s.now().Add(-MirrorKept), p.After, FillPage)
+	if err != nil {
+		return false, err
+	}
+	if err := s.mend(ctx, page, func(Difference) { p.Differed++ }); err != nil {
+		return false, err
+	}
+	p.Events, p.Whole = p.Events+len(page), len(page) < FillPage
+	if !p.Whole {
+		p.After = page[len(page)-1].EventID
+	}
+	if err := s.mirror.Note(ctx, p); err != nil {
+		return false, err
+	}
+	if p.Whole {
+		s.log.Info("booking: all events were compared with the mirror", "events", p.Events, "differed", p.Differed)
+	}
+	return p.Whole, nil
 }
 
 func idsOf(page []Figures) []uuid.UUID {
@@ -186,13 +263,7 @@ func idsOf(page []Figures) []uuid.UUID {
 // is behind is one that is told of a sale right now, or will be repaired, and
 // is no breach.
 func (s *Service) CheckMirror(ctx context.Context) ([]Breach, error) {
-	wrong := Breach{Rule: "C6", What: "events whose counter or waitlist in the mirror is not PostgreSQL's"}
-	err := s.compareAll(ctx, func(_ context.Context, d Difference, truth Figures) error {
-		if d.Version == d.Figures.Version || d.Version > truth.Version {
-			wrong.add(fmt.Sprintf("%s at version %d: %s", d.EventID, d.Version, d.Had))
-		}
-		return nil
-	})
+	wrong, err := s.checkFigures(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -209,6 +280,22 @@ func (s *Service) CheckMirror(ctx context.Context) ([]Breach, error) {
 	return found, nil
 }
 
+func (s *Service) checkFigures(ctx context.Context) (Breach, error) {
+	b := Breach{Rule: "C6", What: "events whose counter or waitlist in the mirror is not PostgreSQL's"}
+	if s.mirror == nil {
+		return b, nil
+	}
+	err := s.pages(ctx, func(page []Figures) error {
+		return s.compare(ctx, page, func(d Difference, truth Figures) error {
+			if d.Version == d.Figures.Version || d.Version > truth.Version {
+				b.add(fmt.Sprintf("%s at version %d: %s", d.EventID, d.Version, d.Had))
+			}
+			return nil
+		})
+	})
+	return b, err
+}
+
 // breachExamples bounds the examples of a breach.
 const breachExamples = 5
 
@@ -218,35 +305,30 @@ func (b *Breach) add(example string) {
 	}
 }
 
-// compareAll tells of each difference, with what PostgreSQL has after the
-// mirror was read where the mirror is ahead.
-func (s *Service) compareAll(ctx context.Context, tell func(ctx context.Context, d Difference, truth Figures) error) error {
-	if s.mirror == nil {
-		return nil
+// compare tells of each difference, with what PostgreSQL has after the mirror
+// was read where the mirror is ahead.
+func (s *Service) compare(ctx context.Context, page []Figures, tell func(d Difference, truth Figures) error) error {
+	different, err := s.mirror.Compare(ctx, page)
+	if err != nil {
+		return err
 	}
-	return s.pages(ctx, func(page []Figures) error {
-		different, err := s.mirror.Compare(ctx, page)
-		if err != nil {
-			return err
-		}
-		for _, d := range different {
-			truth := d.Figures
-			if d.Ahead {
-				read, err := s.store.FiguresOf(ctx, []uuid.UUID{d.EventID})
-				if err != nil {
-					return err
-				}
-				if len(read) == 0 {
-					continue
-				}
-				truth = read[0]
-			}
-			if err := tell(ctx, d, truth); err != nil {
+	for _, d := range different {
+		truth := d.Figures
+		if d.Ahead {
+			read, err := s.store.FiguresOf(ctx, []uuid.UUID{d.EventID})
+			if err != nil {
 				return err
 			}
+			if len(read) == 0 {
+				continue
+			}
+			truth = read[0]
 		}
-		return nil
-	})
+		if err := tell(d, truth); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // pages reads the figures of all events that are not long over.

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"sync"
@@ -19,10 +20,46 @@ type fakeMirror struct {
 	has  map[uuid.UUID]booking.Figures
 	seen map[string]booking.Figures // by event and version: what it was compared with
 	odd  []string                   // comparisons with two truths for one version
+
+	contents string // its name, until it is flushed
+	noted    booking.Progress
+	compared int          // events, over all comparisons
+	before   func() error // runs before each comparison, which fails with it; nil: nothing
 }
 
 func newFakeMirror() *fakeMirror {
-	return &fakeMirror{has: map[uuid.UUID]booking.Figures{}, seen: map[string]booking.Figures{}}
+	m := &fakeMirror{seen: map[string]booking.Figures{}}
+	m.flush()
+	return m
+}
+
+// flush loses all that the mirror has.
+func (m *fakeMirror) flush() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.has, m.noted, m.contents = map[uuid.UUID]booking.Figures{}, booking.Progress{}, uuid.NewString()
+}
+
+func (m *fakeMirror) Progress(context.Context) (booking.Progress, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.noted.Contents != m.contents {
+		return booking.Progress{Contents: m.contents}, nil
+	}
+	return m.noted, nil
+}
+
+func (m *fakeMirror) Note(_ context.Context, p booking.Progress) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.noted = p
+	return nil
+}
+
+func (m *fakeMirror) events() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.has)
 }
 
 func same(a, b booking.Figures) bool {
@@ -31,8 +68,14 @@ func same(a, b booking.Figures) bool {
 }
 
 func (m *fakeMirror) Compare(_ context.Context, figures []booking.Figures) (found []booking.Difference, err error) {
+	if m.before != nil {
+		if err := m.before(); err != nil {
+			return nil, err
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.compared += len(figures)
 	for _, f := range figures {
 		at := fmt.Sprint(f.EventID, f.Version)
 		if before, ok := m.seen[at]; ok && !same(before, f) {
@@ -126,6 +169,92 @@ func TestAMirrorIsRepairedWhicheverWayItLies(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAMirrorThatLostEverythingIsFilled has events in no process's memory and a
+// mirror that knows none of them, in the ways in which that comes about. The
+// control is the repair of what is in memory, which leaves it at that.
+func TestAMirrorThatLostEverythingIsFilled(t *testing.T) {
+	const events = 2*booking.FillPage + 2
+	ctx := context.Background()
+	db := testkit.NewDB(t)
+	org, _ := db.Org(t)
+	var ids []uuid.UUID
+	for range events {
+		ids = append(ids, db.Event(t, org, 2, testkit.EventOptions{}))
+	}
+	mirror, shared := newFakeMirror(), newCoordinator()
+	with := sharing{options: []booking.ServiceOption{booking.WithMirror(mirror)}}
+	seller := newReplica(t, db, shared, sharing{}) // tells the mirror of nothing
+	sold := []uuid.UUID{ids[0], ids[booking.FillPage], ids[events-1]}
+	for _, id := range sold {
+		for range 3 { // one of them waits
+			seller.book(t, booking.Request{EventID: id, Seats: 1}, db.Person(t))
+		}
+	}
+	one, two := newReplica(t, db, shared, with), newReplica(t, db, shared, with)
+	// Nothing of it passes the worker that decides orders, so none waits for it.
+	if err := two.alloc.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	// filled wants the whole mirror, after so many comparisons.
+	filled := func(comparisons int) {
+		t.Helper()
+		if mirror.compared != comparisons || mirror.events() != events || !mirror.noted.Whole {
+			t.Errorf("%d events are there, %d were compared instead of %d, %+v is noted", mirror.events(), mirror.compared, comparisons, mirror.noted)
+		}
+		for _, id := range sold {
+			if truth := truthOf(t, db, id); !same(mirror.at(id), truth) || len(truth.Waitlist) != 1 {
+				t.Errorf("%+v is there, PostgreSQL has %+v", mirror.at(id), truth)
+			}
+		}
+		mirror.compared = 0
+	}
+	fill := func(r *replica) {
+		t.Helper()
+		if err := r.Fill(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := one.Repair(ctx); err != nil || mirror.events() != 0 {
+		t.Fatalf("the control: the repair has brought %d events, %v", mirror.events(), err)
+	}
+	fill(one)
+	if mirror.noted.Events != events || mirror.noted.Differed != events {
+		t.Errorf("%+v is noted of %d events", mirror.noted, events)
+	}
+	filled(events)
+	for _, r := range []*replica{one, two} { // not again, whoever is called
+		fill(r)
+	}
+	filled(0)
+
+	// Away after the first page: another process goes on there.
+	mirror.flush()
+	pages, failed := 0, errors.New("the mirror is away")
+	mirror.before = func() error {
+		if pages++; pages == 2 {
+			return failed
+		}
+		return nil
+	}
+	if err := one.Fill(ctx); !errors.Is(err, failed) || mirror.noted.Events != booking.FillPage || mirror.noted.Whole {
+		t.Errorf("%+v is noted, %v", mirror.noted, err)
+	}
+	fill(two)
+	filled(events)
+
+	// Lost between two pages: what was compared before counts for nothing.
+	mirror.flush()
+	pages = 0
+	mirror.before = func() error {
+		if pages++; pages == 2 {
+			mirror.flush()
+		}
+		return nil
+	}
+	fill(one)
+	filled(2*booking.FillPage + events)
 }
 
 func TestAMirrorAheadOfOneProcessIsNotTakenForALie(t *testing.T) {

@@ -21,6 +21,7 @@
 //	holds:due           sorted: event → when somebody should end holds there
 //	limit:NAME:KEY      a bucket of a rate limit
 //	happening:store     the name of this database, see Identity
+//	happening:mirrored  how far all events were compared with the mirror
 //	happening:pulse     written to see whether Redis takes writes
 //
 // # How holds end

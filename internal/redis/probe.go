@@ -137,12 +137,7 @@ func (p *probing) info(ctx context.Context, c rueidis.Client, address string) (m
 		}
 		return nil, false
 	}
-	info := map[string]string{}
-	for line := range strings.Lines(text) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
-			info[name] = value
-		}
-	}
+	info := fieldsOf(text)
 	version := info["redis_version"]
 	major, _, _ := strings.Cut(version, ".")
 	if n, err := strconv.Atoi(major); err != nil || n < minVersion {

@@ -74,7 +74,6 @@ type redisSale struct {
 	people  []*house.Person
 	l       *house.Ledger
 	eventID string
-	before  []string // the events that were sold out
 }
 
 func newRedisSale(t *testing.T) *redisSale {
@@ -105,6 +104,7 @@ func TestBrokenRedis(t *testing.T) {
 		}
 	}
 	t.Run("quiet events", s.quiet)
+	t.Run("events that nobody asks for", s.unasked)
 	s.r.House.Judge(s.l)
 	wantServed(t, s.r)
 }
@@ -157,11 +157,6 @@ func (s *redisSale) quiet(t *testing.T) {
 // answered.
 func (s *redisSale) breaks(t *testing.T, d damage) (silence time.Duration) {
 	seats := int((d.lasts+sellOn).Seconds()*saleRate) + breakAfter
-	// The repair is for events in memory, and who is asked for by nobody for a
-	// quarter of an hour is no longer there.
-	for _, id := range s.before {
-		mapOf(t, s.c, id)
-	}
 	s.eventID = s.c.Event(t, s.admin, s.org, seats, nil)
 	watcher := house.Watch(t, s.r.House.API, nil, s.eventID)
 	s.l.Silence()
@@ -195,9 +190,64 @@ func (s *redisSale) breaks(t *testing.T, d damage) (silence time.Duration) {
 	house.WantRow(t, "seats sold", sold, seats)
 	house.Await(t, "the watcher sees the event sold out", house.SettleLimit, func() bool { return watcher.Sees(house.Sold(t, s.db, s.eventID)) })
 	s.rightAtLast(t)
+	// Nobody asks for the events of earlier rounds any more; after a quarter of an
+	// hour none of them is in a process's memory.
+	s.allRight(t)
 	wantNoDifference(t, s.r.House)
-	s.before = append(s.before, s.eventID)
 	return silence
+}
+
+// allRight waits until Redis has the counters of all events.
+func (s *redisSale) allRight(t *testing.T) {
+	t.Helper()
+	began, events, wrong := time.Now(), 0, 0
+	house.Await(t, "the counters of all events are right", house.SettleLimit, func() bool {
+		events, wrong = s.counters(t)
+		return wrong == 0
+	})
+	t.Logf("the counters of all %d events were right after %v", events, time.Since(began).Round(time.Millisecond))
+}
+
+// counters says how many events there are, and of how many the counter in Redis
+// is not PostgreSQL's.
+func (s *redisSale) counters(t *testing.T) (events, wrong int) {
+	t.Helper()
+	rows, err := s.db.Query(context.Background(), `SELECT id::text, available_slots::text FROM events`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var id, available string
+	_, err = pgx.ForEachRow(rows, []any{&id, &available}, func() error {
+		events++
+		if s.server.Do(s.redis, "GET", "event:{"+id+"}:slots") != available {
+			wrong++
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return events, wrong
+}
+
+// unasked empties Redis while the events are in no process's memory, and then
+// once more while the processes run, and asks for none of them.
+func (s *redisSale) unasked(t *testing.T) {
+	for _, p := range s.r.All {
+		p.Terminate()
+	}
+	s.server.Do(s.redis, "FLUSHALL")
+	// The control: nobody is there who could have brought any.
+	if events, wrong := s.counters(t); wrong != events || events == 0 {
+		t.Fatalf("of %d events %d are wrong in an empty Redis", events, wrong)
+	}
+	for _, p := range s.r.All {
+		p.Restart()
+	}
+	s.allRight(t)
+	s.server.Do(s.redis, "FLUSHALL")
+	s.allRight(t)
+	wantNoDifference(t, s.r.House)
 }
 
 // sell lets clients book seat by seat, and now and then cancel again, at the

@@ -21,7 +21,8 @@ if sale < version then
 end
 if not same then return {1, kept, slots or '', long} end
 if kept < version then redis.call('HSET', LIVE, 'kept', version) end
-if redis.call('PTTL', LIVE) < LIVE_KEPT / 2 then
+-- The version of an event that nobody uses ends before its figures do.
+if redis.call('PTTL', LIVE) < LIVE_KEPT / 2 or redis.call('PTTL', KEYS[1]) < MIRROR_KEPT - LIVE_KEPT then
   redis.call('PEXPIRE', LIVE, LIVE_KEPT)
   redis.call('PEXPIRE', KEYS[1], MIRROR_KEPT)
   redis.call('PEXPIRE', KEYS[2], MIRROR_KEPT)
