@@ -250,6 +250,7 @@ func (a *App) rooms(ctx context.Context) error {
 		several = append(several, booking.Shared())
 	}
 	a.alloc = booking.NewAllocator(a.ledger, a.holds, now, a.Log, a.committed, several...)
+	a.ledger.Hurry(func() bool { return a.alloc.QueueLength() >= booking.BatchMax })
 	a.Orgs = org.NewService(postgres.NewOrgStore(a.db), a.PublicURL, now)
 	a.Events = event.NewService(postgres.NewEventStore(a.db), now)
 	a.Bookings = booking.NewService(a.alloc, a.holds, postgres.NewBookingStore(a.db), a.Orgs, now, a.Log,
@@ -297,18 +298,20 @@ func (a *App) serve() error {
 	for _, s := range []struct {
 		ln      net.Listener
 		handler http.Handler
-		most    int64 // connections
+		most    int // connections
+		ofOne   int
 	}{
-		{a.listeners.client, api.Client(), maxConnections}, {a.listeners.api, api.API(), maxConnections},
-		{a.listeners.ops, api.Ops(), math.MaxInt64}, // operators come through when nobody else does
+		{a.listeners.client, api.Client(), maxConnections, maxOfOne}, {a.listeners.api, api.API(), maxConnections, maxOfOne},
+		{a.listeners.ops, api.Ops(), math.MaxInt, math.MaxInt}, // operators come through when nobody else does
 	} {
 		if s.ln == nil {
 			continue
 		}
 		server := newServer(s.handler, a.Log)
+		server.RegisterOnShutdown(api.HoldNobody)
 		a.servers = append(a.servers, server)
 		go func() {
-			if err := server.Serve(&bounded{Listener: s.ln, most: s.most}); !errors.Is(err, http.ErrServerClosed) {
+			if err := server.Serve(newBounded(s.ln, s.most, s.ofOne, a.proxies())); !errors.Is(err, http.ErrServerClosed) {
 				a.fail(fmt.Errorf("serve %s: %w", s.ln.Addr(), err))
 			}
 		}()
@@ -332,7 +335,7 @@ func (a *App) apiDeps() httpapi.Deps {
 		Auth: a.auth, SignIn: a.auth.Handler(), Socket: a.node,
 		PersonLimit:  a.limiter("person", a.LimitPerson),
 		AddressLimit: a.limiter("address", a.LimitAddress),
-		Ping:         a.db.Ping, Ready: a.ready, Engines: a.engines, Away: postgres.Away, QueueLength: a.alloc.QueueLength,
+		Ping:         a.db.Ping, Ready: a.ready, Engines: a.engines, Away: postgres.Away, QueueLength: a.alloc.QueueLength, Crowded: a.alloc.Crowded,
 		Client: web.Dist, PublicURL: a.PublicURL, OpsAddr: a.OpsAddr, TrustedProxies: a.proxies(), Version: a.Version, Log: a.Log, Now: a.clock.Now,
 	}
 	if a.provider != nil {

@@ -4,6 +4,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +18,11 @@ const (
 	// them the requests in flight and what they take of the memory. Websockets
 	// have a bound of their own.
 	maxConnections = 8192
+	// maxOfOne bounds those of them that come from one address, or from one
+	// network of IPv6, so that nobody takes a port from everybody else. A campus
+	// shares one address. A trusted proxy brings everybody, and what comes from
+	// this machine is one, or its operator.
+	maxOfOne = maxConnections / 2
 	// maxHeader bounds the headers of one request, in bytes: tokens and cookies
 	// take a few thousand.
 	maxHeader = 32 << 10
@@ -39,9 +46,17 @@ Content-Length: 130
 // it are told to come back, instead of waiting where nobody sees them.
 type bounded struct {
 	net.Listener
-	most    int64
-	open    atomic.Int64
+	most, ofOne int
+	trusted     []netip.Prefix
+
+	mu      sync.Mutex
+	open    int
+	from    map[netip.Addr]int // of open, by address
 	turning atomic.Int64
+}
+
+func newBounded(ln net.Listener, most, ofOne int, trusted []netip.Prefix) *bounded {
+	return &bounded{Listener: ln, most: most, ofOne: ofOne, trusted: trusted, from: map[netip.Addr]int{}}
 }
 
 // Accept implements net.Listener.
@@ -51,11 +66,54 @@ func (l *bounded) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if l.open.Add(1) <= l.most {
-			return &counted{Conn: conn, closed: sync.OnceFunc(func() { l.open.Add(-1) })}, nil
+		from := l.countedAs(conn.RemoteAddr())
+		if l.enter(from) {
+			return &counted{Conn: conn, closed: sync.OnceFunc(func() { l.leave(from) })}, nil
 		}
-		l.open.Add(-1)
 		l.turnAway(conn)
+	}
+}
+
+// addressBits6 is how much of an IPv6 address names a household; the rest
+// changes at will.
+const addressBits6 = 64
+
+// countedAs is the address under which a connection is counted; the zero one
+// has no bound of its own.
+func (l *bounded) countedAs(remote net.Addr) netip.Addr {
+	tcp, ok := remote.(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	addr := tcp.AddrPort().Addr().Unmap().WithZone("")
+	switch {
+	case addr.IsLoopback(), slices.ContainsFunc(l.trusted, func(p netip.Prefix) bool { return p.Contains(addr) }):
+		return netip.Addr{}
+	case addr.Is6():
+		if network, err := addr.Prefix(addressBits6); err == nil {
+			return network.Addr()
+		}
+	}
+	return addr
+}
+
+func (l *bounded) enter(from netip.Addr) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open >= l.most || from.IsValid() && l.from[from] >= l.ofOne {
+		return false
+	}
+	l.open++
+	l.from[from]++
+	return true
+}
+
+func (l *bounded) leave(from netip.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open--
+	if l.from[from]--; l.from[from] == 0 {
+		delete(l.from, from)
 	}
 }
 

@@ -6,6 +6,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -17,12 +20,12 @@ import (
 func TestConnectionsBeyondTheBoundAreTurnedAway(t *testing.T) {
 	t.Parallel()
 	const most = 3
-	for _, more := range []int64{0, 1} {
+	for _, more := range []int{0, 1} {
 		plain, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		ln := &bounded{Listener: plain, most: most + more}
+		ln := newBounded(plain, most+more, most, nil)
 		server := newServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/socket" {
 				conn, _, err := http.NewResponseController(w).Hijack()
@@ -82,5 +85,49 @@ func TestConnectionsBeyondTheBoundAreTurnedAway(t *testing.T) {
 				t.Fatalf("after one has gone: %s", res.Status)
 			}
 		}
+	}
+}
+
+// TestNobodyTakesAPortFromAllOthers: an address has so many connections, with its
+// whole network where it is one of IPv6, and another has room then. A trusted
+// proxy and this machine bring everybody and have none of their own.
+func TestNobodyTakesAPortFromAllOthers(t *testing.T) {
+	t.Parallel()
+	const most, ofOne = 10, 3
+	for name, c := range map[string]struct {
+		one, other string
+		in         int // of the one
+	}{
+		"an address":     {"203.0.113.7", "203.0.113.8", ofOne},
+		"as IPv6":        {"::ffff:203.0.113.7", "203.0.113.8", ofOne},
+		"a network":      {"2001:db8::%d", "2001:db8:0:1::1", ofOne},
+		"a proxy":        {"192.0.2.%d", "203.0.113.8", most},
+		"this machine":   {"127.0.0.1", "203.0.113.8", most},
+		"this machine 6": {"::1", "203.0.113.8", most},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newBounded(nil, most, ofOne, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")})
+			as := func(text string, n int) netip.Addr {
+				ip := net.ParseIP(strings.ReplaceAll(text, "%d", strconv.Itoa(n+1)))
+				return l.countedAs(&net.TCPAddr{IP: ip, Port: n})
+			}
+			in := 0
+			for n := range most + 1 {
+				if l.enter(as(c.one, n)) {
+					in++
+				}
+			}
+			if in != c.in {
+				t.Errorf("%d of %s are let in, want %d", in, c.one, c.in)
+			}
+			if came := l.enter(as(c.other, 0)); came != (c.in < most) {
+				t.Errorf("%s is let in: %v", c.other, came)
+			}
+			l.leave(as(c.one, 0))
+			if !l.enter(as(c.one, 1)) || l.enter(as(c.one, 2)) {
+				t.Errorf("%s has left once and has not room for exactly one more", c.one)
+			}
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package booking
 
 import (
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -72,15 +73,42 @@ func (a *Allocator) admit(r *request) error {
 // queue's lock, each woken to be told no, would keep the worker from it, and
 // fewer would be sold to the more people ask.
 func (a *Allocator) turnsAway(r *request, queued int) error {
-	if r.actor == uuid.Nil || r.inside != nil || queued < queueFloor {
+	if r.actor == uuid.Nil || r.inside != nil {
 		return nil
 	}
-	if wait := a.pace.wait(queued, time.Now()); wait > a.mostWait {
-		return ErrBusy.After(min(wait, longestBusy).Round(time.Second))
+	if after := a.crowded(queued); after > 0 {
+		return ErrBusy.After(after)
 	}
 	return nil
 }
 
-// longestBusy bounds when those who were turned away are told to come back: by
+// Crowded is when a person who orders now would be told to come again, before
+// anything else, because they would wait for too long; zero where they would be
+// let in. Whoever stands further out asks it, so that a crowd is turned away
+// before it costs anything. It takes no lock.
+func (a *Allocator) Crowded() time.Duration { return a.crowded(a.QueueLength()) }
+
+func (a *Allocator) crowded(queued int) time.Duration {
+	if queued < queueFloor {
+		return 0
+	}
+	wait := a.pace.wait(queued, time.Now())
+	if wait <= a.mostWait {
+		return 0
+	}
+	return comeBack(wait)
+}
+
+// LongestBusy bounds when those who were turned away are told to come back: by
 // then the queue may be empty.
-const longestBusy = 10 * time.Second
+const LongestBusy = 2 * longestWait
+
+const longestWait = 10 * time.Second
+
+// comeBack is when somebody who would have waited for so long shall try again:
+// not before that, and spread over as long again, since a crowd that comes back
+// at one moment is turned away once more.
+func comeBack(wait time.Duration) time.Duration {
+	wait = min(wait, longestWait)
+	return wait + rand.N(wait)
+}

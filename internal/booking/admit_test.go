@@ -231,6 +231,9 @@ func TestACrowdIsTurnedAwayWithoutTheQueuesLock(t *testing.T) {
 	told := make(chan error, 1)
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if after := a.Crowded(); after < queuePatience || after > LongestBusy {
+		t.Errorf("who asks before they come is told to come again after %v", after)
+	}
 	go func() {
 		who := uuid.New()
 		told <- a.Do(t.Context(), uuid.New(), who, Key{}, Book{UserID: who, Seats: 1}).Err
@@ -242,6 +245,23 @@ func TestACrowdIsTurnedAwayWithoutTheQueuesLock(t *testing.T) {
 		}
 	case <-time.After(patience):
 		t.Error("who is turned away waits for the queue's lock")
+	}
+}
+
+// TestACrowdComesBackOneByOne: who is turned away together does not come again
+// together, and nobody before the time they would have had to wait.
+func TestACrowdComesBackOneByOne(t *testing.T) {
+	const people = 1_000
+	for _, wait := range []time.Duration{queuePatience + 1, longestWait, time.Hour} {
+		first, last := LongestBusy, time.Duration(0)
+		for range people {
+			after := comeBack(wait)
+			first, last = min(first, after), max(last, after)
+		}
+		least := min(wait, longestWait)
+		if first < least || last > 2*least || last-first < least/2 {
+			t.Errorf("who would have waited for %v is told to come again after %v to %v", wait, first, last)
+		}
 	}
 }
 

@@ -48,6 +48,8 @@
 //
 // Who would have to wait for long in the queue is not let in (admit.go): beyond
 // capacity the answer is ErrBusy, at once, and those inside are served in time.
+// The front door asks first (Crowded), so that a crowd is neither recognized nor
+// read. See docs/adr/0025-at-the-door.md.
 //
 // # What makes it right
 //

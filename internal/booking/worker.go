@@ -28,8 +28,9 @@ func (a *Allocator) Run() {
 		}
 		for last := 0; ; {
 			// A lone caller is served at once; where there were several, more
-			// company is on its way.
-			if last > 1 || a.QueueLength() > 1 {
+			// company is on its way. A whole batch needs none, and where as many
+			// ask, to wake up again takes longer than to linger.
+			if queued := a.QueueLength(); queued < BatchMax && (last > 1 || queued > 1) {
 				time.Sleep(linger)
 			}
 			batch, left, stopped := a.take()

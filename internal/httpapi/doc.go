@@ -3,7 +3,8 @@
 //
 // A request to the API passes, in this order:
 //
-//	request id, headers → socket and sign-in leave here, counted → who asks (401; 429 unasked, after many wrong ones)
+//	request id, headers → socket and sign-in leave here, counted
+//	→ to book and to cancel: the door, where a crowd is turned away unread (503) → who asks (401; 429 unasked, after many wrong ones)
 //	→ foreign origin (403) → how often (429)
 //	→ who may send a picture (401, 403, 404) → room for the body (429, 503) → body read (413)
 //	→ route (404, 405) → visitors refused (401, 404)

@@ -16,6 +16,7 @@ type metrics struct {
 	registry  *prometheus.Registry
 	durations *prometheus.HistogramVec
 	bookings  *prometheus.CounterVec
+	turned    *prometheus.CounterVec
 }
 
 func newMetrics(queueLength func() int) *metrics {
@@ -28,8 +29,11 @@ func newMetrics(queueLength func() int) *metrics {
 		bookings: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "happening_bookings_total", Help: "Requests to book, by what became of them.",
 		}, []string{"outcome"}),
+		turned: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "happening_turned_away_total", Help: "Requests to book and to cancel that were turned away unread because too many waited, by route.",
+		}, []string{"route"}),
 	}
-	m.registry.MustRegister(m.durations, m.bookings, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.durations, m.bookings, m.turned, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if queueLength != nil {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "happening_booking_queue_length", Help: "Bookings that wait to be decided.",
@@ -50,4 +54,13 @@ func (m *metrics) answered(r *http.Request, status int, took time.Duration) {
 
 func (m *metrics) booked(status booking.Status, err error) {
 	m.bookings.WithLabelValues(outcome(status, err)).Inc()
+}
+
+// turnedAway notes a request that the door turned away. One to book counts
+// among the bookings, too, as one that the queue turns away does.
+func (m *metrics) turnedAway(pattern string) {
+	m.turned.WithLabelValues(pattern).Inc()
+	if pattern == bookPath {
+		m.booked("", booking.ErrBusy)
+	}
 }

@@ -168,6 +168,9 @@ func (s *Server) handleAPI(routes http.Handler) http.Handler {
 			return
 		}
 		start := time.Now()
+		if s.turnsAway(w, r, start) {
+			return
+		}
 		c := &call{ResponseWriter: w, id: rand.Uint64(), server: s}
 		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
 		h := w.Header()

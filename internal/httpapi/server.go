@@ -75,7 +75,12 @@ type Deps struct {
 	Away func(error) bool
 	// QueueLength is how many bookings wait to be decided; optional.
 	QueueLength func() int
-	Mailbox     http.Handler // the development mailbox, for operators; optional
+	// Crowded is when who books now shall come again because too many wait
+	// already, at most booking.LongestBusy; zero: they may come in. It is asked
+	// before anything else of each request to book and to cancel and must not
+	// wait. Optional.
+	Crowded func() time.Duration
+	Mailbox http.Handler // the development mailbox, for operators; optional
 	// Engines tells operators what the process stands on; it answers within a
 	// second or two. Optional.
 	Engines func(context.Context) []Engine
@@ -103,6 +108,7 @@ type Server struct {
 	// bodyPatience is how long a body may take to arrive.
 	bodyPatience time.Duration
 	bodies       *bodyRoom
+	door         *door
 	// book and cancel are those of Bookings. They stand by themselves so that the
 	// way there can be measured and compared without a database.
 	book   func(context.Context, access.Principal, booking.Request) (booking.Booking, error)
@@ -130,7 +136,7 @@ func New(d Deps) (*Server, error) {
 	s := &Server{
 		deps: d, mux: &router{}, origins: http.NewCrossOriginProtection(), metrics: newMetrics(d.QueueLength),
 		ping: pinger{ping: d.Ping, now: time.Now}, bodyPatience: bodyPatience,
-		bodies: newBodyRoom(roomForBodies),
+		bodies: newBodyRoom(roomForBodies), door: newDoor(),
 	}
 	s.address = ClientAddress(d.TrustedProxies)
 	if d.Bookings != nil {

@@ -111,6 +111,7 @@ type Ledger struct {
 	// worker writes.
 	arrays batchArrays
 	closed atomic.Pointer[closed] // nil: the last write was not refused for all
+	hurry  hurry
 }
 
 // closed is a server that answers and refuses to write, whoever asks.
@@ -128,6 +129,7 @@ func NewLedger(ctx context.Context, connString func(role string) string) (*Ledge
 		return nil, err
 	}
 	l := &Ledger{arrays: newBatchArrays()}
+	cfg.ConnConfig.DialFunc = l.hurry.dial(cfg.ConnConfig.DialFunc)
 	if keepsStatements(cfg.ConnConfig) {
 		cfg.AfterConnect = prepareLedger
 	} else {
@@ -147,6 +149,10 @@ func prepareLedger(ctx context.Context, c *pgx.Conn) error {
 	}
 	return nil
 }
+
+// Hurry has the answers of the database looked for while when says so, instead
+// of waiting for them in line with all that comes over the network.
+func (l *Ledger) Hurry(when func() bool) { l.hurry.when.Store(&when) }
 
 // Close closes the ledger's connections.
 func (l *Ledger) Close() { l.pool.Close() }

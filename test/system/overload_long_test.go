@@ -22,10 +22,10 @@ const (
 	leastGoodput = 0.9
 	// Who finds no room among the requests on their way is not sent. The queue
 	// takes in 2,048, or what is served in two seconds (booking.queueFloor,
-	// queuePatience); two batches beyond it are turned away. A port has more
+	// queuePatience); four batches beyond it are held at the door and turned away. A port has more
 	// connections than that.
 	leastTaken, secondsTaken = 2_048, 2
-	roomBeyond               = 1_024
+	roomBeyond               = 2_048
 	mostAtOnce               = 7_500
 	hotRequests              = 350_000
 	calmLimit                = 30 * time.Second

@@ -3,6 +3,7 @@
 package system
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -74,6 +75,9 @@ func TestOverload(t *testing.T) {
 		return turned.Load() > 0
 	}) {
 		t.Fatalf("nobody is turned away; %d are queued", queued(t, ops))
+	}
+	if !bytes.Contains(ops.Get(t, nil, "/metrics").Body, []byte(`happening_turned_away_total{route="/bookings"}`)) {
+		t.Error("nobody is turned away at the door")
 	}
 	if n := queued(t, ops); n < overloadPeople*overloadEach/2 {
 		t.Errorf("somebody is turned away, and only %d are queued", n)
