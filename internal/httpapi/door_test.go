@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -165,22 +166,23 @@ func TestConnectionsOfThoseWhoAreTurnedAway(t *testing.T) {
 func TestACrowdIsHeldForAMoment(t *testing.T) {
 	const calm, crowded, booked = 0, 7 * time.Second, http.StatusCreated
 	for name, c := range map[string]struct {
-		before, meanwhile func(s *Server, crowd *time.Duration, leave func())
+		before, meanwhile func(s *Server, crowd *atomic.Int64, leave func())
 		status            int
 		held              time.Duration
 	}{
 		"in a crowd":        {status: http.StatusServiceUnavailable, held: holdFor},
-		"calm at last":      {meanwhile: func(_ *Server, crowd *time.Duration, _ func()) { *crowd = calm }, status: booked, held: holdFor},
-		"calm":              {before: func(_ *Server, crowd *time.Duration, _ func()) { *crowd = calm }, status: booked},
-		"too many are held": {before: func(s *Server, _ *time.Duration, _ func()) { s.door.held.Store(mostHeld) }, status: http.StatusServiceUnavailable},
-		"one less is":       {before: func(s *Server, _ *time.Duration, _ func()) { s.door.held.Store(mostHeld - 1) }, status: http.StatusServiceUnavailable, held: holdFor},
-		"the server stops":  {meanwhile: func(s *Server, _ *time.Duration, _ func()) { s.HoldNobody(); s.HoldNobody() }, status: http.StatusServiceUnavailable, held: holdFor / 2},
-		"they go":           {meanwhile: func(_ *Server, _ *time.Duration, leave func()) { leave() }, status: http.StatusServiceUnavailable, held: holdFor / 2},
+		"calm at last":      {meanwhile: func(_ *Server, crowd *atomic.Int64, _ func()) { crowd.Store(calm) }, status: booked, held: holdFor},
+		"calm":              {before: func(_ *Server, crowd *atomic.Int64, _ func()) { crowd.Store(calm) }, status: booked},
+		"too many are held": {before: func(s *Server, _ *atomic.Int64, _ func()) { s.door.held.Store(mostHeld) }, status: http.StatusServiceUnavailable},
+		"one less is":       {before: func(s *Server, _ *atomic.Int64, _ func()) { s.door.held.Store(mostHeld - 1) }, status: http.StatusServiceUnavailable, held: holdFor},
+		"the server stops":  {meanwhile: func(s *Server, _ *atomic.Int64, _ func()) { s.HoldNobody(); s.HoldNobody() }, status: http.StatusServiceUnavailable, held: holdFor / 2},
+		"they go":           {meanwhile: func(_ *Server, _ *atomic.Int64, leave func()) { leave() }, status: http.StatusServiceUnavailable, held: holdFor / 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				crowd := crowded
-				s := bare(t, Deps{Auth: person{access.Principal{UserID: uuid.New()}}, Crowded: func() time.Duration { return crowd }})
+				var crowd atomic.Int64
+				crowd.Store(int64(crowded))
+				s := bare(t, Deps{Auth: person{access.Principal{UserID: uuid.New()}}, Crowded: func() time.Duration { return time.Duration(crowd.Load()) }})
 				s.book = func(context.Context, access.Principal, booking.Request) (booking.Booking, error) {
 					return booking.Booking{}, nil
 				}
