@@ -22,7 +22,7 @@ const (
 	// network of IPv6, so that nobody takes a port from everybody else. A campus
 	// shares one address. A trusted proxy brings everybody, and what comes from
 	// this machine is one, or its operator.
-	maxOfOne = maxConnections / 2
+	maxOfOne = maxConnections / 4 * 3
 	// maxHeader bounds the headers of one request, in bytes: tokens and cookies
 	// take a few thousand.
 	maxHeader = 32 << 10

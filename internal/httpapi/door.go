@@ -30,8 +30,10 @@ const (
 	// holdFor is how long somebody is held before they are turned away: as long
 	// as those who were let in may have to wait.
 	holdFor = 2 * time.Second
-	// mostHeld bounds who is held at a time; more are turned away at once.
-	mostHeld = booking.QueueMax
+	// mostHeld bounds who is held at a time; more are turned away at once. Each
+	// has a connection, and those who look at maps, hold seats or sign in need
+	// the others: it is an eighth of what a port has.
+	mostHeld = 1024
 )
 
 // door is where a crowd is held and turned away.
