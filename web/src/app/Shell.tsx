@@ -1,7 +1,7 @@
 import { t } from '@lingui/core/macro';
 import { Link, Outlet, useRouterState } from '@tanstack/react-router';
 import { Bell as BellIcon, CalendarCog, Compass, LogIn, Ticket, WifiOff } from 'lucide-react';
-import { lazy, type ReactNode, Suspense, useEffect, useRef } from 'react';
+import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from 'react';
 import { signInUrl, useMeQuery } from '@/api/me';
 import { useRecentNotifications } from '@/api/notifications';
 import type { Me } from '@/api/types';
@@ -75,6 +75,8 @@ const nav = {
 };
 
 function TopBar({ me, pending }: { me: Me | null | undefined; pending: boolean }) {
+  const [first, setFirst] = useState(me);
+  if (me && first?.id !== me.id) setFirst(me);
   return (
     <header className="sticky top-0 z-30 border-b border-line/70 bg-ground/85 backdrop-blur-md">
       <div className="page flex h-16 items-center gap-2">
@@ -93,7 +95,7 @@ function TopBar({ me, pending }: { me: Me | null | undefined; pending: boolean }
         </nav>
         <div className="ml-auto flex items-center gap-1">
           <Suspense fallback={<Skeleton className="mx-1 size-9 rounded-full!" />}>
-            {me ? <MembershipNews me={me} /> : null}
+            {me ? <MembershipNews me={me} first={first ?? me} /> : null}
             {me ? <OrgSwitcher me={me} /> : null}
             {me ? <Bell /> : null}
             {pending ? null : <AccountMenu me={me ?? null} />}

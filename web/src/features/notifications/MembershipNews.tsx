@@ -11,11 +11,12 @@ import { type MembershipChange, membershipChanges } from './memberships';
 /**
  * Shows nothing itself. When somebody's places in organizations have changed,
  * everything on the screen is asked for anew, since other things may be seen
- * and done now, and what others have changed is told.
+ * and done now, and what others have changed is told. It is loaded after the
+ * first screen, so it is given who that was drawn for.
  */
-export function MembershipNews({ me }: { me: Me }) {
+export function MembershipNews({ me, first }: { me: Me; first: Me }) {
   const cache = useQueryClient();
-  const before = useRef(me);
+  const before = useRef(first);
   useEffect(() => {
     const known = before.current;
     before.current = me;
